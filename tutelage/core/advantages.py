@@ -82,7 +82,7 @@ def whiten_by(x: Tensor, mask: Tensor, parts: Tensor, shift_mean: bool = True) -
 
 
 def whiten(x: Tensor, mask: Tensor, shift_mean: bool = True) -> Tensor:
-    """Scale what counts to variance 1: its mean becomes 0 with shift_mean=True (advantages), else it stays (rewards)."""
+    """Scale what counts to variance 1; its mean becomes 0 with shift_mean=True (advantages), else stays (rewards)."""
     return whiten_by(x, mask, moments(x, mask), shift_mean)
 
 
