@@ -1,0 +1,30 @@
+"""The errors that a user can mend: one sentence that names the thing and the remedy, exit code 2.
+
+Everything else that is raised is a bug and keeps its traceback.
+"""
+
+
+class UserError(Exception):
+    """A mistake outside the program; its message is one full sentence that says what to do."""
+
+    exit_code = 2
+
+
+class SettingsError(UserError):
+    """A setting that is unknown, of the wrong type or out of range."""
+
+
+class MissingError(UserError):
+    """A file, directory, run, model or optional package that is not there."""
+
+
+class DataError(UserError):
+    """Data that cannot be used as it is: a malformed row, an empty prompt, text that is not UTF-8."""
+
+
+class UnavailableError(UserError):
+    """A database, server or disk that cannot be reached or is full."""
+
+
+class InvariantError(UserError):
+    """A check of a running computation that failed: the result would be wrong, so the run stops."""
