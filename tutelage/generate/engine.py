@@ -1,0 +1,363 @@
+"""The engine: a batch that requests join and leave at any step, over any transformers causal language model.
+
+Each step prefills what has arrived and advances every running row by one token. Identical prompts in one admission are
+prefilled once. Rows are independent: a row whose logits are not finite fails alone. Shapes: B rows, W columns, V
+vocabulary.
+"""
+
+from __future__ import annotations
+
+import inspect
+import secrets
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from tutelage.errors import UserError
+from tutelage.generate.attention import attending
+from tutelage.generate.cache import SlotCache
+from tutelage.generate.prefill import Prefill, Scores, chunks
+from tutelage.generate.request import Event, Request, RequestError, Result, Top
+from tutelage.generate.rows import Choice, Rows
+from tutelage.generate.sampler import Sampled, sample, top_tokens, uniforms
+from tutelage.generate.text import PlainDecoder, TextStream
+from tutelage.records import FinishReason
+
+#: Prompt tokens that may join per step while others are running, so that a flood of prompts does not stall them.
+PREFILL_TOKENS = 4096
+#: Columns are allocated in multiples of this.
+COLUMNS = 32
+_REASONS: tuple[FinishReason | None, ...] = (None, "length", "stop", "error")
+_NOT_FINITE = "The model's numbers are not finite for this text; the weights are damaged or overflow in this precision."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """How busy an engine is and what it has done since it was made."""
+
+    running: int
+    waiting: int
+    max_batch: int
+    context: int
+    steps: int
+    prompt_tokens: int
+    tokens: int
+
+
+class Engine:
+    """Continue prompts. Synchronous and not thread-safe: one thread submits, cancels and steps.
+
+    `cache_bytes` bounds the stored keys and values; a request that alone exceeds it is refused.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: Any = None,
+        *,
+        max_batch: int = 512,
+        context: int | None = None,
+        cache_bytes: int = 2 << 30,
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.decoder = None if tokenizer is None else PlainDecoder(tokenizer)
+        self.max_batch = max_batch
+        self.context = context_of(model) if context is None else min(context, context_of(model))
+        self.vocabulary = model.get_input_embeddings().num_embeddings
+        self._cells = cache_bytes // _bytes_per_token(model)
+        self._layers = model.config.get_text_config().num_hidden_layers
+        end = None if tokenizer is None else tokenizer.eos_token_id
+        self._end: tuple[int, ...] = () if end is None else (end,)
+        self._next_id = 0
+        self._steps = self._prompt_tokens = self._tokens = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every request, as if the engine were new (ids go on)."""
+        self._waiting: deque[Choice] = deque()
+        self._pending: list[Event] = []
+        self._rows = Rows(self.model.device)
+        self._cache = SlotCache(self._layers)
+
+    def submit(self, request: Request) -> int:
+        """Queue a request and return its id; refuse with a sentence what can never be answered."""
+        self._check(request)
+        id, self._next_id = self._next_id, self._next_id + 1
+        seed = secrets.randbits(63) if request.seed is None else request.seed
+        stop_ids = self._end if request.stop_ids is None else request.stop_ids
+        for index in range(request.n):
+            text = None
+            if request.stream or request.stop:
+                assert self.decoder is not None  # noqa: S101 - _check has refused it
+                text = TextStream(self.decoder, request.stop)
+            draws = uniforms(seed, index, request.max_tokens)
+            self._waiting.append(Choice(id, index, request, draws, stop_ids, text))
+        return id
+
+    def _check(self, request: Request) -> None:
+        request.check()
+        length, wanted = len(request.prompt_ids), request.max_tokens
+        if length + wanted > self.context:
+            raise RequestError(
+                f"The prompt has {length} tokens and max_tokens is {wanted}, but this model's context is"
+                f" {self.context} tokens; shorten the prompt or ask for fewer."
+            )
+        if length + wanted > self._cells:
+            raise RequestError(f"{length + wanted} tokens exceed the engine's cache of {self._cells}; ask for fewer.")
+        if min(request.prompt_ids) < 0 or max(request.prompt_ids) >= self.vocabulary:
+            raise RequestError(f"The prompt has a token id outside 0 to {self.vocabulary - 1}, the model's vocabulary.")
+        if self.decoder is None and (request.stream or request.stop):
+            raise RequestError("This engine has no tokenizer, so it can neither stream text nor stop at strings.")
+
+    def cancel(self, id: int) -> None:
+        """End what is left of a request; the next step reports its choices as cancelled."""
+        gone = {row for row, choice in enumerate(self._rows.choices) if choice.id == id}
+        ended = [self._rows.choices[row] for row in sorted(gone)]
+        ended += [choice for choice in self._waiting if choice.id == id]
+        self._waiting = deque(choice for choice in self._waiting if choice.id != id)
+        self._pending += [Event(id, choice.index, None, 0.0, "cancelled") for choice in ended]
+        with torch.inference_mode():
+            self._remove(gone)
+
+    def swap(self, state: dict[str, Tensor]) -> None:
+        """Take other weights; only while nothing runs, because stored keys and values belong to the old ones."""
+        if len(self._rows) or self._waiting:
+            raise UserError("The weights cannot be swapped while requests are running; finish or cancel them first.")
+        self.model.load_state_dict(state)
+
+    def stats(self) -> Stats:
+        """Return the current load and the counters."""
+        return Stats(
+            running=len(self._rows),
+            waiting=len(self._waiting),
+            max_batch=self.max_batch,
+            context=self.context,
+            steps=self._steps,
+            prompt_tokens=self._prompt_tokens,
+            tokens=self._tokens,
+        )
+
+    @property
+    def is_idle(self) -> bool:
+        """Say whether a step would do nothing."""
+        return not (len(self._rows) or self._waiting or self._pending)
+
+    def step(self) -> list[Event]:
+        """Advance every running row by one token and admit what waits; return what happened."""
+        events, self._pending = self._pending, []
+        self._steps += 1
+        with torch.inference_mode(), attending(self.model), _evaluating(self.model):
+            if len(self._rows):
+                self._decode(events)
+            self._admit(events)
+        return events
+
+    def _decode(self, events: list[Event]) -> None:
+        rows, count = self._rows, len(self._rows)
+        lengths, width = rows.lengths[:count], rows.longest + 1
+        self._cache.tokens_at(lengths.clone(), width)
+        columns = torch.arange(width, device=rows.device)
+        mask = _additive(columns[None] <= lengths[:, None], self.model.dtype)[:, None, None]  # [B, 1, 1, W]
+        logits = self.model(
+            input_ids=rows.last[:count, None],
+            position_ids=lengths[:, None],
+            attention_mask=mask,
+            past_key_values=self._cache,
+            use_cache=True,
+        ).logits[:, -1]
+        lengths += 1
+        rows.longest = width
+        self._advance(logits, 0, events, {})
+
+    def _admit(self, events: list[Event]) -> None:
+        admitted: list[Choice] = []
+        widest, tokens = self._rows.widest(), 0
+        is_busy = len(self._rows) > 0
+        while self._waiting and len(self._rows) + len(admitted) < self.max_batch:
+            choice = self._waiting[0]
+            tokens += len(choice.request.prompt_ids)
+            wider = max(widest, choice.width)
+            if (len(self._rows) + len(admitted) + 1) * wider > self._cells:
+                break
+            if admitted and is_busy and tokens > PREFILL_TOKENS:
+                break
+            widest = wider
+            admitted.append(self._waiting.popleft())
+        if not admitted:
+            return
+        self._reserve(len(self._rows) + len(admitted), widest)
+        for prefill in chunks(admitted, self.vocabulary, PREFILL_TOKENS):
+            self._prefill(prefill, events)
+
+    def _reserve(self, rows: int, width: int) -> None:
+        """Grow the storage by half its rows at a time; shrink to what is needed when the budget asks for it."""
+        have_rows, have_width = self._cache.place.capacity
+        width = min(-(-width // COLUMNS) * COLUMNS, self._cells // rows)
+        if rows > have_rows:
+            rows = max(rows, min(self.max_batch, have_rows + have_rows // 2))
+        wanted = (max(rows, have_rows), max(width, have_width))
+        if wanted[0] * wanted[1] > self._cells:
+            wanted = (min(rows, self._cells // width), width)
+        self._cache.reserve(*wanted, keep_rows=len(self._rows), keep_width=self._rows.longest)
+
+    def _prefill(self, prefill: Prefill, events: list[Event]) -> None:
+        """Run a chunk of distinct prompts, give each choice its copy and its first token."""
+        first, device = len(self._rows), self._rows.device
+        ids, lengths = prefill.padded(device)
+        width = ids.shape[1]
+        self._cache.prompts_at(first)
+        positions = torch.arange(width, device=device)
+        mask = _additive(positions[None] <= positions[:, None], self.model.dtype)[None, None]  # [1, 1, W, W]
+        keep, last = (0, lengths - 1) if prefill.is_scored else (lengths - 1).unique(return_inverse=True)
+        logits = self.model(
+            input_ids=ids,
+            position_ids=positions[None].expand(ids.shape[0], -1),
+            attention_mask=mask,
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=keep,
+        ).logits
+        self._prompt_tokens += sum(len(prompt) for prompt in prefill.prompts)
+        scores = prefill.scores(logits) if prefill.is_scored else {}
+        final = logits[torch.arange(ids.shape[0], device=device), last]  # [prompts, V]
+        self._share(prefill, first, width)
+        self._rows.add(prefill.choices, [len(choice.request.prompt_ids) for choice in prefill.choices])
+        self._advance(final[torch.tensor(prefill.owners, device=device)], first, events, scores)
+
+    def _share(self, prefill: Prefill, first: int, width: int) -> None:
+        """Copy each prompt's keys and values to all choices that continue it."""
+        pairs = [(first + owner, first + row) for row, owner in enumerate(prefill.owners) if owner != row]
+        if pairs:
+            source, target = torch.tensor(pairs, device=self._rows.device).T
+            self._cache.move(source, target, width)
+
+    def _advance(self, logits: Tensor, first: int, events: list[Event], scores: dict[int, Scores]) -> None:
+        """Sample one token for the rows from `first` on, report it and let finished rows go."""
+        rows, new = self._rows, slice(first, len(self._rows))
+        draws = rows.draws[new].gather(1, rows.drawn[new, None])[:, 0]
+        sampled = sample(logits, draws, rows.temperature[new], rows.top_p[new], rows.top_k[new])
+        rows.last[new] = sampled.tokens
+        rows.drawn[new] += 1
+        is_stop = (sampled.tokens[:, None] == rows.stop_ids[new]).any(1)
+        code = (rows.drawn[new] >= rows.limits[new]).long()
+        code = torch.where(sampled.is_ok, torch.where(is_stop, 2, code), 3)
+        columns = torch.stack((sampled.tokens.double(), sampled.logprobs.double(), code.double())).tolist()
+        gone: set[int] = set()
+        for row, (token, logprob, reason) in enumerate(zip(*columns, strict=True)):
+            choice = rows.choices[first + row]
+            event = _event(choice, int(token), logprob, _REASONS[int(reason)])
+            if choice.request.top_logprobs and event.token is not None:
+                event = event._replace(top=tuple(map(Top, *top_tokens(sampled, row, choice.request.top_logprobs))))
+            if scores and choice.index == 0 and choice.id in scores:
+                event = event._replace(prompt=scores[choice.id])
+            events.append(event)
+            if event.finish_reason is not None:
+                gone.add(first + row)
+                if event.finish_reason == "error":
+                    self._cache.clear(first + row)
+        self._tokens += len(columns[0])
+        self._remove(gone)
+
+    def _remove(self, gone: set[int]) -> None:
+        longest = self._rows.longest
+        sources, targets = self._rows.remove(gone)
+        if sources:
+            device = self._rows.device
+            self._cache.move(torch.tensor(sources, device=device), torch.tensor(targets, device=device), longest)
+
+
+def _event(choice: Choice, token: int, logprob: float, reason: FinishReason | None) -> Event:
+    """Return the event of a sampled token, with the text that it settles."""
+    if reason == "error":
+        return Event(choice.id, choice.index, None, 0.0, "error", error=_NOT_FINITE)
+    if choice.request.max_tokens == 0:
+        return Event(choice.id, choice.index, None, 0.0, "length")
+    if choice.text is None:
+        return Event(choice.id, choice.index, token, logprob, reason)
+    # The token that ends a completion is no part of its text.
+    text = "" if reason == "stop" else choice.text.push(token)
+    if reason is not None and not choice.text.stopped:
+        text += choice.text.finish()
+    return Event(choice.id, choice.index, token, logprob, "stop" if choice.text.stopped else reason, text)
+
+
+def complete(engine: Engine, requests: Sequence[Request]) -> list[Result]:
+    """Answer all requests; results in the order of requests, the n choices of one side by side.
+
+    The engine must be idle: this function takes all events.
+    """
+    if not engine.is_idle:
+        raise UserError("The engine is busy with other requests; wait for them before completing a list.")
+    results: dict[tuple[int, int], Result] = {}
+    texts: dict[tuple[int, int], bool] = {}
+    for request in requests:
+        id = engine.submit(request)
+        for index in range(request.n):
+            results[id, index] = Result()
+            texts[id, index] = bool(request.stop) or request.stream
+    while not engine.is_idle:
+        for event in engine.step():
+            result = results[event.id, event.index]
+            if event.token is not None:
+                result.ids.append(event.token)
+                result.logprobs.append(event.logprob)
+            result.text += event.text
+            if event.finish_reason is not None:
+                result.finish_reason, result.error = event.finish_reason, event.error
+    if engine.decoder is not None:
+        for key, result in results.items():
+            if not texts[key]:
+                result.text = engine.decoder.decode(result.ids[:-1] if result.finish_reason == "stop" else result.ids)
+    return list(results.values())
+
+
+def context_of(model: PreTrainedModel) -> int:
+    """Return how many tokens the model can attend to; refuse models that the engine cannot run."""
+    parameters = inspect.signature(model.forward).parameters
+    config = model.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    missing = {"position_ids", "past_key_values", "logits_to_keep"} - set(parameters)
+    if missing or not kinds <= {"full_attention", "sliding_attention"}:
+        raise UserError(
+            f"{type(model).__name__} cannot be run by this engine: it needs explicit positions and a cache of keys and"
+            " values in every layer; use a Llama-, GPT-2-, GPT-NeoX- or Qwen-like model."
+        )
+    length = int(getattr(config, "max_position_embeddings", 0) or 2048)
+    window = getattr(config, "sliding_window", None)
+    # Inside its window a sliding layer is plain causal attention; the engine stays inside.
+    is_sliding = bool(window) and getattr(config, "use_sliding_window", True) and kinds != {"full_attention"}
+    is_windowed_family = bool(window) and not hasattr(config, "layer_types")
+    return min(length, int(window)) if is_sliding or is_windowed_family else length
+
+
+def _bytes_per_token(model: PreTrainedModel) -> int:
+    """Return the size of one token's keys and values in all layers."""
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * size * model.dtype.itemsize)
+
+
+def _additive(allowed: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return 0 where True and the lowest number where False."""
+    return torch.zeros(allowed.shape, dtype=dtype, device=allowed.device).masked_fill_(~allowed, torch.finfo(dtype).min)
+
+
+@contextmanager
+def _evaluating(model: PreTrainedModel) -> Iterator[None]:
+    """Switch dropout off inside the block."""
+    if not model.training:
+        yield
+        return
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train()

@@ -1,0 +1,88 @@
+"""Cut what has arrived into chunks of distinct prompts that run through the model together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from tutelage.generate.request import Top
+from tutelage.generate.rows import Choice
+
+#: Largest number of logits that one chunk may make: rows * kept positions * vocabulary.
+LOGITS = 1 << 25
+
+Scores = tuple[tuple[float, tuple[Top, ...]], ...]
+
+
+@dataclass(slots=True)
+class Prefill:
+    """Distinct prompts and the choices that continue them; choice i continues prompt `owners[i]` <= i."""
+
+    is_scored: bool  # all positions' logits are needed
+    prompts: list[tuple[int, ...]] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
+
+    def padded(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return the prompts' ids [B, W], filled up with 0 on the right, and their lengths [B]."""
+        width = max(len(prompt) for prompt in self.prompts)
+        rows = [prompt + (0,) * (width - len(prompt)) for prompt in self.prompts]
+        lengths = [len(prompt) for prompt in self.prompts]
+        return torch.tensor(rows, device=device), torch.tensor(lengths, device=device)
+
+    def scores(self, logits: Tensor) -> dict[int, Scores]:
+        """Return, by request, what the model thinks of each prompt token; `logits` [B, W, V]."""
+        found: dict[int, Scores] = {}
+        for choice, owner in zip(self.choices, self.owners, strict=True):
+            if choice.request.prompt_logprobs and choice.id not in found:
+                found[choice.id] = _score(logits[owner], self.prompts[owner], choice.request.top_logprobs)
+        return found
+
+
+def _score(logits: Tensor, prompt: tuple[int, ...], top: int) -> Scores:
+    """Return log p of each token from the second on given those before it, and the `top` likeliest there."""
+    logprobs = logits[: len(prompt) - 1].float().log_softmax(-1)  # [W-1, V]
+    ids = torch.tensor(prompt[1:], dtype=torch.int64, device=logits.device)
+    chosen = logprobs.gather(1, ids[:, None])[:, 0].tolist()
+    values, indices = logprobs.topk(min(top, logprobs.shape[1]), dim=-1)
+    likely = [tuple(map(Top, *row)) for row in zip(indices.tolist(), values.tolist(), strict=True)]
+    return tuple(zip(chosen, likely, strict=True))
+
+
+def chunks(choices: list[Choice], vocabulary: int, most_tokens: int) -> Iterator[Prefill]:
+    """Yield chunks of at most `most_tokens` padded tokens (or one prompt), shortest prompts first."""
+    choices = sorted(
+        choices, key=lambda choice: (is_scored(choice), len(choice.request.prompt_ids), choice.request.prompt_ids)
+    )
+    chunk: Prefill | None = None
+    lengths = 0  # distinct lengths: each is one kept position per row
+    for choice in choices:
+        prompt = choice.request.prompt_ids
+        if chunk is not None and chunk.is_scored == is_scored(choice) and chunk.prompts[-1] == prompt:
+            chunk.choices.append(choice)
+            chunk.owners.append(len(chunk.prompts) - 1)
+            continue
+        if chunk is not None:
+            rows, is_longer = len(chunk.prompts) + 1, len(chunk.prompts[-1]) != len(prompt)
+            kept = len(prompt) if is_scored(choice) else lengths + is_longer
+            is_over = rows * len(prompt) > most_tokens or rows * kept * vocabulary > LOGITS
+            if is_over or chunk.is_scored != is_scored(choice):
+                yield chunk
+                chunk = None
+            else:
+                lengths += is_longer
+        if chunk is None:
+            chunk, lengths = Prefill(is_scored(choice)), 1
+        chunk.prompts.append(prompt)
+        chunk.choices.append(choice)
+        chunk.owners.append(len(chunk.prompts) - 1)
+    if chunk is not None:
+        yield chunk
+
+
+def is_scored(choice: Choice) -> bool:
+    """Say whether the choice needs the logits of all prompt positions."""
+    return choice.request.prompt_logprobs

@@ -1,0 +1,85 @@
+"""Choose the next token of every row at once.
+
+Shapes: N rows, V vocabulary. A row's randomness is one uniform number per token, drawn beforehand from the row's own
+seed, so that nothing else in the batch can change it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+#: Uniform numbers stay this far below 1, so that u * total is below total in fp32 and a token of probability 0 is
+#: never chosen.
+_BELOW_ONE = np.float32(1 - 2**-22)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What was drawn for each of N rows. `is_ok` is False where the logits were not finite."""
+
+    tokens: Tensor  # [N] int64
+    logprobs: Tensor  # [N] fp32, under the model itself
+    is_ok: Tensor  # [N] bool
+    shifted: Tensor  # [N, V] fp32: logits minus their maximum
+    log_total: Tensor  # [N] fp32: log of the sum of exp(shifted)
+
+
+def uniforms(seed: int, index: int, count: int) -> np.ndarray:
+    """Return `count` fp32 numbers in [0, 1) that depend on `seed` and choice `index` only."""
+    generator = np.random.Generator(np.random.Philox(key=[seed % 2**64, index]))
+    return np.minimum(generator.random(count, dtype=np.float32), _BELOW_ONE)
+
+
+def sample(logits: Tensor, draws: Tensor, temperature: Tensor, top_p: Tensor, top_k: Tensor) -> Sampled:
+    """Draw one token per row by the inverse of the cumulative distribution; temperature 0 takes the likeliest.
+
+    `logits` [N, V]; the others [N]. The filters follow the usual order: temperature, then top-k, then top-p.
+    """
+    logits = logits.float()
+    shifted = logits - logits.max(-1, keepdim=True).values
+    weights = shifted.exp()
+    plain = weights.cumsum(-1)  # accumulated in double precision on CPUs
+    log_total = plain[:, -1].log()
+    is_greedy = temperature <= 0
+    is_filtered = ~is_greedy & ((temperature != 1) | (top_p < 1) | (top_k > 0))
+    tokens = _inverse(plain, draws)
+    if bool(is_greedy.any()):
+        tokens = torch.where(is_greedy, shifted.argmax(-1), tokens)
+    if bool(is_filtered.any()):
+        rows = is_filtered.nonzero()[:, 0]
+        tokens[rows] = _sample_filtered(shifted[rows], draws[rows], temperature[rows], top_p[rows], top_k[rows])
+    logprobs = shifted.gather(1, tokens[:, None])[:, 0] - log_total
+    return Sampled(tokens, logprobs, torch.isfinite(log_total) & torch.isfinite(logprobs), shifted, log_total)
+
+
+def _inverse(cumulative: Tensor, draws: Tensor) -> Tensor:
+    """Return the first index of each row whose cumulative weight exceeds draw * total."""
+    targets = (draws * cumulative[:, -1])[:, None]
+    return torch.searchsorted(cumulative, targets, right=True)[:, 0].clamp_(max=cumulative.shape[1] - 1)
+
+
+def _sample_filtered(shifted: Tensor, draws: Tensor, temperature: Tensor, top_p: Tensor, top_k: Tensor) -> Tensor:
+    """Draw under temperature, top-k and top-p; `shifted` [N, V] has maximum 0."""
+    weights = (shifted / temperature.clamp(min=1e-6)[:, None]).exp()
+    if not bool(((top_p < 1) | (top_k > 0)).any()):
+        return _inverse(weights.cumsum(-1), draws)
+    ordered, order = torch.sort(weights, dim=-1, descending=True, stable=True)
+    limit = torch.where(top_k > 0, top_k, weights.shape[1])
+    is_kept = torch.arange(weights.shape[1], device=weights.device)[None] < limit[:, None]
+    cumulative = torch.where(is_kept, ordered, 0).cumsum(-1)
+    # A token counts while the likelier ones together are still below top_p of what top-k left.
+    is_inside = cumulative - ordered < top_p[:, None] * cumulative[:, -1:]
+    is_kept &= is_inside | (top_p >= 1)[:, None]
+    # Back in the order of the vocabulary, so that a row's draw means the same whatever its neighbours ask for.
+    is_kept = torch.zeros_like(is_kept).scatter_(1, order, is_kept)
+    return _inverse(torch.where(is_kept, weights, 0).cumsum(-1), draws)
+
+
+def top_tokens(sampled: Sampled, row: int, count: int) -> tuple[list[int], list[float]]:
+    """Return the `count` likeliest tokens of a row and their log-probabilities."""
+    values, indices = (sampled.shifted[row] - sampled.log_total[row]).topk(min(count, sampled.shifted.shape[1]))
+    return indices.tolist(), values.tolist()
