@@ -1,0 +1,39 @@
+# Every target sets up .venv by itself; the first one takes some minutes.
+PY := .venv/bin/python
+# Two test processes share the machine's cores: one thread each, so that they do not fight.
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 2
+
+.PHONY: help setup check fix test soak demo bench
+
+help:
+	@echo "make demo   run the whole loop on the village: base model, labels, SFT, reward model, PPO, report"
+	@echo "make test   all tests, on SQLite and PostgreSQL"
+	@echo "make check  format, lint, types, layers"
+	@echo "make fix    format, and mend what the linter can"
+	@echo "make soak   the full counts: kills, fuzz, load (up to 75 minutes)"
+	@echo "make bench  speed and memory, in one table"
+
+setup:
+	@scripts/setup.sh
+
+check: setup
+	$(PY) -m ruff format --check tutelage tests
+	$(PY) -m ruff check tutelage tests
+	$(PY) -m mypy
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q tests/test_layers.py
+
+fix: setup
+	$(PY) -m ruff check --fix tutelage tests
+	$(PY) -m ruff format tutelage tests
+
+test: check
+	$(PYTEST) -m "not soak"
+
+soak: setup
+	$(PYTEST) -m soak
+
+demo: setup
+	.venv/bin/tutelage run recipes/village.toml
+
+bench: setup
+	$(PY) -m benchmarks
