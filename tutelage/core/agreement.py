@@ -92,12 +92,13 @@ def gwet_ac1(counts: ArrayLike, how: Resampling, prompts: ArrayLike | None = Non
     share of category k. The interval draws items, or whole `prompts` where given; n counts items with two answers.
     """
     table = np.asarray(counts, dtype=np.float64)
-    table = table[table.sum(axis=1) > 0] if prompts is None else table
+    if table.ndim != 2 or table.shape[1] < 2:
+        raise ValueError(f"AC1 needs counts of two or more categories per item, not an array of shape {table.shape}.")
     answers = table.sum(axis=1, keepdims=True)
     judged, twice = answers[:, 0] > 0, answers[:, 0] > 1
     share = table / np.maximum(answers, 1)
     agreeing = (share * (table - 1)).sum(axis=1) / np.maximum(answers[:, 0] - 1, 1)
-    sums = np.column_stack([np.where(twice, agreeing, 0), twice, judged, share])
+    sums = np.column_stack([agreeing, twice, judged, share])
     if prompts is not None:
         codes = np.unique(np.asarray(prompts), return_inverse=True)[1]
         sums = np.stack([np.bincount(codes, weights=column) for column in sums.T], axis=1)

@@ -49,8 +49,8 @@ def two_way(values: ArrayLike, prompts: ArrayLike, labelers: ArrayLike, level: f
     """Give the mean with an interval for new prompts *and* new labelers, who may be crossed in any way.
 
     V = V_prompt + V_labeler - V_both, each with its own factor G / (G - 1) (Cameron, Gelbach and Miller 2011), and
-    min(G_prompt, G_labeler) - 1 degrees of freedom. In small samples the sum can be <= 0; then the larger of the two
-    one-way variances stands in. With a single labeler (or prompt) only the other way can be clustered: the interval
+    min(G_prompt, G_labeler) - 1 degrees of freedom. In small samples the sum can be <= 0; then the largest of the three
+    stands in. With a single labeler (or prompt) only the other way can be clustered: the interval
     then speaks of that one labeler (or prompt).
     """
     rows = _rows(values)
@@ -60,9 +60,9 @@ def two_way(values: ArrayLike, prompts: ArrayLike, labelers: ArrayLike, level: f
         codes = by_prompt if sizes[1] == 1 else by_labeler
         return _interval(rows, _variance(rows, codes), _size(codes) - 1, level)
     both = _codes(by_prompt * sizes[1] + by_labeler, len(rows))
-    one_way = _variance(rows, by_prompt), _variance(rows, by_labeler)
-    variance = sum(one_way) - _variance(rows, both)
-    return _interval(rows, variance if variance > 0 else max(one_way), min(sizes) - 1, level)
+    parts = [_variance(rows, codes) for codes in (by_prompt, by_labeler, both)]
+    variance = parts[0] + parts[1] - parts[2]
+    return _interval(rows, variance if variance > 0 else max(parts), min(sizes) - 1, level)
 
 
 def win_rate(shares: ArrayLike, prompts: ArrayLike, labelers: ArrayLike, level: float = 0.95) -> Estimate:
