@@ -1,0 +1,1 @@
+"""Hugging Face, wrapped once: load and save, tokens, policies, scalar models, fetching."""

@@ -1,0 +1,121 @@
+"""Models that give one number at a position: reward and value models. A trunk and a linear head in fp32."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import AutoModel, PreTrainedModel
+from transformers import PreTrainedTokenizerFast as Tokenizer
+
+from tutelage.core.masks import last_counted
+from tutelage.errors import DataError, MissingError
+from tutelage.files import atomic_directory
+from tutelage.models.load import load_tokenizer, require_safetensors, told
+from tutelage.models.policy import Rows
+from tutelage.models.prefix import Groups
+
+#: The head, its bias and a score to check them by, in a file of their own: they cannot be dropped without a word.
+HEAD_FILE = "scalar_head.safetensors"
+
+
+class ScalarModel(nn.Module):
+    """A language model whose output layer is replaced by a projection to a scalar (paper, C.2)."""
+
+    def __init__(self, trunk: PreTrainedModel) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = nn.Linear(trunk.config.hidden_size, 1, dtype=torch.promote_types(trunk.dtype, torch.float32))
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    @classmethod
+    def from_policy(cls, policy: PreTrainedModel, seed: int) -> ScalarModel:
+        """Copy a policy's trunk under a new head: weights from N(0, 1 / (H + 1)), bias 0 (as Stiennon et al. 2020)."""
+        model = cls(copy.deepcopy(policy.get_decoder()))
+        generator = torch.Generator().manual_seed(seed)
+        width = model.head.in_features
+        with torch.no_grad():
+            model.head.weight.copy_(torch.randn(1, width, generator=generator) / (width + 1) ** 0.5)
+        return model.eval()
+
+    def at(self, hidden: Tensor, positions: Tensor) -> Tensor:
+        """Project hidden states [B, T, H] at flattened positions [N] to scalars [N], in fp32."""
+        return self.head(hidden.flatten(0, 1)[positions].to(self.head.weight.dtype)).squeeze(-1)
+
+    def score(self, rows: Rows) -> Tensor:
+        """Score whole completions at their last counted token: [B]."""
+        width = rows.ids.shape[1]
+        ends = last_counted(rows.mask)
+        assert bool((ends >= 0).all()), "a row without counted tokens has no score"
+        starts = torch.arange(len(ends), device=ends.device) * width
+        return self.at(self._hidden(rows.ids), starts + ends)
+
+    def values(self, rows: Rows) -> Tensor:
+        """Give the value of the state before each counted token, row by row: [N]."""
+        return self.at(self._hidden(rows.ids), rows.before)
+
+    def score_groups(self, groups: Groups) -> Tensor:
+        """Score the completions of prompts that are computed once and shared: [N], group by group."""
+        out = self.trunk(
+            input_ids=groups.ids, position_ids=groups.positions, attention_mask=groups.attention, use_cache=False
+        )
+        return self.at(out.last_hidden_state, groups.ends)
+
+    def _hidden(self, ids: Tensor) -> Tensor:
+        return self.trunk(input_ids=ids, use_cache=False).last_hidden_state
+
+
+def save_scalar(model: ScalarModel, tokenizer: Tokenizer, directory: Path | str) -> Path:
+    """Write a scalar model's directory atomically."""
+    with atomic_directory(directory) as part:
+        write_scalar(part, model, tokenizer)
+    return Path(directory)
+
+
+def write_scalar(directory: Path, model: ScalarModel, tokenizer: Tokenizer) -> None:
+    """Write the files of a scalar model into an existing directory; the caller makes it atomic."""
+    model.trunk.save_pretrained(directory, save_original_format=False)
+    tokenizer.save_pretrained(directory)
+    head = {"weight": model.head.weight.detach(), "bias": model.head.bias.detach(), "probe": _probe(model)}
+    save_file({name: tensor.cpu().contiguous() for name, tensor in head.items()}, directory / HEAD_FILE)
+
+
+def load_scalar(path: Path | str, *, dtype: torch.dtype = torch.float32) -> tuple[ScalarModel, Tokenizer]:
+    """Load a scalar model and check that it scores a probe as it did when it was saved."""
+    path = Path(path)
+    require_safetensors(path)
+    if not (path / HEAD_FILE).is_file():
+        raise MissingError(f"{path} has no {HEAD_FILE}, so it is not a reward or value model; name one that is.")
+
+    def read() -> PreTrainedModel:
+        return AutoModel.from_pretrained(
+            path, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False
+        )
+
+    model = ScalarModel(told(path, read))
+    head = told(path, lambda: load_file(path / HEAD_FILE))
+    with torch.no_grad():
+        model.head.weight.copy_(head["weight"])
+        model.head.bias.copy_(head["bias"])
+    model.eval()
+    found = _probe(model)
+    tolerance = 1e-3 if dtype in (torch.float32, torch.float64) else 0.1
+    if not torch.allclose(found, head["probe"].to(found), rtol=tolerance, atol=tolerance):
+        raise DataError(
+            f"The scalar model in {path} scores its probe {found.item():.5f} instead of {head['probe'].item():.5f}: "
+            "its files do not belong together; copy it again, or train it again."
+        )
+    return model, load_tokenizer(path)
+
+
+@torch.no_grad()
+def _probe(model: ScalarModel) -> Tensor:
+    """Score a fixed short sequence: [1]."""
+    length = min(8, model.trunk.config.vocab_size)
+    device = model.head.weight.device
+    ids = torch.arange(length, device=device).unsqueeze(0)
+    return model.at(model._hidden(ids), torch.tensor([length - 1], device=device))

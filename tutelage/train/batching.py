@@ -1,0 +1,91 @@
+"""From texts to micro-batches: encode, drop what is too long, put rows of similar length together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from tutelage.errors import DataError
+from tutelage.models.policy import Row, Rows, collate, from_mask
+from tutelage.models.tokens import Renderer
+
+logger = logging.getLogger(__name__)
+
+
+class Example(NamedTuple):
+    """A prompt with the completion that is to be learned."""
+
+    prompt: str
+    completion: str
+
+
+class Weighted(NamedTuple):
+    """A micro-batch of rows with the weight of every counted token [N]; weights sum to its term's share of the step."""
+
+    rows: Rows
+    weights: Tensor
+
+    def to(self, device: torch.device) -> Weighted:
+        """Move to a device."""
+        return Weighted(self.rows.to(device), self.weights.to(device))
+
+
+def encode_examples(examples: Sequence[Example], renderer: Renderer, context: int, what: str) -> list[Row]:
+    """Encode prompts and completions with end tokens; those longer than the context are dropped and counted aloud."""
+    for number, example in enumerate(examples, start=1):
+        if not example.prompt.strip() or not example.completion.strip():
+            raise DataError(f"Number {number} of the {what} has an empty prompt or completion; remove it.")
+    prompts = renderer.prompts_ids([example.prompt for example in examples])
+    completions = renderer.completions_ids([example.completion for example in examples])
+    rows = [Row(prompt, completion) for prompt, completion in zip(prompts, completions, strict=True)]
+    kept = [row for row in rows if row.length <= context]
+    told_dropped(len(rows) - len(kept), len(rows), what, context)
+    if not kept:
+        raise DataError(f"There are no {what} of at most {context} tokens to train on; give more, or a longer context.")
+    return kept
+
+
+def told_dropped(dropped: int, total: int, what: str, limit: int) -> None:
+    """Say how many items were too long to be used."""
+    if dropped:
+        logger.warning("%d of %d %s are longer than %d tokens and are left out.", dropped, total, what, limit)
+
+
+def cut(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Cut a batch into micro-batches of at most `budget` padded tokens, shortest rows first: lists of indices.
+
+    A row longer than the budget is a micro-batch of its own.
+    """
+    parts: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        if parts and (len(parts[-1]) + 1) * lengths[index] <= budget:
+            parts[-1].append(index)
+        else:
+            parts.append([index])
+    return parts
+
+
+def completion_batch(rows: Sequence[Row], budget: int, share: float = 1.0) -> list[Weighted]:
+    """Make the micro-batches of one optimizer step: weights are share / (counted tokens of the whole step)."""
+    micros = [collate([rows[i] for i in part]) for part in cut([row.length for row in rows], budget)]
+    return weigh(micros, share)
+
+
+def text_batch(ids: Tensor, budget: int, share: float = 1.0) -> list[Weighted]:
+    """Make micro-batches of packed text [rows, width]: every token but the first of each row counts."""
+    mask = torch.ones(ids.shape, dtype=torch.bool)
+    mask[:, 0] = False
+    step = max(1, budget // ids.shape[1])
+    micros = [from_mask(part, kept) for part, kept in zip(ids.split(step), mask.split(step), strict=True)]
+    return weigh(micros, share)
+
+
+def weigh(micros: Iterable[Rows], share: float = 1.0) -> list[Weighted]:
+    """Give every counted token of the step the same weight; together they weigh `share`."""
+    kept = list(micros)
+    total = sum(len(rows.targets) for rows in kept)
+    return [Weighted(rows, torch.full((len(rows.targets),), share / total)) for rows in kept]

@@ -1,0 +1,258 @@
+"""The one training loop: optimizer steps, micro-batches, clipping, schedules, metrics, averages, checkpoints, resume.
+
+A trainer supplies `batches`, which give the micro-batches of one optimizer step at a time, and `loss`, whose value and
+metrics are weighted sums, so that those of micro-batches simply add. No clock decides anything here, and killed at any
+instant a run that is started again ends with the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from tutelage.config import Settings
+from tutelage.errors import InvariantError
+from tutelage.runs import Run
+from tutelage.train import checkpoint as checkpoints
+
+Metrics = Mapping[str, Tensor | float]
+
+
+class Adam(Settings):
+    """AdamW, as the paper's models were trained (appendix C); what it does not print is chosen here."""
+
+    lr: float = 1e-3
+    """Peak learning rate."""
+    beta1: float = 0.9
+    """Decay of the mean gradient (paper, C)."""
+    beta2: float = 0.95
+    """Decay of the mean squared gradient (paper, C)."""
+    eps: float = 1e-8
+    """Added to the root of the mean squared gradient (not in the paper)."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay (not in the paper)."""
+    clip: float = 1.0
+    """Largest norm of the gradient of one model; 0 switches clipping off (not in the paper)."""
+
+
+class LoopSettings(Settings):
+    """How often the loop looks up from its work."""
+
+    checkpoint_every: int = 100
+    """Optimizer steps between checkpoints; PPO waits for the end of its rollout batch."""
+    evaluate_every: int = 100
+    """Optimizer steps between evaluations; the last step is always evaluated."""
+    micro_tokens: int = 4096
+    """Largest number of padded tokens in one forward pass; it changes memory and speed, never the update."""
+
+
+class Loss(NamedTuple):
+    """A weighted sum to descend, and what to log: also weighted sums, added up over micro-batches."""
+
+    value: Tensor
+    metrics: Metrics = {}
+
+
+class Step(NamedTuple):
+    """The work of one optimizer step: named parts in order, each a list of micro-batches, and what is known already."""
+
+    parts: Mapping[str, Sequence[Any]]
+    metrics: Mapping[str, float] = {}
+
+
+class Batches(Protocol):
+    """Where steps come from. Its state is saved only at a boundary, from which all that follows is drawn again."""
+
+    @property
+    def at_boundary(self) -> bool: ...
+    def next_step(self) -> Step: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """A trained model with its optimizer's settings; `schedule` gives the multiplier of the rate at a step."""
+
+    name: str
+    model: nn.Module
+    adam: Adam
+    schedule: Callable[[int], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """What a trainer or its caller wants to happen besides: all optional."""
+
+    evaluate: Callable[[], Mapping[str, float]] | None = None
+    after_step: Callable[[int], None] | None = None
+    progress: Callable[[int, int, Mapping[str, float]], None] | None = None
+    ema: Ema | None = None
+
+
+class Ema:
+    """An average of a model's weights in fp32: shadow <- d shadow + (1 - d) weights, once per optimizer step.
+
+    In half precision a step would be lost in rounding; with d = 0.992 the average would never move.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self._weights = list(checkpoints.model_tensors(model).values())
+        self.names = list(checkpoints.model_tensors(model))
+        self.shadow = [
+            weight.detach().to(torch.promote_types(weight.dtype, torch.float32), copy=True) for weight in self._weights
+        ]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move a step towards the weights."""
+        torch._foreach_lerp_(
+            self.shadow, [w.to(s.dtype) for w, s in zip(self._weights, self.shadow, strict=True)], 1 - self.decay
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Name the average's tensors as those of the model."""
+        return dict(zip(self.names, self.shadow, strict=True))
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from `tensors`."""
+        for name, shadow in zip(self.names, self.shadow, strict=True):
+            shadow.copy_(tensors[name])
+
+
+@dataclass
+class Loop:
+    """Train `groups` for `steps` optimizer steps on what `batches` gives, descending `loss`."""
+
+    run: Run
+    groups: Sequence[Group]
+    batches: Batches
+    loss: Callable[[Any], Loss]
+    steps: int
+    settings: LoopSettings
+    seed: int = 0
+    hooks: Hooks = field(default_factory=Hooks)
+
+    def __post_init__(self) -> None:
+        self.step = 0
+        self.device = next(self.groups[0].model.parameters()).device
+        self.optimizers = [
+            torch.optim.AdamW(
+                group.model.parameters(),
+                lr=group.adam.lr,
+                betas=(group.adam.beta1, group.adam.beta2),
+                eps=group.adam.eps,
+                weight_decay=group.adam.weight_decay,
+                fused=True,
+            )
+            for group in self.groups
+        ]
+
+    def train(self) -> None:
+        """Run to the last step, from the newest checkpoint if there is one."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(self.seed)
+            self._resume()
+            saved = self.step
+            while self.step < self.steps:
+                if self.batches.at_boundary and self.step - saved >= self.settings.checkpoint_every:
+                    self._save()
+                    saved = self.step
+                self._one_step()
+            self._save()
+
+    def _one_step(self) -> None:
+        began = time.perf_counter()
+        step = self.batches.next_step()
+        metrics = {**step.metrics, **self._backward(step), **self._update()}
+        self.step += 1
+        if self.hooks.ema is not None:
+            self.hooks.ema.update()
+        if self.hooks.after_step is not None:
+            self.hooks.after_step(self.step)
+        is_due = self.step % self.settings.evaluate_every == 0 or self.step == self.steps
+        if self.hooks.evaluate is not None and is_due:
+            with torch.no_grad():
+                metrics.update(self.hooks.evaluate())
+        # Seconds are logged for people and decide nothing.
+        self.run.metrics(self.step, {**metrics, "seconds": time.perf_counter() - began})
+        if self.hooks.progress is not None:
+            self.hooks.progress(self.step, self.steps, metrics)
+
+    def _backward(self, step: Step) -> dict[str, float]:
+        """Accumulate the gradients of all parts; with several, also log the norm that each adds to the first model."""
+        totals: dict[str, Tensor] = {}
+        norms: dict[str, float] = {}
+        before: list[Tensor] | None = None
+        for name, micros in step.parts.items():
+            for micro in micros:
+                loss = self.loss(micro.to(self.device))
+                loss.value.backward()
+                for key, value in loss.metrics.items():
+                    value = torch.as_tensor(value, dtype=torch.float64).detach()
+                    totals[key] = totals[key] + value if key in totals else value
+            if len(step.parts) > 1:
+                now = [p.grad.clone() if p.grad is not None else torch.zeros_like(p) for p in self._first_parameters()]
+                added = now if before is None else torch._foreach_sub(now, before)
+                norms[f"gradient/{name}"] = float(torch.nn.utils.get_total_norm(added))
+                before = now
+        return {key: float(value) for key, value in totals.items()} | norms
+
+    def _update(self) -> dict[str, float]:
+        """Clip and apply the gradient of every model; one that is not finite stops the run before it does harm."""
+        metrics: dict[str, float] = {}
+        for group, optimizer in zip(self.groups, self.optimizers, strict=True):
+            limit = group.adam.clip if group.adam.clip > 0 else math.inf
+            norm = float(torch.nn.utils.clip_grad_norm_(group.model.parameters(), limit))
+            if not math.isfinite(norm):
+                raise InvariantError(
+                    f"The gradient of the {group.name} is not finite at step {self.step + 1}; "
+                    f"lower its learning rate ({group.adam.lr}) or its clip ({group.adam.clip})."
+                )
+            rate = group.adam.lr * group.schedule(self.step)
+            for part in optimizer.param_groups:
+                part["lr"] = rate
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            metrics |= {f"{group.name}/gradient": norm, f"{group.name}/lr": rate}
+        return metrics
+
+    def _first_parameters(self) -> list[nn.Parameter]:
+        return list(self.groups[0].model.parameters())
+
+    def _save(self) -> None:
+        tensors: dict[str, dict[str, Tensor]] = {"random": {"cpu": torch.get_rng_state()}}
+        if self.device.type == "cuda":
+            tensors["random"]["cuda"] = torch.cuda.get_rng_state(self.device)
+        for group, optimizer in zip(self.groups, self.optimizers, strict=True):
+            tensors[group.name] = checkpoints.model_tensors(group.model)
+            tensors[f"{group.name}-optimizer"] = checkpoints.optimizer_tensors(optimizer)
+        if self.hooks.ema is not None:
+            tensors["ema"] = self.hooks.ema.tensors()
+        state = {"step": self.step, "batches": self.batches.state_dict()}
+        checkpoints.write(self.run.directory / "checkpoints", self.step, checkpoints.Checkpoint(tensors, state))
+
+    def _resume(self) -> None:
+        found = checkpoints.read_latest(self.run.directory / "checkpoints")
+        if found is None:
+            self.run.truncate_metrics(0)
+            return
+        for group, optimizer in zip(self.groups, self.optimizers, strict=True):
+            checkpoints.load_model_tensors(group.model, found.tensors[group.name])
+            checkpoints.load_optimizer_tensors(optimizer, found.tensors[f"{group.name}-optimizer"])
+        if self.hooks.ema is not None:
+            self.hooks.ema.load(found.tensors["ema"])
+        self.step = int(found.state["step"])
+        self.batches.load_state_dict(found.state["batches"])
+        torch.set_rng_state(found.tensors["random"]["cpu"])
+        if "cuda" in found.tensors["random"]:
+            torch.cuda.set_rng_state(found.tensors["random"]["cuda"], self.device)
+        self.run.truncate_metrics(self.step)

@@ -1,0 +1,143 @@
+"""Train a base model on text: next-token prediction over packed rows."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from tutelage.config import Settings
+from tutelage.core.losses import next_token_loss
+from tutelage.core.schedules import constant_with_warmup, cosine
+from tutelage.errors import SettingsError
+from tutelage.files import content_hash, sha256_of
+from tutelage.models.load import context_of, load_policy, write_into
+from tutelage.models.policy import completion_logprobs
+from tutelage.models.tokens import Renderer
+from tutelage.train.batching import Weighted, text_batch
+from tutelage.train.loop import Adam, Group, Hooks, Loop, LoopSettings, Loss, Step
+from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, trainable_flops
+from tutelage.train.streams import PackedRows, pack
+
+
+class PretrainSettings(Settings):
+    """Pretraining of a base model, or its continuation."""
+
+    tokens: int = 2_500_000
+    """Tokens to train on; the text is repeated as often as that takes."""
+    row_tokens: int = 128
+    """Length of the rows that the text is cut into."""
+    batch_rows: int = 32
+    """Rows per optimizer step."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """Learning rate after the warm-up: a cosine to `final`, or constant (to continue a base as PPO trains)."""
+    warmup: float = 0.02
+    """Share of the steps over which the learning rate rises."""
+    final: float = 0.1
+    """Learning rate at the end, as a share of the peak."""
+    heldout_rows: int = 64
+    """Rows of held-out text that the loss is measured on."""
+    seed: int = 0
+    """Decides the order of the text."""
+    adam: Adam = Adam(lr=3e-3, weight_decay=0.1)
+    """The optimizer."""
+    loop: LoopSettings = LoopSettings(micro_tokens=2048)
+    """Checkpoints, evaluation and micro-batches."""
+
+
+class Texts(NamedTuple):
+    """Documents to train on and documents to measure the loss on."""
+
+    train: Sequence[str]
+    heldout: Sequence[str]
+
+
+def train_pretrain(
+    run_dir: Path, settings: PretrainSettings, texts: Texts, init: Path, progress: Progress | None = None
+) -> Path:
+    """Train the model in `init` on texts; give the directory of the result. Called again, it goes on or returns."""
+    parents = {"init": sha256_of(init), "texts": content_hash(texts)}
+    run = begin(run_dir, "pretrain", settings, parents)
+    if run.is_finished:
+        drop_checkpoints(run)
+        return run.output("model")
+    model, tokenizer = load_policy(init)
+    move(model)
+    check_rows(settings.row_tokens, context_of(model), "row_tokens")
+    renderer = Renderer(tokenizer)
+    steps = settings.tokens // (settings.row_tokens * settings.batch_rows)
+    if steps < 1:
+        raise SettingsError(f"{settings.tokens} tokens are less than one batch; raise tokens or lower batch_rows.")
+    batches = TextBatches(PackedRows(texts.train, renderer, settings.row_tokens, settings.seed), settings)
+    heldout = pack(renderer.texts_ids(texts.heldout), renderer.end_id, settings.row_tokens, settings.seed)
+    micros = text_batch(heldout[: settings.heldout_rows].long(), settings.loop.micro_tokens)
+    Loop(
+        run=run,
+        groups=[Group(name="policy", model=model, adam=settings.adam, schedule=_schedule(settings, steps))],
+        batches=batches,
+        loss=functools.partial(token_loss, model),
+        steps=steps,
+        settings=settings.loop,
+        seed=settings.seed,
+        hooks=Hooks(evaluate=lambda: {"heldout/loss": measure(model, micros)}, progress=progress),
+    ).train()
+    tokens = steps * settings.batch_rows * settings.row_tokens
+    run.ledger.add("pretraining", flops=trainable_flops(model, tokens), tokens=tokens)
+    return conclude(run, {"model": lambda part: write_into(part, model, tokenizer)})
+
+
+class TextBatches:
+    """Steps of packed rows; every step is a boundary."""
+
+    at_boundary = True
+
+    def __init__(self, rows: PackedRows, settings: PretrainSettings) -> None:
+        self.rows, self.number, self.budget = rows, settings.batch_rows, settings.loop.micro_tokens
+
+    def next_step(self) -> Step:
+        """Draw the rows of one step."""
+        return Step({"text": text_batch(self.rows.take(self.number), self.budget)})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the cursor."""
+        return self.rows.stream.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to a cursor."""
+        self.rows.stream.load_state_dict(state)
+
+
+def token_loss(model: PreTrainedModel, micro: Weighted) -> Loss:
+    """Give the mean negative log-likelihood of counted tokens, in nats."""
+    logprobs = completion_logprobs(model, micro.rows).logprobs
+    loss = next_token_loss(logprobs, micro.weights.to(logprobs.dtype))
+    return Loss(loss, {"loss": loss.detach()})
+
+
+@torch.no_grad()
+def measure(model: PreTrainedModel, micros: Sequence[Weighted]) -> float:
+    """Give the loss on fixed micro-batches, with dropout off."""
+    was_training = model.training
+    model.eval()
+    place = next(model.parameters()).device
+    total: Tensor = sum(token_loss(model, micro.to(place)).value for micro in micros)  # type: ignore[assignment]
+    model.train(was_training)
+    return float(total)
+
+
+def check_rows(width: int, context: int, name: str) -> None:
+    """Refuse rows that the model cannot read."""
+    if not 2 <= width <= context:
+        raise SettingsError(f"{name} is {width}; choose 2 to {context}, the context of the model.")
+
+
+def _schedule(settings: PretrainSettings, steps: int) -> Any:
+    warmup = round(settings.warmup * steps)
+    if settings.schedule == "constant":
+        return functools.partial(constant_with_warmup, warmup=warmup)
+    return functools.partial(cosine, total=steps, warmup=warmup, final=settings.final)

@@ -1,0 +1,189 @@
+"""Supervised fine-tuning on demonstrations (paper, C.1 and C.3)."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from tutelage.config import Settings
+from tutelage.core.schedules import cosine
+from tutelage.errors import DataError, SettingsError
+from tutelage.files import atomic_directory, content_hash, sha256_of
+from tutelage.models.load import context_of, load_policy, write_into
+from tutelage.models.policy import Row, branches
+from tutelage.models.tokens import Renderer, Template
+from tutelage.train.batching import Example, completion_batch, encode_examples, text_batch
+from tutelage.train.loop import Adam, Group, Hooks, Loop, LoopSettings, Step
+from tutelage.train.pretrain import check_rows, measure, token_loss
+from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, trainable_flops
+from tutelage.train.streams import PackedRows, Shuffled
+
+
+class SFTSettings(Settings):
+    """Supervised fine-tuning. The defaults are the paper's start of PPO; its baseline has 16 epochs and no mix."""
+
+    epochs: float = 2.0
+    """Passes over the demonstrations (start of PPO 2, C.3; baseline 16, C.1)."""
+    batch: int = 32
+    """Demonstrations per optimizer step (paper, C.1)."""
+    dropout: float = 0.0
+    """Residual dropout, applied to the output of every attention and feed-forward block (baseline 0.2, C.1)."""
+    pretraining_mix: float = 0.1
+    """Weight of pretraining text in the loss, next to the demonstrations' 1 - mix (start of PPO 0.1, C.3; baseline 0).
+
+    The loss is (1 - mix) * mean over completion tokens + mix * mean over pretraining tokens of the minibatch.
+    """
+    mix_row_tokens: int = 128
+    """Length of the pretraining rows; each step reads mix * batch of them, rounded up."""
+    warmup: float = 0.0
+    """Share of the steps over which the learning rate rises (paper: none)."""
+    final: float = 0.1
+    """Learning rate at the end, as a share of the peak (paper, C.1)."""
+    keep_epochs: bool = False
+    """Keep the model after every epoch under `epochs/`, to choose among them by reward score."""
+    template: Template = "plain"
+    """How a prompt is rendered: its text and a line feed, or the chat template of the tokenizer."""
+    seed: int = 0
+    """Decides the order of the demonstrations and the dropout."""
+    adam: Adam = Adam(lr=1e-3)
+    """The optimizer."""
+    loop: LoopSettings = LoopSettings()
+    """Checkpoints, evaluation and micro-batches."""
+
+
+class SFTData(NamedTuple):
+    """Demonstrations to train on and to measure the loss on, and pretraining text for the mix."""
+
+    train: Sequence[Example]
+    heldout: Sequence[Example] = ()
+    pretraining: Sequence[str] = ()
+
+
+def train_sft(
+    run_dir: Path, settings: SFTSettings, data: SFTData, init: Path, progress: Progress | None = None
+) -> Path:
+    """Fine-tune the model in `init`; give the directory of the result. Called again, it goes on or returns."""
+    run = begin(run_dir, "sft", settings, {"init": sha256_of(init), "data": content_hash(data)})
+    if run.is_finished:
+        drop_checkpoints(run)
+        return run.output("model")
+    model, tokenizer = load_policy(init)
+    move(model)
+    renderer = Renderer(tokenizer, settings.template)
+    context = context_of(model)
+    train = encode_examples(data.train, renderer, context, "demonstrations")
+    steps = max(1, math.ceil(settings.epochs * len(train) / settings.batch))
+    if settings.dropout > 0:
+        add_residual_dropout(model, settings.dropout)
+        model.train()
+
+    def after_step(step: int) -> None:
+        epoch = settings.keep_epochs and _epoch_ended(step, len(train), settings.batch, steps)
+        if epoch:
+            with atomic_directory(run.directory / "epochs" / f"epoch-{epoch:02d}") as part:
+                write_into(part, model, tokenizer)
+
+    Loop(
+        run=run,
+        groups=[Group(name="policy", model=model, adam=settings.adam, schedule=_schedule(settings, steps))],
+        batches=DemonstrationBatches(train, _mix(settings, data, renderer, context), settings),
+        loss=functools.partial(token_loss, model),
+        steps=steps,
+        settings=settings.loop,
+        seed=settings.seed,
+        hooks=Hooks(evaluate=_evaluation(model, data, renderer, settings), after_step=after_step, progress=progress),
+    ).train()
+    tokens = round(settings.epochs * sum(row.length for row in train))
+    run.ledger.add("supervised fine-tuning", flops=trainable_flops(model, tokens), tokens=tokens)
+    return conclude(run, {"model": lambda part: write_into(part, model, tokenizer)})
+
+
+class DemonstrationBatches:
+    """Steps of demonstrations, with rows of pretraining text beside them; every step is a boundary."""
+
+    at_boundary = True
+
+    def __init__(self, rows: Sequence[Row], mix: PackedRows | None, settings: SFTSettings) -> None:
+        self.rows, self.mix, self.settings = rows, mix, settings
+        self.stream = Shuffled(len(rows), settings.seed)
+
+    def next_step(self) -> Step:
+        """Draw the demonstrations of one step, and the pretraining rows that go with them."""
+        budget, share = self.settings.loop.micro_tokens, self.settings.pretraining_mix
+        batch = [self.rows[i] for i in self.stream.take(self.settings.batch)]
+        if self.mix is None:
+            return Step({"demonstrations": completion_batch(batch, budget)})
+        rows = self.mix.take(math.ceil(share * self.settings.batch))
+        return Step(
+            {
+                "demonstrations": completion_batch(batch, budget, 1 - share),
+                "pretraining": text_batch(rows, budget, share),
+            }
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give both cursors."""
+        mix = self.mix.stream.state_dict() if self.mix is not None else None
+        return {"demonstrations": self.stream.state_dict(), "pretraining": mix}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to both cursors."""
+        self.stream.load_state_dict(state["demonstrations"])
+        if self.mix is not None:
+            self.mix.stream.load_state_dict(state["pretraining"])
+
+
+def add_residual_dropout(model: PreTrainedModel, rate: float) -> None:
+    """Drop parts of what attention and feed-forward blocks add to the residual stream, while the model trains.
+
+    Llama-like configurations have no such setting. The dropout of Vaswani et al. 2017, section 5.4, as in GPT.
+    """
+    found = branches(model)
+    if not found:
+        raise SettingsError(f"Residual dropout is not known for {model.config.model_type} models; set dropout = 0.")
+
+    def drop(module: nn.Module, _: Any, output: Any) -> Any:
+        if not module.training:
+            return output
+        if isinstance(output, Tensor):
+            return functional.dropout(output, rate)
+        return (functional.dropout(output[0], rate), *output[1:])
+
+    for module in found:
+        module.register_forward_hook(drop)
+
+
+def _mix(settings: SFTSettings, data: SFTData, renderer: Renderer, context: int) -> PackedRows | None:
+    if settings.pretraining_mix == 0:
+        return None
+    if not data.pretraining:
+        raise DataError("pretraining_mix is above 0 but there is no pretraining text; give some, or set it to 0.")
+    check_rows(settings.mix_row_tokens, context, "mix_row_tokens")
+    return PackedRows(data.pretraining, renderer, settings.mix_row_tokens, settings.seed)
+
+
+def _evaluation(model: PreTrainedModel, data: SFTData, renderer: Renderer, settings: SFTSettings) -> Any:
+    if not data.heldout:
+        return None
+    rows = encode_examples(data.heldout, renderer, context_of(model), "held-out demonstrations")
+    micros = completion_batch(rows, settings.loop.micro_tokens)
+    return torch.no_grad()(lambda: {"heldout/loss": measure(model, micros)})
+
+
+def _epoch_ended(step: int, count: int, batch: int, steps: int) -> int:
+    """Give the number of the epoch that this step completes, 0 if it completes none."""
+    epoch = step * batch // count
+    first = math.ceil(epoch * count / batch)
+    return epoch if epoch > 0 and first == step else math.ceil(steps * batch / count) if step == steps else 0
+
+
+def _schedule(settings: SFTSettings, steps: int) -> Any:
+    return functools.partial(cosine, total=steps, warmup=round(settings.warmup * steps), final=settings.final)

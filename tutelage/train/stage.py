@@ -1,0 +1,83 @@
+"""What every trainer does around its loop: open the run, say what it is made from, write what it made."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from tutelage.config import Settings
+from tutelage.files import atomic_directory
+from tutelage.runs import Run
+
+logger = logging.getLogger(__name__)
+
+#: Called after every optimizer step with the step, the number of steps and the step's metrics.
+Progress = Callable[[int, int, Mapping[str, float]], None]
+
+
+class Seeded(Protocol):
+    """Settings with a seed."""
+
+    seed: int
+
+
+def begin(run_dir: Path, stage: str, settings: Settings, parents: Mapping[str, str]) -> Run:
+    """Create or go on with a run; a machine that differs from the one it began on is told, for bits may then differ."""
+    seeds = {"seed": int(getattr(settings, "seed", 0))}
+    run = Run.begin(run_dir, stage=stage, settings=settings, parents=parents, seeds=seeds, platform=platform())
+    if not run.is_finished:
+        for torn in (*run.directory.glob(".*.part"), *run.directory.glob(".*.old")):
+            shutil.rmtree(torn) if torn.is_dir() else torn.unlink()
+        for sentence in run.changes:
+            logger.warning("This run will not end with exactly the same weights as an unbroken one: %s.", sentence)
+    return run
+
+
+def platform() -> dict[str, Any]:
+    """Describe the machine as far as the bits of a result depend on it."""
+    return {
+        "torch": torch.__version__,
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "device": str(device()),
+    }
+
+
+def device() -> torch.device:
+    """Choose where to train: the accelerator where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def move(model: nn.Module) -> None:
+    """Put a model where training happens."""
+    model.to(device())
+
+
+def conclude(run: Run, outputs: Mapping[str, Callable[[Path], object]]) -> Path:
+    """Write each output directory atomically, finish the run, drop its checkpoints; return the directory `model`."""
+    for name, write in outputs.items():
+        with atomic_directory(run.directory / name) as part:
+            write(part)
+    run.finish({name: name for name in outputs})
+    drop_checkpoints(run)
+    return run.directory / "model"
+
+
+def drop_checkpoints(run: Run) -> None:
+    """Remove what only an unfinished run needs."""
+    shutil.rmtree(run.directory / "checkpoints", ignore_errors=True)
+
+
+def trainable_flops(model: nn.Module, trained_tokens: int, read_tokens: int = 0) -> float:
+    """Estimate compute: 6 operations per weight and trained token, 2 per weight and token that is only read.
+
+    Kaplan et al. 2020, section 2.1, without attention's share that grows with the context; tied weights count once.
+    """
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    return float(weights) * (6.0 * trained_tokens + 2.0 * read_tokens)
