@@ -1,0 +1,5 @@
+"""Databases for the tests of the store."""
+
+from tests.databases import database, store
+
+__all__ = ["database", "store"]

@@ -1,0 +1,9 @@
+"""The store: every row the system keeps, in SQLite or PostgreSQL, and all SQL that touches it.
+
+`Store` opens a database; the noun modules (`prompts`, `users`, `completions`, `labelers`, `tasks`, `receipts`,
+`labels`, `training`, `registry`) hold functions whose first argument is the store.
+"""
+
+from tutelage.store.database import Store, upgrade
+
+__all__ = ["Store", "upgrade"]

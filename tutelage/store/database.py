@@ -1,0 +1,202 @@
+"""Open, create and upgrade the database behind the store; give out transactions."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from tutelage.errors import MissingError, SettingsError, UnavailableError, UserError
+from tutelage.store import migrate, tables
+
+BUSY_SECONDS = 60
+# Words of SQLite's operational errors that name the world outside; any other one (no such column) is a bug of ours.
+_OUTSIDE = ("unable to open", "locked", "disk", "readonly", "read-only", "full", "not a database", "busy")
+
+
+class Store:
+    """A database of prompts, labels, tasks and models; safe to share between threads, opened once in each process."""
+
+    def __init__(self, engine: Engine, salt: str) -> None:
+        self.engine = engine
+        self._salt = salt.encode()
+
+    @classmethod
+    def open(cls, url: str, *, salt: str = "") -> Self:
+        """Open the database at `url` (`sqlite:///file`, `postgresql://...` or a file's path); make its tables if empty.
+
+        `salt` hashes user names. It is made at random when the database is created, unless the caller gives one (the
+        embedded world does, to be the same every time); a salt that differs from the stored one is refused.
+        """
+        engine = connect(url)
+        try:
+            with _one_at_a_time(engine) as connection:
+                migrate.create_or_check(connection, _shown(engine.url))
+                stored = _stored_salt(connection, salt)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine, stored)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Yield a connection that sees one moment of the database."""
+        with _reachable(self.engine), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Yield a connection whose transaction is committed at the end, or rolled back by an exception.
+
+        SQLite takes its write lock at the start (BEGIN IMMEDIATE): a transaction that reads first and then decides to
+        write can not be overtaken, nor fail in the middle.
+        """
+        with _reachable(self.engine), self.engine.connect() as connection:
+            connection = connection.execution_options(tutelage_writes=True)
+            with connection.begin():
+                yield connection
+
+    def digest(self, *parts: str) -> str:
+        """Return 64 hexadecimal digits that depend on `parts` and on this store's salt (HMAC-SHA256)."""
+        message = b"".join(len(data := part.encode("utf-8", "replace")).to_bytes(8, "big") + data for part in parts)
+        return hmac.new(self._salt, message, hashlib.sha256).hexdigest()
+
+    def user_hash(self, user: str) -> str:
+        """Return the salted hash that stands for `user` everywhere in the store."""
+        return self.digest("user", user)[:32]
+
+
+def upgrade(url: str) -> None:
+    """Bring the tables of an older database to this program's version; an empty one is created, a newer one refused."""
+    engine = connect(url)
+    try:
+        with _one_at_a_time(engine) as connection:
+            migrate.upgrade(connection, _shown(engine.url))
+    finally:
+        engine.dispose()
+
+
+def connect(url: str) -> Engine:
+    """Return an engine for `url` whose transactions behave as the store needs; nothing is opened yet."""
+    target = _parse(url)
+    if target.get_backend_name() == "sqlite":
+        engine = create_engine(target, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(target, pool_pre_ping=True, connect_args={"connect_timeout": 10, "options": "-c timezone=UTC"})
+
+
+def _parse(url: str) -> URL:
+    if "://" not in url:
+        return _sqlite_file(URL.create("sqlite", database=url), url)
+    try:
+        target = make_url(url)
+        backend = target.get_backend_name()
+    except (ArgumentError, ValueError) as error:
+        raise SettingsError(
+            f"The database address {url!r} cannot be read; write sqlite:///FILE or postgresql://..."
+        ) from error
+    if backend == "sqlite":
+        return _sqlite_file(target, url)
+    if backend not in ("postgresql", "postgres"):
+        raise SettingsError(
+            f"The store runs on SQLite or PostgreSQL, not on {backend!r}; write sqlite:///FILE or postgresql://..."
+        )
+    return target.set(drivername="postgresql+psycopg")
+
+
+def _sqlite_file(target: URL, url: str) -> URL:
+    if target.database in (None, "", ":memory:"):
+        raise SettingsError(f"The database address {url!r} names no file; write sqlite:///FILE.")
+    folder = Path(target.database or "").absolute().parent
+    if not folder.is_dir() and not str(target.database).startswith("file:"):
+        raise UnavailableError(
+            f"The database {target.database} cannot be opened: the folder {folder} does not exist; create it."
+        )
+    return target.set(drivername="sqlite+pysqlite")
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # Autocommit in the driver: transactions begin where `_begin_sqlite` says so and nowhere else.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("tutelage_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _one_at_a_time(engine: Engine) -> Iterator[Connection]:
+    """Yield a write transaction in which no other process creates or upgrades tables."""
+    with _reachable(engine), engine.connect() as connection:
+        connection = connection.execution_options(tutelage_writes=True)
+        with connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7488852)")
+            yield connection
+
+
+@contextmanager
+def _reachable(engine: Engine) -> Iterator[None]:
+    """Turn errors of the world outside (no server, no file, locked, full) into one sentence."""
+    try:
+        yield
+    except ImportError as error:
+        raise MissingError(
+            "PostgreSQL needs the package psycopg; install it with: pip install 'tutelage[postgres]'"
+        ) from error
+    except OperationalError as error:
+        reason = " ".join(str(error.orig).split())
+        if engine.dialect.name == "sqlite" and not any(word in reason for word in _OUTSIDE):
+            raise
+        raise UnavailableError(
+            f"The database {_shown(engine.url)} cannot be used: {reason}; check that it is reachable and writable."
+        ) from error
+    except DBAPIError as error:
+        if engine.dialect.name == "sqlite" and "not a database" in str(error.orig):
+            raise UnavailableError(
+                f"The file {engine.url.database} is not a SQLite database; name another one."
+            ) from error
+        raise
+
+
+def _shown(url: URL) -> str:
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+
+
+def _stored_salt(connection: Connection, given: str) -> str:
+    found = connection.scalar(select(tables.facts.c.value).where(tables.facts.c.name == "salt"))
+    if found is None:
+        found = given or secrets.token_hex(32)
+        connection.execute(tables.facts.insert(), {"name": "salt", "value": found})
+    if given and given != found:
+        raise UserError(
+            "This database hashes its users with another salt; open it without one, or start a new database."
+        )
+    return str(found)

@@ -1,0 +1,62 @@
+"""Create and upgrade the tables by the numbered migrations that ship with the package."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
+
+from tutelage.errors import UserError
+
+
+def create_or_check(connection: Connection, shown: str) -> None:
+    """Create all tables in an empty database; refuse one of another version, or one that is not ours.
+
+    `shown` is the database's address without its password, for messages.
+    """
+    current = _current(connection, shown)
+    if current is None:
+        _run(connection)
+    elif current != _scripts().get_current_head():
+        raise UserError(
+            f"The database {shown} has the tables of an older version ({current}); make a backup, then run "
+            "`tutelage db upgrade`."
+        )
+
+
+def upgrade(connection: Connection, shown: str) -> None:
+    """Run the migrations that are missing."""
+    if _current(connection, shown) != _scripts().get_current_head():
+        _run(connection)
+
+
+def _current(connection: Connection, shown: str) -> str | None:
+    """Return the revision of the tables, None for an empty database."""
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is None:
+        if inspect(connection).get_table_names():
+            raise UserError(f"The database {shown} holds tables of another program; name an empty one.")
+        return None
+    if revision not in {script.revision for script in _scripts().walk_revisions()}:
+        raise UserError(f"The database {shown} was made by a newer version ({revision}); update tutelage to open it.")
+    return revision
+
+
+def _config() -> Config:
+    config = Config()
+    # Config reads % as the start of an interpolation.
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _run(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,200 @@
+"""Prompts and what was found in them."""
+
+import hashlib
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, Select, and_, insert, select, update
+
+from tutelage.records import Prompt, Split, Stage
+from tutelage.store import batches
+from tutelage.store.database import Store
+from tutelage.store.tables import pii_findings, prompts, withdrawals
+
+Status = Literal["kept", "duplicate", "capped"]
+PiiStatus = Literal["", "clean", "quarantined"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What intake decided about a prompt: `group` names the prompt it is a near-duplicate of, "" for none."""
+
+    status: Status = "kept"
+    pii: PiiStatus = ""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A place in a prompt with personal data: characters `start` to `end`, and what was done about it."""
+
+    prompt_id: str
+    kind: str
+    start: int
+    end: int
+    detector: str
+    action: Literal["quarantined", "noted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A kept prompt as later intakes compare with it."""
+
+    id: str
+    text: str
+    user: str
+
+
+def normalise(text: str) -> str:
+    """Return the form in which prompts are compared: NFKC, every run of white space one space, none at the ends."""
+    return " ".join(unicodedata.normalize("NFKC", text).split())
+
+
+def text_hash(text: str) -> str:
+    """Return the SHA-256 of the normalised text: how lineage names a prompt."""
+    return hashlib.sha256(normalise(text).encode("utf-8", "replace")).hexdigest()
+
+
+def add(
+    store: Store,
+    new: Sequence[Prompt],
+    *,
+    now: datetime,
+    marks: Mapping[str, Mark] | None = None,
+    findings: Iterable[Found] = (),
+) -> None:
+    """Add prompts, whose `user` is a hash that has a split, with what intake decided and found."""
+    marks = marks or {}
+    with store.write() as connection:
+        batches.insert(connection, prompts, [_row(prompt, marks.get(prompt.id, Mark()), now) for prompt in new])
+        _add_findings(connection, findings, now)
+
+
+def get(store: Store, ids: Iterable[str]) -> dict[str, Prompt]:
+    """Return the prompts of these ids; unknown ids are left out."""
+    found: dict[str, Prompt] = {}
+    with store.read() as connection:
+        for part in batches.of(sorted(set(ids))):
+            for row in connection.execute(select(prompts).where(prompts.c.id.in_(part))):
+                found[row.id] = _prompt(row)
+    return found
+
+
+def seen(store: Store) -> list[Seen]:
+    """Return all prompts that were kept."""
+    query = select(prompts.c.id, prompts.c.text, prompts.c.user).where(prompts.c.status == "kept")
+    with store.read() as connection:
+        return [Seen(id=row.id, text=row.text, user=row.user) for row in connection.execute(query)]
+
+
+def usable(store: Store, *, split: Split | None = None, stage: Stage | None = None) -> list[Prompt]:
+    """Return the prompts that may be shown and answered: kept, not quarantined, not withdrawn; by id."""
+    query = select(prompts).where(allowed()).order_by(prompts.c.id)
+    if split is not None:
+        query = query.where(prompts.c.split == split)
+    if stage is not None:
+        query = query.where(prompts.c.stage == stage)
+    return _all(store, query)
+
+
+def allowed() -> Any:
+    """Return the condition under which a prompt may be used at all: kept, not quarantined, its user not withdrawn."""
+    return and_(
+        prompts.c.status == "kept",
+        prompts.c.pii != "quarantined",
+        prompts.c.user.not_in(select(withdrawals.c.user)),
+    )
+
+
+def set_stage(store: Store, ids: Iterable[str], stage: Stage) -> None:
+    """Set prompts aside for a stage."""
+    with store.write() as connection:
+        for part in batches.of(sorted(set(ids))):
+            connection.execute(update(prompts).where(prompts.c.id.in_(part)).values(stage=stage))
+
+
+def quarantine(connection: Connection, findings: Sequence[Found], *, now: datetime) -> None:
+    """Put prompts with personal data out of use; part of the caller's transaction."""
+    ids = sorted({finding.prompt_id for finding in findings})
+    connection.execute(update(prompts).where(prompts.c.id.in_(ids)).values(pii="quarantined"))
+    _add_findings(connection, findings, now)
+
+
+def findings(store: Store) -> list[Found]:
+    """Return all findings in the order in which they were made."""
+    with store.read() as connection:
+        return [
+            Found(
+                prompt_id=row.prompt_id,
+                kind=row.kind,
+                start=row.start,
+                end=row.end,
+                detector=row.detector,
+                action=row.action,
+            )
+            for row in connection.execute(select(pii_findings).order_by(pii_findings.c.number))
+        ]
+
+
+def _add_findings(connection: Connection, findings: Iterable[Found], now: datetime) -> None:
+    rows = [
+        {
+            "prompt_id": finding.prompt_id,
+            "kind": finding.kind,
+            "start": finding.start,
+            "end": finding.end,
+            "detector": finding.detector,
+            "action": finding.action,
+            "created": now,
+        }
+        for finding in findings
+    ]
+    if rows:
+        connection.execute(insert(pii_findings), rows)
+
+
+def _all(store: Store, query: Select[Any]) -> list[Prompt]:
+    with store.read() as connection:
+        return [_prompt(row) for row in connection.execute(query)]
+
+
+def _row(prompt: Prompt, mark: Mark, now: datetime) -> dict[str, Any]:
+    return {
+        "id": prompt.id,
+        "text": prompt.text,
+        "text_hash": text_hash(prompt.text),
+        "source": prompt.source,
+        "user": prompt.user,
+        "use_case": prompt.use_case,
+        "form": prompt.form,
+        "model": prompt.model,
+        "endpoint": prompt.endpoint,
+        "consent": prompt.consent,
+        "split": prompt.split,
+        "stage": prompt.stage,
+        "pii": mark.pii,
+        "status": mark.status,
+        "dedupe_group": mark.group,
+        "meta": prompt.meta,
+        "created": now,
+    }
+
+
+def _prompt(row: Row[Any]) -> Prompt:
+    return Prompt(
+        id=row.id,
+        text=row.text,
+        source=row.source,
+        user=row.user,
+        form=row.form,
+        use_case=row.use_case,
+        model=row.model,
+        endpoint=row.endpoint,
+        consent=row.consent,
+        split=row.split,
+        stage=row.stage,
+        meta=row.meta,
+    )

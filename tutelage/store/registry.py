@@ -1,0 +1,115 @@
+"""Model versions, which never change, and the aliases that point at them."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, func, select
+
+from tutelage.errors import DataError, MissingError
+from tutelage.records import RegisteredModel
+from tutelage.store import batches
+from tutelage.store.database import Store
+from tutelage.store.tables import aliases, model_prompts, models
+
+
+class Version(NamedTuple):
+    name: str
+    version: int
+
+
+def register(store: Store, model: RegisteredModel, *, prompt_hashes: Iterable[str], now: datetime) -> RegisteredModel:
+    """Add a model version and the hashes of all prompts it was trained on; return it with its number.
+
+    Version 0 asks for the next number. The same files under the same name are the version they were before.
+    """
+    with store.write() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("LOCK TABLE models IN SHARE ROW EXCLUSIVE MODE")
+        same = select(models).where(models.c.name == model.name, models.c.sha256 == model.sha256)
+        row = connection.execute(same).one_or_none()
+        if row is not None:
+            return _model(row)
+        last = connection.scalar(select(func.max(models.c.version)).where(models.c.name == model.name)) or 0
+        version = model.version or last + 1
+        if version <= last:
+            raise DataError(
+                f"{model.name} {version} is registered already and a version never changes; the next is {last + 1}."
+            )
+        added = replace(model, version=version)
+        connection.execute(models.insert(), {**_row(added), "created": now})
+        key = {"name": added.name, "version": added.version}
+        batches.insert(connection, model_prompts, [{**key, "text_hash": h} for h in sorted(set(prompt_hashes))])
+    return added
+
+
+def find(store: Store) -> list[RegisteredModel]:
+    """Return all model versions by name and number."""
+    with store.read() as connection:
+        return [_model(row) for row in connection.execute(select(models).order_by(models.c.name, models.c.version))]
+
+
+def get(store: Store, name: str) -> RegisteredModel:
+    """Return a model by `alias`, `name` (its newest version) or `name@version`."""
+    base, _, number = name.partition("@")
+    with store.read() as connection:
+        moved = connection.execute(select(aliases).where(aliases.c.alias == name)).one_or_none()
+        if moved is not None:
+            base, number = moved.name, str(moved.version)
+        query = select(models).where(models.c.name == base).order_by(models.c.version.desc()).limit(1)
+        if number.isdecimal():
+            query = query.where(models.c.version == int(number))
+        row = connection.execute(query).one_or_none()
+    if row is None or (number and not number.isdecimal()):
+        raise MissingError(f"There is no model {name!r} in the registry; `tutelage models list` shows what there is.")
+    return _model(row)
+
+
+def point(store: Store, alias: str, model: RegisteredModel, *, now: datetime) -> None:
+    """Make an alias name a registered model version from now on."""
+    row = {"alias": alias, "name": model.name, "version": model.version, "changed": now}
+    with store.write() as connection:
+        if connection.scalar(select(models.c.name).where(models.c.name == alias)):
+            raise DataError(f"{alias!r} is the name of a model; choose another alias.")
+        if not connection.scalar(select(models.c.name).where(*_key(model))):
+            raise MissingError(f"{model.name} {model.version} is not in the registry; register it first.")
+        batches.insert_new(connection, aliases, [row])
+        connection.execute(aliases.update().where(aliases.c.alias == alias).values(row))
+
+
+def pointed(store: Store) -> dict[str, Version]:
+    """Return where every alias points."""
+    with store.read() as connection:
+        return {row.alias: Version(row.name, row.version) for row in connection.execute(select(aliases))}
+
+
+def trained_on(store: Store, hashes: Iterable[str]) -> dict[Version, set[str]]:
+    """Return, for each model version that saw any of these prompts, which ones it saw."""
+    found: dict[Version, set[str]] = {}
+    with store.read() as connection:
+        for part in batches.of(sorted(set(hashes))):
+            for row in connection.execute(select(model_prompts).where(model_prompts.c.text_hash.in_(part))):
+                found.setdefault(Version(row.name, row.version), set()).add(row.text_hash)
+    return dict(sorted(found.items()))
+
+
+def _key(model: RegisteredModel) -> tuple[Any, Any]:
+    return models.c.name == model.name, models.c.version == model.version
+
+
+def _row(model: RegisteredModel) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "version": model.version,
+        "path": model.path,
+        "sha256": model.sha256,
+        "run": model.run,
+        "role": model.role,
+    }
+
+
+def _model(row: Row[Any]) -> RegisteredModel:
+    return RegisteredModel(
+        name=row.name, version=row.version, path=row.path, sha256=row.sha256, run=row.run, role=row.role
+    )

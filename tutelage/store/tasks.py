@@ -1,0 +1,286 @@
+"""Tasks and who holds them: offering, keeping, skipping, handing in, each in one transaction.
+
+Two workers never get one task twice: SQLite writes one after another, and PostgreSQL locks the rows of the tasks it is
+about to give out, then counts again, because the first count was made before the locks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, Select, and_, func, select, update
+
+from tutelage.errors import DataError
+from tutelage.records import Group, Kind, Labeler, Purpose
+from tutelage.store import batches
+from tutelage.store import prompts as stored_prompts
+from tutelage.store.database import Store
+from tutelage.store.tables import assignments, completions, labelers, prompts, task_completions, tasks
+
+TaskKind = Literal["demonstrate", "rate", "rank"]
+State = Literal["offered", "open", "submitted", "skipped", "expired"]
+#: States in which an assignment counts towards its task's overlap.
+LIVE: tuple[State, ...] = ("offered", "open", "submitted")
+HELD: tuple[State, ...] = ("offered", "open")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """Something to be judged by `overlap` different labelers of one group."""
+
+    id: str
+    kind: TaskKind
+    purpose: Purpose
+    prompt_id: str
+    instruction_version: str
+    completion_ids: tuple[str, ...] = ()
+    group: Group = "training"
+    overlap: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """A task in one labeler's hands; `presented` is the order of the outputs on that labeler's screen."""
+
+    id: str
+    task_id: str
+    labeler: str
+    labeler_kind: Kind
+    kind: TaskKind
+    purpose: Purpose
+    prompt_id: str
+    instruction_version: str
+    presented: tuple[str, ...]
+    state: State
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How far the tasks of one kind, purpose and group are."""
+
+    kind: TaskKind
+    purpose: Purpose
+    group: Group
+    tasks: int
+    closed: int
+
+
+def add(store: Store, new: Sequence[Task], *, now: datetime) -> None:
+    """File tasks in this order. A task that is there already must be the same."""
+    rows = [
+        {
+            "id": task.id,
+            "kind": task.kind,
+            "purpose": task.purpose,
+            "group": task.group,
+            "prompt_id": task.prompt_id,
+            "k": len(task.completion_ids),
+            "instruction_version": task.instruction_version,
+            "overlap": task.overlap,
+            "created": now,
+        }
+        for task in new
+    ]
+    outputs = [
+        {"task_id": task.id, "position": position, "completion_id": completion}
+        for task in new
+        for position, completion in enumerate(task.completion_ids)
+    ]
+    with store.write() as connection:
+        batches.insert_new(connection, tasks, rows)
+        batches.insert_new(connection, task_completions, outputs)
+        _check_same(connection, new)
+
+
+def offer(
+    store: Store, labeler: Labeler, *, kind: TaskKind | None, limit: int, now: datetime, until: datetime
+) -> list[Holding]:
+    """Assign to a labeler up to `limit` tasks, in the order of filing, until a time."""
+    offered: list[str] = []
+    with store.write() as connection:
+        _expire(connection, now)
+        while len(offered) < limit:
+            query = _open_tasks(labeler, kind).limit(limit - len(offered))
+            candidates = connection.execute(query.with_for_update(of=tasks, skip_locked=True)).all()
+            rows = _assign(store, connection, labeler, candidates, now, until)
+            batches.insert(connection, assignments, rows)
+            offered += [row["id"] for row in rows]
+            if len(rows) == len(candidates):
+                break
+        return _holdings(connection, assignments.c.id.in_(offered))
+
+
+def held(store: Store, labeler: str) -> list[Holding]:
+    """Return what a labeler has in hand, in the order of filing."""
+    with store.read() as connection:
+        return _holdings(connection, and_(assignments.c.labeler == labeler, assignments.c.state.in_(HELD)))
+
+
+def holdings(store: Store, ids: Sequence[str]) -> dict[str, Holding]:
+    """Return assignments by id, whatever their state; unknown ids are left out."""
+    found: dict[str, Holding] = {}
+    with store.read() as connection:
+        for part in batches.of(ids):
+            found |= {holding.id: holding for holding in _holdings(connection, assignments.c.id.in_(part))}
+    return found
+
+
+def prolong(store: Store, assignment: str, labeler: str, *, now: datetime, until: datetime) -> None:
+    """Mark an assignment as open and move the end of its lease."""
+    with store.write() as connection:
+        _lock_held(connection, assignment, labeler)
+        values = {"state": "open", "heartbeat": now, "lease_until": until}
+        connection.execute(update(assignments).where(assignments.c.id == assignment).values(values))
+
+
+def skip(store: Store, assignment: str, labeler: str, *, reason: str, note: str, now: datetime) -> None:
+    """Give an assignment back with a reason. A prompt with personal data is put out of use at once."""
+    with store.write() as connection:
+        task = _lock_held(connection, assignment, labeler)
+        values = {"state": "skipped", "heartbeat": now, "skip_reason": reason, "note": note}
+        connection.execute(update(assignments).where(assignments.c.id == assignment).values(values))
+        if reason == "pii":
+            prompt = connection.scalar(select(tasks.c.prompt_id).where(tasks.c.id == task))
+            found = stored_prompts.Found(
+                prompt_id=str(prompt),
+                kind="labeler",
+                start=0,
+                end=0,
+                detector=f"labeler:{labeler}",
+                action="quarantined",
+            )
+            stored_prompts.quarantine(connection, [found], now=now)
+
+
+def expire(store: Store, *, now: datetime) -> int:
+    """End all leases that ran out; return how many. Their rows stay."""
+    with store.write() as connection:
+        return _expire(connection, now)
+
+
+def counts(store: Store) -> list[Count]:
+    """Return the progress of every kind, purpose and group of tasks."""
+    keys = (tasks.c.kind, tasks.c.purpose, tasks.c.group)
+    query = select(*keys, func.count().label("tasks"), func.count(tasks.c.closed).label("closed"))
+    with store.read() as connection:
+        return [Count(**row._mapping) for row in connection.execute(query.group_by(*keys).order_by(*keys))]
+
+
+def _check_same(connection: Connection, new: Sequence[Task]) -> None:
+    for part in batches.of(new):
+        query = select(tasks).where(tasks.c.id.in_([task.id for task in part]))
+        there = {row.id: row for row in connection.execute(query)}
+        outputs = _outputs(connection, [task.id for task in part])
+        for task in part:
+            row = there[task.id]
+            known = (row.kind, row.purpose, row.group, row.prompt_id, row.instruction_version, row.overlap)
+            wanted = (task.kind, task.purpose, task.group, task.prompt_id, task.instruction_version, task.overlap)
+            if known != wanted or outputs.get(task.id, ()) != task.completion_ids:
+                raise DataError(
+                    f"The task {task.id} is filed already with another content; give the new one another id."
+                )
+
+
+def _outputs(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    query = select(task_completions).where(task_completions.c.task_id.in_(ids))
+    for row in connection.execute(query.order_by(task_completions.c.task_id, task_completions.c.position)):
+        found[row.task_id] = (*found.get(row.task_id, ()), row.completion_id)
+    return found
+
+
+def _open_tasks(labeler: Labeler, kind: TaskKind | None) -> Select[Any]:
+    """Return the query for tasks that this labeler may have now."""
+    of_task = assignments.c.task_id == tasks.c.id
+    live = select(func.count()).where(of_task, assignments.c.state.in_(LIVE)).correlate(tasks).scalar_subquery()
+    mine = select(assignments.c.id).where(
+        of_task, assignments.c.labeler == labeler.id, assignments.c.state != "expired"
+    )
+    own_text = (
+        select(task_completions.c.task_id)
+        .join(completions, completions.c.id == task_completions.c.completion_id)
+        .where(task_completions.c.task_id == tasks.c.id, completions.c.authored_by == labeler.id)
+    )
+    query = (
+        select(tasks.c.id, tasks.c.overlap)
+        .join(prompts, prompts.c.id == tasks.c.prompt_id)
+        .where(tasks.c.closed.is_(None), tasks.c.group == labeler.group, stored_prompts.allowed())
+        .where(live < tasks.c.overlap, ~mine.correlate(tasks).exists(), ~own_text.correlate(tasks).exists())
+        .order_by(tasks.c.number)
+    )
+    return query if kind is None else query.where(tasks.c.kind == kind)
+
+
+def _assign(
+    store: Store,
+    connection: Connection,
+    labeler: Labeler,
+    candidates: Sequence[Row[Any]],
+    now: datetime,
+    until: datetime,
+) -> list[dict[str, Any]]:
+    """Return the assignments of those locked candidates that are still free, with their outputs in random order."""
+    ids = [row.id for row in candidates]
+    outputs = _outputs(connection, ids)
+    known: dict[str, list[Row[Any]]] = {task: [] for task in ids}
+    for row in connection.execute(select(assignments).where(assignments.c.task_id.in_(ids))):
+        known[row.task_id].append(row)
+    rows = []
+    for task in candidates:
+        before = known[task.id]
+        live = sum(row.state in LIVE for row in before)
+        mine = any(row.labeler == labeler.id and row.state != "expired" for row in before)
+        if live >= task.overlap or mine:
+            continue
+        # Random to everybody who does not know the store's salt, and the same in every run of the embedded world.
+        order = sorted(outputs.get(task.id, ()), key=lambda output: store.digest("order", task.id, labeler.id, output))
+        rows.append(
+            {
+                "id": f"{task.id}/{len(before) + 1}",
+                "task_id": task.id,
+                "labeler": labeler.id,
+                "presented": order,
+                "state": "offered",
+                "lease_until": until,
+                "heartbeat": now,
+                "created": now,
+            }
+        )
+    return rows
+
+
+def _expire(connection: Connection, now: datetime) -> int:
+    out = and_(assignments.c.state.in_(HELD), assignments.c.lease_until <= now)
+    # Rows that somebody else is changing at this moment are left for the next time.
+    ids = connection.scalars(select(assignments.c.id).where(out).with_for_update(skip_locked=True)).all()
+    for part in batches.of(ids):
+        connection.execute(update(assignments).where(assignments.c.id.in_(part)).values(state="expired"))
+    return len(ids)
+
+
+def _lock_held(connection: Connection, assignment: str, labeler: str) -> str:
+    """Lock an assignment that the labeler has in hand and return its task."""
+    query = select(assignments).where(assignments.c.id == assignment).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None or row.labeler != labeler:
+        raise DataError(f"Labeler {labeler} has no assignment {assignment}; ask for work first.")
+    if row.state not in HELD:
+        raise DataError(f"The assignment {assignment} is {row.state}; ask for other work.")
+    return str(row.task_id)
+
+
+def _holdings(connection: Connection, condition: Any) -> list[Holding]:
+    columns = (
+        assignments.c["id", "task_id", "labeler", "presented", "state", "lease_until"],
+        tasks.c["kind", "purpose", "prompt_id", "instruction_version"],
+    )
+    query = (
+        select(*columns[0], *columns[1], labelers.c.kind.label("labeler_kind"))
+        .join(tasks, tasks.c.id == assignments.c.task_id)
+        .join(labelers, labelers.c.id == assignments.c.labeler)
+        .where(condition)
+        .order_by(tasks.c.number, assignments.c.id)
+    )
+    return [Holding(**{**row._mapping, "presented": tuple(row.presented)}) for row in connection.execute(query)]

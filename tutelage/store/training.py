@@ -1,0 +1,112 @@
+"""The queries that may feed a trainer. What must never be trained on is left out here, in SQL, and nowhere else.
+
+Left out: labels of held-out, opposed and researching people; labels for any purpose but `train`; superseded labels;
+prompts of another split, without consent, quarantined for personal data, dropped by intake, or of users who withdrew.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, Table, and_, select
+
+from tutelage.records import Demonstration, Kind, Ranking, Split, Stage
+from tutelage.store import batches, labels
+from tutelage.store.database import Store
+from tutelage.store.prompts import allowed
+from tutelage.store.tables import completions, demonstrations, labelers, prompts, rankings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptText:
+    """A prompt as trainers read it; `hash` is its name in lineage."""
+
+    id: str
+    text: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demonstrated:
+    prompt: PromptText
+    label: Demonstration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranked:
+    """A ranking with the texts of its completions by id."""
+
+    prompt: PromptText
+    label: Ranking
+    texts: dict[str, str]
+
+
+def demonstrated(store: Store, *, split: Split, kind: Kind) -> list[Demonstrated]:
+    """Return the demonstrations to learn from, by prompt and label id."""
+    with store.read() as connection:
+        return [
+            Demonstrated(
+                prompt=_prompt(row),
+                label=Demonstration(
+                    id=row.id,
+                    prompt_id=row.prompt_id,
+                    text=row.text,
+                    labeler=row.labeler,
+                    kind=row.kind,
+                    instruction_version=row.instruction_version,
+                    purpose=row.purpose,
+                    supersedes=row.supersedes,
+                ),
+            )
+            for row in connection.execute(_labels(demonstrations, split, kind))
+        ]
+
+
+def ranked(store: Store, *, split: Split, kind: Kind) -> list[Ranked]:
+    """Return the rankings to learn from, by prompt and label id."""
+    with store.read() as connection:
+        rows = connection.execute(_labels(rankings, split, kind)).all()
+        texts: dict[str, str] = {}
+        for part in batches.of(sorted({output for row in rows for output in row.presented})):
+            query = select(completions.c.id, completions.c.text).where(completions.c.id.in_(part))
+            texts.update({output.id: output.text for output in connection.execute(query)})
+    return [
+        Ranked(
+            prompt=_prompt(row),
+            label=labels.ranking(row),
+            texts={output: texts[output] for output in row.presented},
+        )
+        for row in rows
+    ]
+
+
+def prompted(store: Store, *, split: Split, stage: Stage) -> list[PromptText]:
+    """Return the prompts to sample from in training, by id."""
+    query = _prompts().where(_trainable(split), prompts.c.stage == stage).order_by(prompts.c.id)
+    with store.read() as connection:
+        return [_prompt(row) for row in connection.execute(query)]
+
+
+def _trainable(split: Split) -> Any:
+    return and_(allowed(), prompts.c.consent != "", prompts.c.split == split)
+
+
+def _prompts() -> Select[Any]:
+    return select(
+        prompts.c.id.label("of_prompt"), prompts.c.text.label("prompt_text"), prompts.c.text_hash.label("prompt_hash")
+    )
+
+
+def _labels(table: Table, split: Split, kind: Kind) -> Select[Any]:
+    return (
+        _prompts()
+        .add_columns(*table.c)
+        .join(table, table.c.prompt_id == prompts.c.id)
+        .join(labelers, labelers.c.id == table.c.labeler)
+        .where(_trainable(split))
+        .where(labelers.c.group == "training", table.c.purpose == "train", table.c.kind == kind, labels.current(table))
+        .order_by(prompts.c.id, table.c.id)
+    )
+
+
+def _prompt(row: Any) -> PromptText:
+    return PromptText(id=row.of_prompt, text=row.prompt_text, hash=row.prompt_hash)
