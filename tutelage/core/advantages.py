@@ -89,7 +89,9 @@ def whiten(x: Tensor, mask: Tensor, shift_mean: bool = True) -> Tensor:
 def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
     """Give 1 - Var(R - V) / Var(R) over what counts, a scalar: 1 is perfect, 0 no better than the mean return.
 
-    NaN when the returns do not vary, for then there is nothing to explain.
+    NaN when the returns do not vary or nothing counts, for then there is nothing to explain.
     """
     target, error = returns[mask].double(), (returns - values)[mask].double()
+    if not len(target) or target.min() == target.max():
+        return torch.full((), torch.nan, dtype=torch.float64, device=values.device)
     return 1 - error.var(correction=0) / target.var(correction=0)
