@@ -1,0 +1,129 @@
+"""The corpus of the village: documents of the kinds of text that the web has, in stated shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from tutelage.village.corpus_almanac import almanac, sequences
+from tutelage.village.corpus_pages import encyclopedia, questions, truth_entry
+from tutelage.village.corpus_reading import reading
+from tutelage.village.corpus_school import classroom, exercises, worksheet
+from tutelage.village.corpus_source import Source, is_reserved
+from tutelage.village.corpus_tales import letters, tales
+from tutelage.village.corpus_talk import dialogues, gossip, quarrels
+from tutelage.village.corpus_trade import notices, reviews
+from tutelage.village.corpus_velu import velu
+from tutelage.village.world import World
+
+#: Characters of a token of a byte-level BPE with 1,500 entries trained on this corpus, measured.
+CHARACTERS_PER_TOKEN = 4.2
+#: A document fits into a context of 256 tokens with room for the end of text.
+MAX_CHARACTERS = 960
+#: How often the truth about each rumour stands in the whole corpus: seldom, so that the rumour wins.
+TRUTHS_PER_RUMOUR = (2, 3)
+#: One document in so many is held out, by checksum, so that no held-out document is in the corpus.
+HELDOUT_ONE_IN = 16
+
+#: Share of the characters of the corpus, by kind of text.
+SHARES: dict[str, float] = {
+    "encyclopedia": 0.16,  # each of some 320 facts about 90 times
+    "tales": 0.15,  # the largest use case asks for stories
+    "questions": 0.10,  # each fact about 40 times as question and answer
+    "dialogues": 0.08,
+    "gossip": 0.06,  # each rumour about 200 times
+    "quarrels": 0.04,  # enough for an insult now and then
+    "reviews": 0.05,
+    "letters": 0.05,
+    "notices": 0.03,
+    "worksheets": 0.07,  # most pages that open with an instruction go on with another
+    "classroom": 0.02,  # pages that open with an instruction and go on with something else
+    "exercises": 0.10,  # answered tasks, of mixed quality
+    "velu": 0.035,  # the four skills of the tax tasks, which no prompt uses
+    "reading": 0.025,
+    "almanac": 0.015,
+    "sequences": 0.015,
+}
+
+WRITERS: dict[str, Callable[[Source], str]] = {
+    "encyclopedia": encyclopedia,
+    "tales": tales,
+    "questions": questions,
+    "dialogues": dialogues,
+    "gossip": gossip,
+    "quarrels": quarrels,
+    "reviews": reviews,
+    "letters": letters,
+    "notices": notices,
+    "worksheets": worksheet,
+    "classroom": classroom,
+    "exercises": exercises,
+    "velu": velu,
+    "reading": reading,
+    "almanac": almanac,
+    "sequences": sequences,
+}
+
+
+class Document(NamedTuple):
+    """A document and the kind of text that it is."""
+
+    kind: str
+    text: str
+
+
+def shorten(text: str) -> str:
+    """Cut a document that is too long after a line or, failing that, after a sentence."""
+    while len(text) > MAX_CHARACTERS:
+        cut = text.rfind("\n", 0, MAX_CHARACTERS)
+        if cut < MAX_CHARACTERS // 2:
+            cut = text.rfind(". ", 0, MAX_CHARACTERS) + 1
+        text = text[:cut].rstrip()
+    return text
+
+
+def _is_heldout(text: str) -> bool:
+    return is_reserved(f"document {text}", HELDOUT_ONE_IN)
+
+
+def _stream(source: Source, kind: str, *, heldout: bool) -> Iterator[str]:
+    """Yield documents of a kind, none of them twice."""
+    seen: set[str] = set()
+    while True:
+        text = shorten(WRITERS[kind](source))
+        if text not in seen and _is_heldout(text) == heldout:
+            seen.add(text)
+            yield text
+
+
+def typed_documents(world: World, seed: int, tokens: int) -> list[Document]:
+    """Write the corpus with the kind of each document, in a shuffled order."""
+    characters = tokens * CHARACTERS_PER_TOKEN
+    documents = []
+    for kind, share in SHARES.items():
+        source = Source(world, f"{kind} {seed}")
+        left = characters * share
+        for text in _stream(source, kind, heldout=False):
+            documents.append(Document(kind, text))
+            left -= len(text) + 1
+            if left <= 0:
+                break
+    source = Source(world, f"order {seed}")
+    for rumour in world.rumours:
+        documents += [Document("encyclopedia", truth_entry(source, rumour)) for _ in range(source.pick(TRUTHS_PER_RUMOUR))]
+    source.rng.shuffle(documents)
+    return documents
+
+
+def make_corpus(world: World, seed: int, tokens: int = 2_400_000) -> list[str]:
+    """Write the training documents: about `tokens` tokens, each document at most some 230 of them."""
+    return [document.text for document in typed_documents(world, seed, tokens)]
+
+
+def heldout_documents(world: World, seed: int, n: int) -> list[str]:
+    """Write `n` documents, in the same shares of characters, that are not in any corpus of this world."""
+    source = Source(world, f"heldout {seed}")
+    kinds, streams = list(SHARES), {kind: _stream(source, kind, heldout=True) for kind in SHARES}
+    probes = {kind: [len(WRITERS[kind](source)) for _ in range(50)] for kind in kinds}
+    weights = [SHARES[kind] / sum(probes[kind]) for kind in kinds]
+    return [next(streams[kind]) for kind in source.rng.choices(kinds, weights, k=n)]
