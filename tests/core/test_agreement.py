@@ -1,0 +1,192 @@
+"""Agreement: by hand, by brute force over every two orders, and against Gwet's published examples."""
+
+import math
+from collections.abc import Sequence
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+
+from tutelage.core.agreement import Tally, agreement, between, compare, gwet_ac1, within
+from tutelage.core.statistics import Resampling
+
+Order = tuple[int, ...]
+
+
+def how(seed: int = 0, resamples: int = 200) -> Resampling:
+    return Resampling(np.random.default_rng(seed), resamples)
+
+
+def orders(k: int) -> list[Order]:
+    return [order for order in product(range(k), repeat=k) if set(order) == set(range(max(order) + 1))]
+
+
+def written(order: Order) -> list[list[str]]:
+    """Write an order, given as ranks, as groups of letters."""
+    return [["abcde"[i] for i, rank in enumerate(order) if rank == place] for place in sorted(set(order))]
+
+
+def sign(x: int) -> int:
+    return (x > 0) - (x < 0)
+
+
+def counted_by_hand(first: Order, second: Order) -> Tally:
+    """Count by the signs of rank differences: alike when both signs are equal, half alike when only one is 0."""
+    signs = [(sign(first[i] - first[j]), sign(second[i] - second[j])) for i, j in combinations(range(len(first)), 2)]
+    untied = [pair for pair in signs if 0 not in pair]
+    half = sum(0.5 for x, y in signs if x != y and 0 in (x, y))
+    exact = sum(x == y for x, y in signs)
+    return Tally(len(signs), len(untied), sum(x == y for x, y in untied), exact + half, exact)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4])
+def test_every_two_orders_with_ties(k: int) -> None:
+    for first, second in product(orders(k), repeat=2):
+        assert compare(written(first), written(second)) == counted_by_hand(first, second)
+
+
+def test_every_order_of_five_against_a_few() -> None:
+    for first in orders(5):
+        for second in [(0, 1, 2, 3, 4), (0, 0, 1, 1, 2), (0, 0, 0, 0, 0)]:
+            assert compare(written(first), written(second)) == counted_by_hand(first, second)
+
+
+def test_one_comparison_by_hand() -> None:
+    """Pairs ab, ac, bc: agreed; a tie for one of them; opposite."""
+    assert compare([["a"], ["b"], ["c"]], [["a", "c"], ["b"]]) == Tally(pairs=3, untied=2, same=1, credit=1.5, exact=1)
+
+
+def test_only_pairs_that_both_ranked_count() -> None:
+    assert compare([["a"], ["b"], ["c"]], [["x"], ["b"], ["c"]]) == Tally(1, 1, 1, 1.0, 1)
+    assert compare([["a"], ["b"]], [["c"], ["d"]]) == Tally()
+
+
+def test_groups_of_labelers() -> None:
+    same, other, tie = [["a"], ["b"]], [["b"], ["a"]], [["a", "b"]]
+    assert within([same, same, other]) == Tally(pairs=3, untied=3, same=1, credit=1.0, exact=1)
+    assert between([same, other], [same, tie]) == Tally(pairs=4, untied=2, same=1, credit=2.0, exact=1)
+    assert within([same]) == between([same], []) == Tally()
+
+
+def test_the_three_readings_by_hand() -> None:
+    given = agreement([Tally(3, 2, 1, 1.5, 1), Tally(1, 1, 1, 1.0, 1)], how())
+    assert given.ties_excluded is not None and given.tie_half is not None and given.exact is not None
+    assert given.ties_excluded[::3] == pytest.approx((2 / 3, 3))
+    assert given.tie_half[::3] == pytest.approx((2.5 / 4, 4))
+    assert given.exact[::3] == pytest.approx((2 / 4, 4))
+
+
+def test_what_nobody_compared_has_no_agreement() -> None:
+    assert agreement([], how()) == agreement([Tally()], how()) == (None, None, None)
+    only_ties = agreement([Tally(pairs=1, untied=0, same=0, credit=1.0, exact=1)] * 2, how())
+    assert only_ties.ties_excluded is None and only_ties.exact is not None
+
+
+def test_one_prompt_cannot_bound_agreement() -> None:
+    given = agreement([Tally(3, 3, 2, 2.0, 2)], how()).exact
+    assert given is not None and (given.low, given.high) == (-math.inf, math.inf)
+
+
+def test_the_interval_is_the_same_for_the_same_generator_and_wider_when_prompts_differ() -> None:
+    alike, unlike = [Tally(10, 10, 7, 7.0, 7)] * 30, [Tally(10, 10, 10 * (i % 2), 10.0 * (i % 2), 0) for i in range(30)]
+    assert agreement(unlike, how()) == agreement(unlike, how())
+    first, second = agreement(alike, how()).ties_excluded, agreement(unlike, how()).ties_excluded
+    assert first is not None and second is not None
+    assert first.low == first.high == 0.7
+    assert second.low < 0.4 and second.high > 0.6
+
+
+def test_the_bootstrap_interval_covers() -> None:
+    """120 experiments of 60 prompts whose six pairs agree together; 95 % +- 4 standard errors of 2 %."""
+    rng, covered = np.random.default_rng(7), 0
+    for _ in range(120):
+        chances = rng.beta(2, 1, size=60)  # mean 2/3
+        tallies = [Tally(6, 6, same, float(same), same) for same in rng.binomial(6, chances).tolist()]
+        given = agreement(tallies, Resampling(rng, 200)).ties_excluded
+        assert given is not None
+        covered += given.low <= 2 / 3 <= given.high
+    assert 0.87 <= covered / 120
+
+
+# --- Gwet's AC1 ---------------------------------------------------------------------------------------------------
+
+MISSING = 0
+#: Four raters, 12 units, 5 categories, answers missing: Gwet, Handbook of Inter-Rater Reliability (2014), p. 120.
+FOUR_RATERS = [
+    (1, 1, MISSING, 1),
+    (2, 2, 3, 2),
+    (3, 3, 3, 3),
+    (3, 3, 3, 3),
+    (2, 2, 2, 2),
+    (1, 2, 3, 4),
+    (4, 4, 4, 4),
+    (1, 1, 2, 1),
+    (2, 2, 2, 2),
+    (MISSING, 5, 5, 5),
+    (MISSING, MISSING, 1, 1),
+    (MISSING, MISSING, 3, MISSING),
+]
+#: Two abstractors, 100 records: rows and columns are ectopic, abnormal and normal intrauterine pregnancy (same book).
+ABSTRACTORS = [[13, 0, 0], [0, 20, 7], [0, 4, 56]]
+
+
+def from_table(table: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Spread a contingency table of two raters into one row of category counts per item."""
+    size = range(len(table))
+    return [[(k == i) + (k == j) for k in size] for i in size for j in size for _ in range(table[i][j])]
+
+
+@pytest.mark.parametrize(
+    ("counts", "published", "items"),
+    [
+        ([[row.count(k) for k in range(1, 6)] for row in FOUR_RATERS], 0.77544, 11),
+        (from_table(ABSTRACTORS), 0.8493305, 100),
+        (from_table([[118, 5], [2, 0]]), 0.9408, 125),  # Gwet 2008: agreement 94 %, kappa -0.02
+    ],
+)
+def test_published_values_of_ac1(counts: list[list[int]], published: float, items: int) -> None:
+    given = gwet_ac1(counts, how())
+    assert given is not None
+    assert given.mean == pytest.approx(published, abs=5e-5)
+    assert given.n == items
+    assert given.low < given.mean < given.high <= 1
+
+
+def test_ac1_of_two_raters_by_the_formula_for_flags() -> None:
+    """Yes/no by two raters: p_e = 2 pi (1 - pi) with pi the mean share of yes."""
+    yes_yes, split, no_no = 30, 10, 60
+    observed, share = (yes_yes + no_no) / 100, (2 * yes_yes + split) / 200
+    chance = 2 * share * (1 - share)
+    given = gwet_ac1([[2, 0]] * yes_yes + [[1, 1]] * split + [[0, 2]] * no_no, how())
+    assert given is not None and given.mean == pytest.approx((observed - chance) / (1 - chance))
+
+
+def test_ac1_of_full_agreement_is_one_and_of_no_information_none() -> None:
+    full = gwet_ac1([[3, 0], [0, 2], [2, 0]], how())
+    assert full is not None and full.mean == 1.0
+    assert gwet_ac1([[1, 0], [0, 1]], how()) is None
+    assert gwet_ac1([[0, 0]], how()) is None
+
+
+def test_items_without_answers_do_not_change_ac1() -> None:
+    counts = from_table(ABSTRACTORS)
+    given, padded = gwet_ac1(counts, how()), gwet_ac1(counts + [[0, 0, 0]] * 40, how())
+    assert given is not None and padded is not None
+    assert padded[::3] == pytest.approx((given.mean, given.n))
+
+
+def test_ac1_draws_whole_prompts() -> None:
+    """Each item five times over tells no more than once: by prompt the interval stays, by item it shrinks."""
+    once = from_table([[30, 6], [4, 10]])
+    counts, prompts = once * 5, list(range(50)) * 5
+    by_prompt, by_item, original = gwet_ac1(counts, how(), prompts), gwet_ac1(counts, how()), gwet_ac1(once, how())
+    assert by_prompt is not None and by_item is not None and original is not None
+    assert by_prompt.mean == pytest.approx(original.mean)
+    assert (by_prompt.low, by_prompt.high) == pytest.approx((original.low, original.high))
+    assert by_item.high - by_item.low < 0.6 * (original.high - original.low)
+
+
+@pytest.mark.parametrize("counts", [[[1], [2]], [1, 2, 3]])
+def test_ac1_needs_two_categories(counts: list[object]) -> None:
+    with pytest.raises(ValueError, match="two or more categories"):
+        gwet_ac1(counts, how())  # type: ignore[arg-type]
