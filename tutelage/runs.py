@@ -250,7 +250,7 @@ def find_runs(root: Path | str) -> list[Path]:
     """Find all run directories under a folder, sorted by path."""
     root = Path(root)
     if not root.is_dir():
-        raise MissingError(f"There is no folder {root} of runs; name it with --root.")
+        raise MissingError(f"There is no folder {root} with runs in it; name another one.")
     return sorted(path.parent for path in root.rglob(RUN_FILE))
 
 
@@ -275,16 +275,19 @@ def _ancestors(run: Run, makers: Mapping[str, Run], depth: int, seen: frozenset[
             yield from _ancestors(maker, makers, depth + 1, seen | {maker.directory})
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[Change]:
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a tree's leaves by their dotted names."""
+    leaves: dict[str, Any] = {}
+    for name, value in tree.items():
+        leaves |= flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return leaves
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     """List the leaves in which two trees differ, in the order of the first."""
-    changes: list[Change] = []
-    for name in dict.fromkeys([*old, *new]):
-        before, after = old.get(name), new.get(name)
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            changes += differences(before, after, f"{prefix}{name}.")
-        elif before != after:
-            changes.append(Change(prefix + name, before, after))
-    return changes
+    before, after = flatten(old), flatten(new)
+    changes = (Change(name, before.get(name), after.get(name)) for name in dict.fromkeys([*before, *after]))
+    return [change for change in changes if change.old != change.new]
 
 
 def code_version() -> dict[str, str]:

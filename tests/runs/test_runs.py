@@ -167,14 +167,14 @@ def test_runs_are_found_at_any_depth_and_a_missing_folder_is_told(tmp_path: Path
     make(tmp_path, "b/c")
     make(tmp_path, "a")
     assert find_runs(tmp_path) == [tmp_path / "a", tmp_path / "b" / "c"]
-    with pytest.raises(MissingError, match="no folder"):
+    with pytest.raises(MissingError, match="There is no folder"):
         find_runs(tmp_path / "nowhere")
 
 
 def test_differences_name_the_leaves() -> None:
     old = {"a": {"x": 1, "y": 2}, "b": 3, "c": 4}
     new = {"a": {"x": 1, "y": 5}, "b": 3, "d": {"z": 6}}
-    assert differences(old, new) == [("a.y", 2, 5), ("c", 4, None), ("d", None, {"z": 6})]
+    assert differences(old, new) == [("a.y", 2, 5), ("c", 4, None), ("d.z", None, 6)]
 
 
 def test_the_commit_is_that_of_the_checkout() -> None:

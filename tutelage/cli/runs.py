@@ -1,0 +1,111 @@
+"""`tutelage runs`: what was run, from what, at which cost, and how two runs differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tutelage.cli.options import RunsRoot
+from tutelage.cli.terminal import print_table, warn
+
+if TYPE_CHECKING:
+    from tutelage.runs import Run
+
+DEFAULT_ROOT = Path("runs")
+SHORT_HASH = 12
+
+group = typer.Typer(help="List, show and compare run directories.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="runs")
+
+
+@group.command("list")
+def list_command(root: RunsRoot = DEFAULT_ROOT) -> None:
+    """List all runs under a folder; directories that this version cannot read are told and left out."""
+    rows = []
+    for run in _readable(root):
+        metrics = run.read_metrics()
+        last = metrics[-1]["step"] if metrics else ""
+        rows.append((run.directory, run.stage, run.record["status"], last, run.record["created"]))
+    print_table(("run", "stage", "status", "last step", "created"), rows)
+
+
+@group.command("show")
+def show(
+    directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    root: RunsRoot = DEFAULT_ROOT,
+) -> None:
+    """Show one run: settings, where it comes from, what it made, what it cost, and its last metrics."""
+    from tutelage.runs import Run, flatten, lineage
+
+    run = Run.open(directory)
+    code = run.record["code"]
+    facts = [("stage", run.stage), ("status", run.record["status"]), ("created", run.record["created"])]
+    facts += [("code", f"{code['version']} {code['commit']}".strip())]
+    facts += [(f"seed {name}", seed) for name, seed in run.record["seeds"].items()]
+    facts += [(name, value) for name, value in run.record["platform"].items()]
+    facts += [("changed when resumed", sentence) for sentence in run.changes]
+    print_table(("fact", "value"), facts, title=str(directory))
+    print_table(("setting", "value"), list(flatten(run.settings).items()))
+    known = _readable(root) if root.is_dir() else [run]
+    origins = [
+        ("  " * (depth - 1) + name, sha256[:SHORT_HASH], maker.directory if maker else "from outside")
+        for depth, name, sha256, maker in lineage(run, known)
+    ]
+    print_table(("made from", "sha256", "run"), origins)
+    print_table(("output", "sha256", "path"), [(n, s[:SHORT_HASH], run.output(n)) for n, s in run.outputs.items()])
+    print_table(("compute", "FLOPs", "seconds", "tokens"), [(role, *s) for role, s in run.ledger.totals().items()])
+    print_table(("metric", "last value"), sorted(_last_values(run).items()))
+
+
+@group.command("compare")
+def compare(
+    directories: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Two or more run directories.")],
+) -> None:
+    """Compare runs: the settings, seeds and parents in which they differ, then their last metrics."""
+    from tutelage.errors import UserError
+    from tutelage.runs import Run
+
+    if len(directories) < 2:
+        raise UserError("Comparing needs at least two runs; name another run directory.")
+    opened = [Run.open(directory) for directory in directories]
+    columns = [str(directory) for directory in directories]
+    origins = [_origin(run) for run in opened]
+    names = list(dict.fromkeys(name for origin in origins for name in origin))
+    differing = [(name, *(origin.get(name, "") for origin in origins)) for name in names]
+    differing = [row for row in differing if any(value != row[1] for value in row[2:])]
+    print_table(("differs", *columns), differing)
+    last = [_last_values(run) for run in opened]
+    metrics = sorted({name for values in last for name in values})
+    print_table(("last metric", *columns), [(name, *(values.get(name, "") for values in last)) for name in metrics])
+
+
+def _readable(root: Path) -> list[Run]:
+    from tutelage.errors import UserError
+    from tutelage.runs import Run, find_runs
+
+    readable = []
+    for directory in find_runs(root):
+        try:
+            readable.append(Run.open(directory))
+        except UserError as error:
+            warn(str(error))
+    return readable
+
+
+def _origin(run: Run) -> dict[str, Any]:
+    from tutelage.runs import flatten
+
+    return flatten({name: run.record[name] for name in ("stage", "settings", "seeds", "parents", "code")})
+
+
+def _last_values(run: Run) -> dict[str, float]:
+    """Return each metric's last value; not every step has every metric."""
+    values: dict[str, float] = {}
+    for row in run.read_metrics():
+        values.update(row)
+    return values
