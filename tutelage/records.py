@@ -169,12 +169,14 @@ class Instructions:
 class RankedGroup:
     """All ranked completions of one prompt: one batch element of the reward model.
 
-    `ranks[i]` is the rank of `completions[i]`, 0 is best, equal ranks are ties.
+    `ranks[i]` is the rank of `completions[i]`, 0 is best, equal ranks are ties. `cut[i]` says that sampling ended
+    `completions[i]` at the length cap, so that no end token follows it; () when every one ended by itself.
     """
 
     prompt: str
     completions: tuple[str, ...]
     ranks: tuple[int, ...]
+    cut: tuple[bool, ...] = ()
     prompt_id: str = ""
     labeler: str = ""
 

@@ -60,6 +60,20 @@ def collate(rows: Sequence[Row], pad_id: int = 0) -> Rows:
     return from_mask(ids, spans_to_mask(starts, ends, width))
 
 
+def cut(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Cut a batch into micro-batches of at most `budget` padded tokens, shortest rows first: lists of indices.
+
+    A row longer than the budget is a micro-batch of its own.
+    """
+    parts: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        if parts and (len(parts[-1]) + 1) * lengths[index] <= budget:
+            parts[-1].append(index)
+        else:
+            parts.append([index])
+    return parts
+
+
 def from_mask(ids: Tensor, mask: Tensor) -> Rows:
     """Make rows from ids [B, T] and a mask [B, T] whose first column is False."""
     flat = mask.flatten().nonzero().squeeze(-1)

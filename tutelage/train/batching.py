@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tutelage.errors import DataError
-from tutelage.models.policy import Row, Rows, collate, from_mask
+from tutelage.models.policy import Row, Rows, collate, cut, from_mask
 from tutelage.models.tokens import Renderer
 
 logger = logging.getLogger(__name__)
@@ -53,20 +53,6 @@ def told_dropped(dropped: int, total: int, what: str, limit: int) -> None:
     """Say how many items were too long to be used."""
     if dropped:
         logger.warning("%d of %d %s are longer than %d tokens and are left out.", dropped, total, what, limit)
-
-
-def cut(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Cut a batch into micro-batches of at most `budget` padded tokens, shortest rows first: lists of indices.
-
-    A row longer than the budget is a micro-batch of its own.
-    """
-    parts: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
-        if parts and (len(parts[-1]) + 1) * lengths[index] <= budget:
-            parts[-1].append(index)
-        else:
-            parts.append([index])
-    return parts
 
 
 def completion_batch(rows: Sequence[Row], budget: int, share: float = 1.0) -> list[Weighted]:

@@ -77,7 +77,7 @@ class Batches(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class Trained:
     """A trained model with its optimizer's settings; `schedule` gives the multiplier of the rate at a step."""
 
     name: str
@@ -129,10 +129,10 @@ class Ema:
 
 @dataclass
 class Loop:
-    """Train `groups` for `steps` optimizer steps on what `batches` gives, descending `loss`."""
+    """Train `trained` for `steps` optimizer steps on what `batches` gives, descending `loss`."""
 
     run: Run
-    groups: Sequence[Group]
+    trained: Sequence[Trained]
     batches: Batches
     loss: Callable[[Any], Loss]
     steps: int
@@ -142,17 +142,17 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.step = 0
-        self.device = next(self.groups[0].model.parameters()).device
+        self.device = next(self.trained[0].model.parameters()).device
         self.optimizers = [
             torch.optim.AdamW(
-                group.model.parameters(),
-                lr=group.adam.lr,
-                betas=(group.adam.beta1, group.adam.beta2),
-                eps=group.adam.eps,
-                weight_decay=group.adam.weight_decay,
+                one.model.parameters(),
+                lr=one.adam.lr,
+                betas=(one.adam.beta1, one.adam.beta2),
+                eps=one.adam.eps,
+                weight_decay=one.adam.weight_decay,
                 fused=True,
             )
-            for group in self.groups
+            for one in self.trained
         ]
 
     def train(self) -> None:
@@ -209,32 +209,32 @@ class Loop:
     def _update(self) -> dict[str, float]:
         """Clip and apply the gradient of every model; one that is not finite stops the run before it does harm."""
         metrics: dict[str, float] = {}
-        for group, optimizer in zip(self.groups, self.optimizers, strict=True):
-            limit = group.adam.clip if group.adam.clip > 0 else math.inf
-            norm = float(torch.nn.utils.clip_grad_norm_(group.model.parameters(), limit))
+        for one, optimizer in zip(self.trained, self.optimizers, strict=True):
+            limit = one.adam.clip if one.adam.clip > 0 else math.inf
+            norm = float(torch.nn.utils.clip_grad_norm_(one.model.parameters(), limit))
             if not math.isfinite(norm):
                 raise InvariantError(
-                    f"The gradient of the {group.name} is not finite at step {self.step + 1}; "
-                    f"lower its learning rate ({group.adam.lr}) or its clip ({group.adam.clip})."
+                    f"The gradient of the {one.name} is not finite at step {self.step + 1}; "
+                    f"lower its learning rate ({one.adam.lr}) or its clip ({one.adam.clip})."
                 )
-            rate = group.adam.lr * group.schedule(self.step)
+            rate = one.adam.lr * one.schedule(self.step)
             for part in optimizer.param_groups:
                 part["lr"] = rate
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            metrics |= {f"{group.name}/gradient": norm, f"{group.name}/lr": rate}
+            metrics |= {f"{one.name}/gradient": norm, f"{one.name}/lr": rate}
         return metrics
 
     def _first_parameters(self) -> list[nn.Parameter]:
-        return list(self.groups[0].model.parameters())
+        return list(self.trained[0].model.parameters())
 
     def _save(self) -> None:
         tensors: dict[str, dict[str, Tensor]] = {"random": {"cpu": torch.get_rng_state()}}
         if self.device.type == "cuda":
             tensors["random"]["cuda"] = torch.cuda.get_rng_state(self.device)
-        for group, optimizer in zip(self.groups, self.optimizers, strict=True):
-            tensors[group.name] = checkpoints.model_tensors(group.model)
-            tensors[f"{group.name}-optimizer"] = checkpoints.optimizer_tensors(optimizer)
+        for one, optimizer in zip(self.trained, self.optimizers, strict=True):
+            tensors[one.name] = checkpoints.model_tensors(one.model)
+            tensors[f"{one.name}-optimizer"] = checkpoints.optimizer_tensors(optimizer)
         if self.hooks.ema is not None:
             tensors["ema"] = self.hooks.ema.tensors()
         state = {"step": self.step, "batches": self.batches.state_dict()}
@@ -245,9 +245,9 @@ class Loop:
         if found is None:
             self.run.truncate_metrics(0)
             return
-        for group, optimizer in zip(self.groups, self.optimizers, strict=True):
-            checkpoints.load_model_tensors(group.model, found.tensors[group.name])
-            checkpoints.load_optimizer_tensors(optimizer, found.tensors[f"{group.name}-optimizer"])
+        for one, optimizer in zip(self.trained, self.optimizers, strict=True):
+            checkpoints.load_model_tensors(one.model, found.tensors[one.name])
+            checkpoints.load_optimizer_tensors(optimizer, found.tensors[f"{one.name}-optimizer"])
         if self.hooks.ema is not None:
             self.hooks.ema.load(found.tensors["ema"])
         self.step = int(found.state["step"])

@@ -20,7 +20,7 @@ from tutelage.models.load import context_of, load_policy, write_into
 from tutelage.models.policy import completion_logprobs
 from tutelage.models.tokens import Renderer
 from tutelage.train.batching import Weighted, text_batch
-from tutelage.train.loop import Adam, Group, Hooks, Loop, LoopSettings, Loss, Step
+from tutelage.train.loop import Adam, Hooks, Loop, LoopSettings, Loss, Step, Trained
 from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, trainable_flops
 from tutelage.train.streams import PackedRows, pack
 
@@ -78,7 +78,7 @@ def train_pretrain(
     micros = text_batch(heldout[: settings.heldout_rows].long(), settings.loop.micro_tokens)
     Loop(
         run=run,
-        groups=[Group(name="policy", model=model, adam=settings.adam, schedule=_schedule(settings, steps))],
+        trained=[Trained(name="policy", model=model, adam=settings.adam, schedule=_schedule(settings, steps))],
         batches=batches,
         loss=functools.partial(token_loss, model),
         steps=steps,

@@ -21,7 +21,7 @@ from tutelage.models.load import context_of, load_policy, write_into
 from tutelage.models.policy import Row, branches
 from tutelage.models.tokens import Renderer, Template
 from tutelage.train.batching import Example, completion_batch, encode_examples, text_batch
-from tutelage.train.loop import Adam, Group, Hooks, Loop, LoopSettings, Step
+from tutelage.train.loop import Adam, Hooks, Loop, LoopSettings, Step, Trained
 from tutelage.train.pretrain import check_rows, measure, token_loss
 from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, trainable_flops
 from tutelage.train.streams import PackedRows, Shuffled
@@ -93,7 +93,7 @@ def train_sft(
 
     Loop(
         run=run,
-        groups=[Group(name="policy", model=model, adam=settings.adam, schedule=_schedule(settings, steps))],
+        trained=[Trained(name="policy", model=model, adam=settings.adam, schedule=_schedule(settings, steps))],
         batches=DemonstrationBatches(train, _mix(settings, data, renderer, context), settings),
         loss=functools.partial(token_loss, model),
         steps=steps,

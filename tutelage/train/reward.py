@@ -1,0 +1,234 @@
+"""The reward model: all K completions of a prompt are one batch element (paper, 3.5 and C.2)."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from tutelage.config import Settings
+from tutelage.core.losses import pair_weights, ranking_accuracy, ranking_loss
+from tutelage.core.rankings import pairs
+from tutelage.core.schedules import cosine
+from tutelage.errors import DataError, InvariantError
+from tutelage.files import content_hash, sha256_of
+from tutelage.models.load import context_of, load_policy
+from tutelage.models.policy import Row, cut
+from tutelage.models.prefix import Group, Groups, collate_groups
+from tutelage.models.scalar import ScalarModel, load_scalar, write_scalar
+from tutelage.models.scoring import score_rows
+from tutelage.models.tokens import Renderer, Template
+from tutelage.records import RankedGroup
+from tutelage.train.batching import Example, encode_examples, told_dropped
+from tutelage.train.loop import Adam, Hooks, Loop, LoopSettings, Loss, Step, Trained
+from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, trainable_flops
+from tutelage.train.streams import Shuffled
+
+
+class RewardSettings(Settings):
+    """Training of the reward model."""
+
+    epochs: float = 1.0
+    """Passes over the rankings; more overfit fast (paper, C.2)."""
+    batch: int = 64
+    """Prompts per optimizer step, each with all its completions (paper, C.2)."""
+    warmup: float = 0.0
+    """Share of the steps over which the learning rate rises (paper: none)."""
+    final: float = 0.1
+    """Learning rate at the end, as a share of the peak (paper, C.2)."""
+    template: Template = "plain"
+    """How a prompt is rendered; the same as in supervised fine-tuning."""
+    seed: int = 0
+    """Decides the new head's weights and the order of the rankings."""
+    adam: Adam = Adam(lr=5e-4)
+    """The optimizer."""
+    loop: LoopSettings = LoopSettings()
+    """Checkpoints, evaluation and micro-batches."""
+
+
+class RewardData(NamedTuple):
+    """Rankings to train on and to measure accuracy on, and the demonstrations that shall score 0 on average."""
+
+    train: Sequence[RankedGroup]
+    heldout: Sequence[RankedGroup]
+    demonstrations: Sequence[Example]
+
+
+class Ranked(NamedTuple):
+    """A prompt with its completions as tokens, and which of them (winner, loser) beats which."""
+
+    group: Group
+    pairs: list[tuple[int, int]]
+
+
+class RankedMicro(NamedTuple):
+    """A micro-batch of groups: pairs [P, 2] index its completions; weights [P] of the loss and of the accuracy."""
+
+    groups: Groups
+    pairs: Tensor
+    weights: Tensor
+    shares: Tensor
+
+    def to(self, device: torch.device) -> RankedMicro:
+        """Move to a device."""
+        return RankedMicro(
+            self.groups.to(device), self.pairs.to(device), self.weights.to(device), self.shares.to(device)
+        )
+
+
+def train_reward(
+    run_dir: Path, settings: RewardSettings, data: RewardData, init: Path, progress: Progress | None = None
+) -> Path:
+    """Train a reward model from the policy in `init`; give its directory. Called again, it goes on or returns."""
+    used = [[*map(asdict, data.train)], [*map(asdict, data.heldout)], data.demonstrations]
+    run = begin(run_dir, "reward", settings, {"init": sha256_of(init), "data": content_hash(used)})
+    if run.is_finished:
+        drop_checkpoints(run)
+        return run.output("model")
+    policy, tokenizer = load_policy(init)
+    model = ScalarModel.from_policy(policy, settings.seed)
+    move(model)
+    renderer, context = Renderer(tokenizer, settings.template), context_of(policy)
+    train = encode_groups(data.train, renderer, context, "training rankings")
+    heldout = encode_groups(data.heldout, renderer, context, "held-out rankings")
+    demonstrations = encode_examples(data.demonstrations, renderer, context, "demonstrations")
+    steps = max(1, math.ceil(settings.epochs * len(train) / settings.batch))
+    schedule = functools.partial(cosine, total=steps, warmup=round(settings.warmup * steps), final=settings.final)
+    micros = ranked_batch(heldout, settings.loop.micro_tokens)
+    Loop(
+        run=run,
+        trained=[Trained(name="reward", model=model, adam=settings.adam, schedule=schedule)],
+        batches=RankedBatches(train, settings),
+        loss=functools.partial(reward_loss, model),
+        steps=steps,
+        settings=settings.loop,
+        seed=settings.seed,
+        hooks=Hooks(evaluate=lambda: _measure(model, micros), progress=progress),
+    ).train()
+    run.metrics(steps + 1, set_bias(model, demonstrations))
+    tokens = round(settings.epochs * sum(ranked.group.length for ranked in train))
+    run.ledger.add("reward model", flops=trainable_flops(model, tokens), tokens=tokens)
+
+    def write(part: Path) -> None:
+        write_scalar(part, model, tokenizer)
+        check_reload(model, part, demonstrations)
+
+    return conclude(run, {"model": write})
+
+
+def encode_groups(groups: Sequence[RankedGroup], renderer: Renderer, context: int, what: str) -> list[Ranked]:
+    """Encode rankings; prompts whose completions all tie are left out, and, counted aloud, those with too long ones."""
+    encoded: list[Ranked] = []
+    too_long = 0
+    for number, group in enumerate(groups, start=1):
+        _check_group(group, f"Number {number} of the {what}")
+        cuts = group.cut or (False,) * len(group.completions)
+        prompt = renderer.prompt_ids(group.prompt)
+        texts = renderer.completions_ids(group.completions, end=False)
+        completions = [ids if is_cut else [*ids, renderer.end_id] for ids, is_cut in zip(texts, cuts, strict=True)]
+        if len(prompt) + max(map(len, completions)) > context:
+            too_long += 1
+        elif found := pairs(group.ranks):
+            encoded.append(Ranked(Group(prompt, completions), found))
+    told_dropped(too_long, len(groups), what, context)
+    if not encoded:
+        raise DataError(f"The {what} hold no prompt with a preference between two completions; give more rankings.")
+    return encoded
+
+
+class RankedBatches:
+    """Steps of ranked prompts; every step is a boundary."""
+
+    at_boundary = True
+
+    def __init__(self, ranked: Sequence[Ranked], settings: RewardSettings) -> None:
+        self.ranked, self.batch, self.budget = ranked, settings.batch, settings.loop.micro_tokens
+        self.stream = Shuffled(len(ranked), settings.seed)
+
+    def next_step(self) -> Step:
+        """Draw the prompts of one step."""
+        batch = [self.ranked[i] for i in self.stream.take(self.batch)]
+        return Step({"rankings": ranked_batch(batch, self.budget)})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the cursor."""
+        return self.stream.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to a cursor."""
+        self.stream.load_state_dict(state)
+
+
+def ranked_batch(batch: Sequence[Ranked], budget: int) -> list[RankedMicro]:
+    """Make micro-batches of prompts; a prompt's completions are never split.
+
+    The loss is the mean over prompts of the mean over a prompt's pairs; the accuracy is the mean over all pairs.
+    """
+    weights = pair_weights([len(ranked.pairs) for ranked in batch])
+    total = sum(len(ranked.pairs) for ranked in batch)
+    micros = []
+    for part in cut([ranked.group.length for ranked in batch], budget):
+        first, index, weight = 0, [], []
+        for i in part:
+            ranked = batch[i]
+            index += [(first + winner, first + loser) for winner, loser in ranked.pairs]
+            weight += [weights[i]] * len(ranked.pairs)
+            first += len(ranked.group.completions)
+        groups = collate_groups([batch[i].group for i in part])
+        shares = torch.full((len(index),), 1 / total)
+        micros.append(RankedMicro(groups, torch.tensor(index), torch.tensor(weight), shares))
+    return micros
+
+
+def reward_loss(model: ScalarModel, micro: RankedMicro) -> Loss:
+    """Give -mean log sigmoid(r_winner - r_loser) (paper, equation 1) and the share of pairs in the right order."""
+    rewards = model.score_groups(micro.groups)
+    loss = ranking_loss(rewards, micro.pairs, micro.weights.to(rewards.dtype))
+    accuracy = ranking_accuracy(rewards.detach(), micro.pairs, micro.shares.to(rewards.dtype))
+    return Loss(loss, {"loss": loss.detach(), "accuracy": accuracy})
+
+
+@torch.no_grad()
+def set_bias(model: ScalarModel, demonstrations: Sequence[Row]) -> dict[str, float]:
+    """Shift the head's bias so that demonstrations, with their end token, score 0 on average (paper, 3.5)."""
+    before = sum(score_rows(model, demonstrations)) / len(demonstrations)
+    model.head.bias.sub_(before)
+    scores = torch.tensor(score_rows(model, demonstrations), dtype=torch.float64)
+    mean, deviation = float(scores.mean()), float(scores.std(correction=0))
+    if abs(mean) > 1e-4 * (1 + abs(before)):
+        raise InvariantError(f"Demonstrations score {mean:.6f} on average after the bias was set; they must score 0.")
+    return {"demonstrations/mean_before": before, "demonstrations/mean": mean, "demonstrations/deviation": deviation}
+
+
+def check_reload(model: ScalarModel, directory: Path, rows: Sequence[Row]) -> None:
+    """Load what was written and compare: a head or bias lost on the way would be noticed only by PPO going wrong."""
+    loaded, _ = load_scalar(directory)
+    move(loaded)
+    if score_rows(loaded, rows) != score_rows(model, rows):
+        raise InvariantError(f"The reward model scores differently after it was written to {directory} and read back.")
+
+
+@torch.no_grad()
+def _measure(model: ScalarModel, micros: Sequence[RankedMicro]) -> dict[str, float]:
+    device = model.head.weight.device
+    found = [reward_loss(model, micro.to(device)).metrics for micro in micros]
+    return {f"heldout/{name}": sum(float(metrics[name]) for metrics in found) for name in ("loss", "accuracy")}
+
+
+def _check_group(group: RankedGroup, name: str) -> None:
+    if not group.prompt.strip():
+        raise DataError(f"{name} has an empty prompt; remove it.")
+    sizes = {len(group.completions), len(group.ranks), len(group.cut) or len(group.completions)}
+    if len(sizes) != 1 or len(group.completions) < 2:
+        raise DataError(
+            f"{name} has {len(group.completions)} completions, {len(group.ranks)} ranks and {len(group.cut)} cut "
+            "marks; there must be as many of each, and at least 2."
+        )
+    if any(is_cut and not text for text, is_cut in zip(group.completions, group.cut, strict=False)):
+        raise DataError(f"{name} has an empty completion that was cut; remove it.")
