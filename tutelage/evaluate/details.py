@@ -1,0 +1,154 @@
+"""Compose the sections that let a reader check the rest: samples, seeds, gate, labels, time, lineage and claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tutelage.evaluate import courses, expectations, plots, sections, tables
+from tutelage.evaluate.expectations import Claim
+from tutelage.evaluate.layout import Comparison, Picture, Section, Written
+from tutelage.evaluate.records import Check
+from tutelage.evaluate.score import Analysis
+
+
+def _gate_checks(analysis: Analysis) -> list[tuple[int, Check]]:
+    return [(e.seed, check) for e in analysis.evaluations for check in (*e.facts.gate, *e.facts.overlap)]
+
+
+SHOWN = 20
+
+
+def samples(analysis: Analysis) -> Section:
+    """Show the first prompts by id, and what every arm wrote, unchosen."""
+    evaluation = analysis.evaluations[0]
+    written = {(row.prompt_id, row.model): row for row in evaluation.completions}
+    judged = {(row.prompt_id, row.model): row.verdicts for row in evaluation.verdicts}
+    prompts = sorted(evaluation.prompts, key=lambda prompt: prompt.prompt_id)[:SHOWN]
+    found = []
+    for prompt in prompts:
+        outputs = tuple(
+            Written(
+                arm=arm.name,
+                model=arm.model,
+                text=row.text,
+                cut=row.finish_reason == "length",
+                verdicts=said(judged.get((prompt.prompt_id, arm.model), {})),
+            )
+            for arm in analysis.arms
+            if (row := written.get((prompt.prompt_id, arm.model))) is not None
+        )
+        tags = ", ".join(name.replace("_", " ") for name, value in prompt.tags.items() if value is True)
+        case = str(prompt.tags.get("use_case", "")).replace("_", " ")
+        found.append(
+            Comparison(
+                prompt_id=prompt.prompt_id,
+                prompt=prompt.text,
+                tags=", ".join(filter(None, (case, tags))),
+                outputs=outputs,
+            )
+        )
+    return Section(
+        id="samples",
+        title=f"Side by side: the first {len(found)} held-out prompts by id, seed {evaluation.seed}",
+        text=("Nothing was chosen or left out. Texts are shown as they were written, white space kept.",),
+        comparisons=tuple(found),
+    )
+
+
+#: Verdicts that are bad news when they are yes; of all others no is the bad news.
+FAULTS = frozenset({"refused", "hallucinated", "toxic", "rumour_stated", "continues_instruction"})
+
+
+def said(verdicts: Mapping[str, bool | None]) -> str:
+    """Say whether the judge passes an output and, in words, what it found wrong."""
+    wrong = [
+        name.replace("_", " ") if yes else f"not {name.replace('_', ' ')}"
+        for name, yes in verdicts.items()
+        if yes is not None and name != "passed" and yes == (name in FAULTS)
+    ]
+    passed = verdicts.get("passed")
+    start = [] if passed is None else ["passes" if passed else "does not pass"]
+    return "; ".join([*start, *([", ".join(wrong)] if wrong else [])])
+
+
+def village(analysis: Analysis) -> Section:
+    """Show texts of the world the models learned from."""
+    facts = analysis.evaluations[0].facts
+    texts = tuple(
+        (f"{kind.replace('_', ' ')}, {len(some)} samples", some) for kind, some in facts.village_texts.items()
+    )
+    title = f"What the village's texts are like, seed {analysis.evaluations[0].seed}"
+    return Section(id="village", title=title, texts=texts)
+
+
+def before(analysis: Analysis) -> Section:
+    """Show what was checked before any PPO run."""
+    return Section(
+        id="gate",
+        title="The headroom gate and the distance of held-out prompts, before PPO",
+        tables=(tables.checks(analysis, _gate_checks, "Checks on validation prompts, before any PPO run"),),
+    )
+
+
+def labels(analysis: Analysis) -> Section:
+    """Show who made which labels."""
+    return Section(id="labels", title="Who made the labels", tables=(tables.labels(analysis),))
+
+
+def seconds(analysis: Analysis) -> Section:
+    """Show what every stage took."""
+    limits = expectations.ceilings(analysis)
+    over = [stage for stage, time in expectations.slowest(analysis).items() if time > limits.get(stage, float("inf"))]
+    title = f"Over their ceiling: {', '.join(over)}" if over else "Every stage kept its ceiling"
+    return Section(id="seconds", title=title, pictures=_times(analysis))
+
+
+def shortfall(analysis: Analysis, found: Sequence[Claim]) -> Section:
+    """Show every claim, those that did not hold first, and what was tried."""
+    missed = sum(claim.outcome == "did not hold" for claim in found)
+    unknown = sum(claim.outcome == "was not measured" for claim in found)
+    title = (
+        f"{missed} of {len(found)} claims did not hold"
+        if missed
+        else f"All {len(found) - unknown} measured claims held"
+    )
+    tried = tuple(dict.fromkeys(line for evaluation in analysis.evaluations for line in evaluation.facts.tried))
+    return Section(
+        id="claims",
+        title=title + (f"; {unknown} were not measured" if unknown else ""),
+        text=tried,
+        tables=(tables.claims(found),),
+    )
+
+
+def everything(analysis: Analysis, found: Sequence[Claim]) -> list[Section]:
+    """Compose all sections that have something to show, in the order of the page, after the opening."""
+    lineage = (tables.compute(analysis), tables.lineage(analysis))
+    composed = [
+        sections.truth(analysis),
+        sections.tax(analysis),
+        courses.overoptimisation(analysis),
+        sections.likert(analysis),
+        sections.rates(analysis),
+        sections.parts(analysis),
+        sections.groups(analysis),
+        samples(analysis),
+        Section(id="seeds", title="Each seed by itself", tables=(tables.seeds(analysis),)),
+        before(analysis),
+        village(analysis),
+        labels(analysis),
+        seconds(analysis),
+        Section(id="lineage", title="What the runs were made from", tables=lineage),
+        shortfall(analysis, found),
+    ]
+    return [section for section in composed if section]
+
+
+def _times(analysis: Analysis) -> tuple[Picture, ...]:
+    limits = expectations.ceilings(analysis)
+    rows = [(stage, seconds, limits.get(stage)) for stage, seconds in expectations.slowest(analysis).items()]
+    if not rows:
+        return ()
+    title = "Seconds of every stage in the slowest run; the upright line is the ceiling"
+    alt = f"{title}. " + "; ".join(f"{stage}: {seconds:.0f}" for stage, seconds, _ in rows)
+    return (Picture(title=title, svg=plots.bars("seconds", rows, alt), table=tables.stages(analysis)),)
