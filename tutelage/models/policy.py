@@ -96,7 +96,11 @@ def hidden_states(
 
 def completion_logprobs(model: PreTrainedModel, rows: Rows, chunk: int = 4096) -> Scored:
     """Give log-probability and entropy of every counted token, row by row: [N] each."""
-    hidden = hidden_states(model, rows.ids)
+    return score_hidden(model, hidden_states(model, rows.ids), rows, chunk)
+
+
+def score_hidden(model: PreTrainedModel, hidden: Tensor, rows: Rows, chunk: int = 4096) -> Scored:
+    """Project hidden states [B, T, H] where counted tokens are predicted, and score those tokens: [N] each."""
     return chunked_logprobs(hidden.flatten(0, 1)[rows.before], head_weight(model), rows.targets, chunk)
 
 

@@ -167,6 +167,7 @@ class Loop:
                     self._save()
                     saved = self.step
                 self._one_step()
+            self._check_steps()
             self._save()
 
     def _one_step(self) -> None:
@@ -204,6 +205,9 @@ class Loop:
                 added = now if before is None else torch._foreach_sub(now, before)
                 norms[f"gradient/{name}"] = float(torch.nn.utils.get_total_norm(added))
                 before = now
+        if len(norms) == 2:
+            (first, norm), (second, other) = norms.items()
+            norms[f"{first}:{second.removeprefix('gradient/')}"] = norm / other if other > 0 else math.inf
         return {key: float(value) for key, value in totals.items()} | norms
 
     def _update(self) -> dict[str, float]:
@@ -224,6 +228,13 @@ class Loop:
             optimizer.zero_grad(set_to_none=True)
             metrics |= {f"{one.name}/gradient": norm, f"{one.name}/lr": rate}
         return metrics
+
+    def _check_steps(self) -> None:
+        """Compare the optimizers' own counts with the plan: a step too few or too many changes every schedule."""
+        for one, optimizer in zip(self.trained, self.optimizers, strict=True):
+            counts = {int(state["step"]) for state in optimizer.state.values()}
+            if counts and counts != {self.steps}:
+                raise InvariantError(f"The {one.name} took {sorted(counts)} optimizer steps instead of {self.steps}.")
 
     def _first_parameters(self) -> list[nn.Parameter]:
         return list(self.trained[0].model.parameters())

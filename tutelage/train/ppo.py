@@ -1,0 +1,292 @@
+"""PPO with a pretraining mix, PPO-ptx (paper, 3.5, equation 2, and C.4)."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from tutelage.config import Settings
+from tutelage.core.kl import AdaptiveKL, FixedKL
+from tutelage.core.losses import policy_loss, value_loss
+from tutelage.core.schedules import constant_with_warmup, ema_decay_for
+from tutelage.errors import DataError, InvariantError, SettingsError
+from tutelage.files import content_hash, sha256_of
+from tutelage.models.load import context_of, load_policy, same_vocabulary, write_into
+from tutelage.models.policy import hidden_states, score_hidden
+from tutelage.models.scalar import load_scalar
+from tutelage.models.tokens import Renderer, Template
+from tutelage.runs import Run
+from tutelage.train.batching import Weighted, told_dropped
+from tutelage.train.checkpoint import load_model_tensors
+from tutelage.train.experience import AdvantageSettings
+from tutelage.train.loop import Adam, Ema, Hooks, Loop, LoopSettings, Loss, Trained
+from tutelage.train.pretrain import check_rows, token_loss
+from tutelage.train.rollout import EXACT, Models, Plan, PPOMicro, Rollouts, Streams
+from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, trainable_flops
+from tutelage.train.streams import PackedRows, Shuffled
+
+logger = logging.getLogger(__name__)
+
+#: An average that still holds more than this share of its start is not what was trained.
+STALE = 0.05
+
+
+class KLSettings(Settings):
+    """The penalty that holds the policy near its start."""
+
+    kind: Literal["fixed", "adaptive"] = "fixed"
+    """Fixed as in the paper, or adapted towards `target`."""
+    beta: float = 0.02
+    """Coefficient of the KL penalty per token (paper, C.4); where an adaptive one starts."""
+    target: float = 6.0
+    """KL per completion in nats that an adaptive coefficient aims at."""
+    horizon: float = 10_000.0
+    """Episodes over which an adaptive coefficient follows (Ziegler et al. 2019)."""
+
+
+class PPOSettings(Settings):
+    """Training a policy against a reward model."""
+
+    episodes: int = 8192
+    """Completions to sample in all (paper 256,000); a multiple of `batch`."""
+    batch: int = 512
+    """Completions per rollout batch (paper, C.4)."""
+    minibatch: int = 64
+    """Completions per optimizer step (paper, C.4)."""
+    max_tokens: int = 64
+    """Longest completion in tokens; longer ones are cut, and scored as they are."""
+    clip: float = 0.2
+    """Clip of the policy's ratio (paper, C.4)."""
+    value_clip: float = 0.2
+    """Clip of the value function's change (openai/lm-human-preferences)."""
+    ptx_coef: float = 27.8
+    """Coefficient of the pretraining loss, a mean per pretraining token of the minibatch; 0 is plain PPO (paper, C.4).
+
+    The policy loss is a mean per sampled token of the minibatch over whitened advantages. The paper does not print its
+    reductions, so its 27.8 need not mean the same: look at gradient/ptx:ppo.
+    """
+    ptx_rows: int = 16
+    """Pretraining rows per optimizer step (paper: 8 per episode)."""
+    ptx_row_tokens: int = 128
+    """Length of the pretraining rows."""
+    ptx_seed: int = 0
+    """Order of the pretraining rows, whatever the seed: pretraining with this seed and row length reads the same."""
+    warmup: float = 0.02
+    """Share of the steps over which the policy's rate rises from a tenth (paper: 10 of 500 rollout batches)."""
+    ema_decay: float = 0.992
+    """Decay of the average of the policy's weights (paper, C.4), lowered for short runs by `ema_start_left`."""
+    ema_start_left: float = 0.02
+    """Share of the starting weights that may be left in the average at the end."""
+    max_kl: float = 200.0
+    """KL per completion in nats at which the run stops, because the policy has run away."""
+    samples: int = 4
+    """Completions of each rollout batch that are kept to be read."""
+    template: Template = "plain"
+    """How a prompt is rendered; the same as in supervised fine-tuning."""
+    seed: int = 0
+    """Decides the order of the prompts and every sampled token."""
+    kl: KLSettings = KLSettings()
+    """The KL penalty."""
+    advantages: AdvantageSettings = AdvantageSettings()
+    """How scores become advantages."""
+    policy: Adam = Adam(lr=3e-4)
+    """The policy's optimizer; the paper does not print the rate it chose."""
+    value: Adam = Adam(lr=3e-4)
+    """The value model's optimizer, with its own constant rate (paper, C.4)."""
+    loop: LoopSettings = LoopSettings(checkpoint_every=32)
+    """Checkpoints, evaluation and micro-batches."""
+
+
+class PPOData(NamedTuple):
+    """Prompts without answers, and pretraining text for the mix."""
+
+    prompts: Sequence[str]
+    pretraining: Sequence[str] = ()
+
+
+class Parents(NamedTuple):
+    """The models PPO starts from: the supervised model, which is also the reference, and the reward model."""
+
+    policy: Path
+    reward: Path
+
+
+def train_ppo(
+    run_dir: Path, settings: PPOSettings, data: PPOData, parents: Parents, progress: Progress | None = None
+) -> Path:
+    """Train the policy; give `model` (its last weights, `ema` lies beside it). Called again, it goes on or returns."""
+    steps = _steps(settings)
+    hashes = {"policy": sha256_of(parents.policy), "reward": sha256_of(parents.reward), "data": content_hash(data)}
+    run = begin(run_dir, "ppo", settings, hashes)
+    if run.is_finished:
+        drop_checkpoints(run)
+        return run.output("model")
+    models, renderer = _load(parents, settings.template)
+    rollouts = Rollouts(
+        run, _plan(settings), models, renderer, _streams(settings, data, models, renderer), _kl(settings)
+    )
+    ema = Ema(models.policy, ema_decay_for(steps, settings.ema_start_left, settings.ema_decay))
+    warmup = functools.partial(constant_with_warmup, warmup=round(settings.warmup * steps))
+    Loop(
+        run=run,
+        trained=[
+            Trained(name="policy", model=models.policy, adam=settings.policy, schedule=warmup),
+            Trained(name="value", model=models.value, adam=settings.value, schedule=lambda _: 1.0),
+        ],
+        batches=rollouts,
+        loss=functools.partial(ppo_loss, models, settings),
+        steps=steps,
+        settings=settings.loop,
+        seed=settings.seed,
+        hooks=Hooks(ema=ema, progress=progress),
+    ).train()
+    _record(run, settings, models, rollouts, ema)
+
+    def write_ema(part: Path) -> None:
+        averaged = copy.deepcopy(models.policy)
+        load_model_tensors(averaged, ema.tensors())
+        write_into(part, averaged, renderer.tokenizer)
+
+    return conclude(run, {"model": lambda part: write_into(part, models.policy, renderer.tokenizer), "ema": write_ema})
+
+
+def ppo_loss(models: Models, settings: PPOSettings, micro: PPOMicro | Weighted) -> Loss:
+    """Give the loss of a micro-batch: of pretraining text, times its coefficient, or of policy and value model."""
+    if isinstance(micro, Weighted):
+        loss = token_loss(models.policy, micro).value
+        return Loss(settings.ptx_coef * loss, {"ppo/loss/ptx": loss.detach()})
+    hidden = hidden_states(models.policy, micro.rows.ids)
+    if micro.is_first:
+        hidden.register_hook(functools.partial(_check_prompt_gradient, micro))
+    scored = score_hidden(models.policy, hidden, micro.rows)
+    if micro.is_first:
+        _check_ratio(scored.logprobs, micro.old)
+    policy = policy_loss(scored.logprobs, micro.old, micro.targets.advantages, micro.weights, settings.clip)
+    values = models.value.values(micro.rows)
+    value = value_loss(values, micro.values, micro.targets.returns, micro.weights, settings.value_clip)
+    error = (micro.weights * (values - micro.targets.returns).square()).sum()
+    return Loss(
+        policy.value + value.value,
+        {
+            "ppo/loss/policy": policy.value.detach(),
+            "ppo/loss/value": value.value.detach(),
+            "ppo/policy/clipfrac": policy.clipfrac,
+            "ppo/policy/approxkl": policy.approx_kl,
+            "ppo/policy/ratio": policy.ratio,
+            "ppo/val/clipfrac": value.clipfrac,
+            "ppo/val/error": error.detach(),
+        },
+    )
+
+
+def _check_ratio(logprobs: Tensor, old: Tensor) -> None:
+    """The policy has not moved since it was scored, on the same rows: any difference is a mistake."""
+    farthest = float((logprobs.detach() - old).abs().max())
+    if not farthest <= EXACT:
+        raise InvariantError(f"The first ratio of a rollout batch is off by {farthest}; policy and scoring differ.")
+
+
+def _check_prompt_gradient(micro: PPOMicro, gradient: Tensor) -> None:
+    """Only positions before sampled tokens may be pulled; a prompt's tokens are given, not chosen."""
+    rest = gradient.flatten(0, 1).clone()
+    rest[micro.rows.before] = 0
+    if bool(rest.any()):
+        raise InvariantError("Prompt tokens receive a policy gradient; the mask of sampled tokens is wrong.")
+
+
+def _steps(settings: PPOSettings) -> int:
+    """Count the optimizer steps of the whole run."""
+    if settings.episodes % settings.batch or settings.batch % settings.minibatch or settings.episodes < 1:
+        raise SettingsError(
+            f"episodes = {settings.episodes} must be a multiple of batch = {settings.batch}, and that one of "
+            f"minibatch = {settings.minibatch}."
+        )
+    return settings.episodes // settings.minibatch
+
+
+def _load(parents: Parents, template: Template) -> tuple[Models, Renderer]:
+    policy, tokenizer = load_policy(parents.policy)
+    reward, other = load_scalar(parents.reward)
+    same_vocabulary(tokenizer, other, f"The policy {parents.policy} and the reward model {parents.reward}")
+    models = Models(policy=policy, reference=copy.deepcopy(policy), reward=reward, value=copy.deepcopy(reward))
+    for model in (models.policy, models.reference, models.reward, models.value):
+        move(model)
+    for frozen in (models.reference, models.reward):
+        frozen.requires_grad_(False)
+    return models, Renderer(tokenizer, template)
+
+
+def _streams(settings: PPOSettings, data: PPOData, models: Models, renderer: Renderer) -> Streams:
+    context = context_of(models.policy)
+    for number, prompt in enumerate(data.prompts, start=1):
+        if not prompt.strip():
+            raise DataError(f"Number {number} of the prompts is empty; remove it.")
+    limit = context - settings.max_tokens
+    encoded = renderer.prompts_ids(data.prompts)
+    kept = [ids for ids in encoded if len(ids) <= limit]
+    told_dropped(len(encoded) - len(kept), len(encoded), "prompts", limit)
+    if not kept:
+        raise DataError(
+            f"No prompt leaves room for {settings.max_tokens} tokens in a context of {context}; give others."
+        )
+    ptx = None
+    if settings.ptx_coef != 0:
+        if not data.pretraining:
+            raise DataError("ptx_coef is above 0 but there is no pretraining text; give some, or set it to 0.")
+        check_rows(settings.ptx_row_tokens, context, "ptx_row_tokens")
+        ptx = PackedRows(data.pretraining, renderer, settings.ptx_row_tokens, settings.ptx_seed)
+    return Streams(prompts=kept, order=Shuffled(len(kept), settings.seed), ptx=ptx)
+
+
+def _plan(settings: PPOSettings) -> Plan:
+    return Plan(
+        batch=settings.batch,
+        minibatch=settings.minibatch,
+        max_tokens=settings.max_tokens,
+        advantages=settings.advantages,
+        max_kl=settings.max_kl,
+        micro_tokens=settings.loop.micro_tokens,
+        ptx_rows=settings.ptx_rows,
+        samples=settings.samples,
+        seed=settings.seed,
+    )
+
+
+def _kl(settings: PPOSettings) -> FixedKL:
+    kl = settings.kl
+    return FixedKL(kl.beta) if kl.kind == "fixed" else AdaptiveKL(kl.beta, kl.target, kl.horizon)
+
+
+def _record(run: Run, settings: PPOSettings, models: Models, rollouts: Rollouts, ema: Ema) -> None:
+    """Check that the average moved, say how much of its start it holds, and enter what was computed."""
+    start = dict(models.reference.state_dict())
+    if all(torch.equal(tensor, start[name].to(tensor.dtype)) for name, tensor in ema.tensors().items()):
+        raise InvariantError(
+            "The average of the policy's weights never moved; look at its decay and the learning rate."
+        )
+    left = ema.decay**rollouts.steps
+    run.metrics(rollouts.steps + 1, {"ema/decay": ema.decay, "ema/start_left": left})
+    if left > STALE:
+        logger.warning(
+            "The average in ema/ still holds %.0f %% of the starting weights; use model/, or lower ema_start_left.",
+            100 * left,
+        )
+    prompt, sampled = rollouts.tokens["prompt"], rollouts.tokens["sampled"]
+    both = prompt + sampled
+    ptx = 0 if rollouts.streams.ptx is None else rollouts.steps * settings.ptx_rows * settings.ptx_row_tokens
+    for role, model, trained, read in (
+        ("rollout", models.policy, 0, both),
+        ("policy", models.policy, both, both),
+        ("pretraining mix", models.policy, ptx, 0),
+        ("reference", models.reference, 0, both),
+        ("reward scoring", models.reward, 0, both),
+        ("value", models.value, both, both),
+    ):
+        run.ledger.add(role, flops=trainable_flops(model, trained, read), tokens=trained + read)
