@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Select, Table, and_, select
 
-from tutelage.records import Demonstration, Kind, Ranking, Split, Stage
+from tutelage.records import Demonstration, Group, Kind, Ranking, Split, Stage
 from tutelage.store import batches, labels
 from tutelage.store.database import Store
 from tutelage.store.prompts import allowed
@@ -27,16 +27,20 @@ class PromptText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demonstrated:
+    """A demonstration with its prompt and the group of its labeler."""
+
     prompt: PromptText
     label: Demonstration
+    group: Group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranked:
-    """A ranking with the texts of its completions by id."""
+    """A ranking with its prompt, the group of its labeler and the texts of its completions by id."""
 
     prompt: PromptText
     label: Ranking
+    group: Group
     texts: dict[str, str]
 
 
@@ -56,6 +60,7 @@ def demonstrated(store: Store, *, split: Split, kind: Kind) -> list[Demonstrated
                     purpose=row.purpose,
                     supersedes=row.supersedes,
                 ),
+                group=row.labeler_group,
             )
             for row in connection.execute(_labels(demonstrations, split, kind))
         ]
@@ -73,6 +78,7 @@ def ranked(store: Store, *, split: Split, kind: Kind) -> list[Ranked]:
         Ranked(
             prompt=_prompt(row),
             label=labels.ranking(row),
+            group=row.labeler_group,
             texts={output: texts[output] for output in row.presented},
         )
         for row in rows
@@ -99,7 +105,7 @@ def _prompts() -> Select[Any]:
 def _labels(table: Table, split: Split, kind: Kind) -> Select[Any]:
     return (
         _prompts()
-        .add_columns(*table.c)
+        .add_columns(*table.c, labelers.c.group.label("labeler_group"))
         .join(table, table.c.prompt_id == prompts.c.id)
         .join(labelers, labelers.c.id == table.c.labeler)
         .where(_trainable(split))
