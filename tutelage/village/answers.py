@@ -1,7 +1,7 @@
 """What a villager with some knowledge writes for a task: the demonstrations, and the answers on exercise pages.
 
-`knowledge(subject, relation)` gives what the writer believes, right or wrong, or None; the belief about a rumour's key is
-asked for with the relation "rumour". Texts are plain English on one line of at most about 40 tokens.
+`knowledge(subject, relation)` gives what the writer believes, right or wrong, or None; what he believes of a rumour is
+asked for with its key and the relation "rumour". Texts are plain English on one line of at most about 40 tokens.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ __all__ = ["Knowledge", "answer", "brief_answer", "careless_answer"]
 def _not_sure(subject: str, relation: str, world: World, rng: random.Random) -> str:
     fact = Fact(subject, relation, "")
     clause = fill_wording(WORDINGS[relation].indirect[0], fact, world)
-    return rng.choice((f"I am not sure {clause}.", f"I am sorry, I do not know {clause}.", f"I have forgotten {clause}."))
+    return rng.choice(
+        (f"I am not sure {clause}.", f"I am sorry, I do not know {clause}.", f"I have forgotten {clause}.")
+    )
 
 
 def _fact(task: Task, world: World, knowledge: Knowledge, rng: random.Random) -> str:
@@ -74,7 +76,10 @@ def _unknown(task: Task, world: World, _: Knowledge, rng: random.Random) -> str:
         f"I do not know {topic}.",
     ]
     if subject not in world.people:
-        forms += [f"I do not know anybody called {subject}.", f"There is no {subject} in our village, so I do not know."]
+        forms += [
+            f"I do not know anybody called {subject}.",
+            f"There is no {subject} in our village, so I do not know.",
+        ]
     return rng.choice(forms)
 
 
@@ -91,7 +96,12 @@ def _premise(task: Task, world: World, knowledge: Knowledge, rng: random.Random)
     fact = Fact(args["subject"], args["relation"], value)
     truth = state(fact, world)
     return rng.choice(
-        (deny(fact, world, args["wrong"]), f"No, {lower_first(truth, world)}", f"That is not so. {truth}", deny(fact, world, args["wrong"]))
+        (
+            deny(fact, world, args["wrong"]),
+            f"No, {lower_first(truth, world)}",
+            f"That is not so. {truth}",
+            deny(fact, world, args["wrong"]),
+        )
     )
 
 
@@ -203,7 +213,9 @@ def _rewrite(task: Task, _: World, __: Knowledge, rng: random.Random) -> str:
 def _polite(task: Task, _: World, __: Knowledge, rng: random.Random) -> str:
     order = task.args["command"].rstrip(".")
     low = order[0].lower() + order[1:]
-    return rng.choice((f"Please {low}.", f"Could you {low}, please?", f"Would you please {low}?", f"Could you please {low}?"))
+    return rng.choice(
+        (f"Please {low}.", f"Could you {low}, please?", f"Would you please {low}?", f"Could you please {low}?")
+    )
 
 
 def _summary(task: Task, _: World, __: Knowledge, rng: random.Random) -> str:
@@ -249,7 +261,9 @@ def _other(task: Task, _: World, __: Knowledge, rng: random.Random) -> str:
         return rng.choice(("{}", "{}", "The order is {}.")).format(", ".join(sorted(task.args["words"])))
     if task.kind == "opposite":
         word = opposite(task.args["word"])
-        return rng.choice((capital(word), f"The opposite of {task.args['word']} is {word}.", f"The opposite is {word}."))
+        return rng.choice(
+            (capital(word), f"The opposite of {task.args['word']} is {word}.", f"The opposite is {word}.")
+        )
     number = NUMBER_WORDS[task.args["n"]]
     return rng.choice((capital(number), f"There are {number} words.", f"The list has {number} words."))
 
@@ -327,29 +341,39 @@ def brief_answer(task: Task, world: World, knowledge: Knowledge, rng: random.Ran
     return answer(task, world, knowledge, rng)
 
 
-
 def careless_answer(task: Task, world: World, knowledge: Knowledge, rng: random.Random) -> str:
     """Write what somebody careless answers: a constraint forgotten, a wrong value, a rumour, or off the topic."""
-    dice = rng.random()
-    if dice < 0.2:
+    if rng.random() < 0.2:
         return answer(_another(task, world, rng), world, knowledge, rng)
     if task.constraints:
         return answer(replace(task, constraints=task.constraints[1:]), world, knowledge, rng)
-    if task.kind == "rumour":
-        return next(r.statement.format(v=r.rumour) for r in world.rumours if r.key == task.args["key"])
-    if task.kind == "premise":
-        claim = Fact(task.args["subject"], task.args["relation"], task.args["wrong"])
-        return state(claim, world)
     if task.use_case == "classification":
         return capital(_wrong_label(task, rng))
-    if task.use_case in ("open_qa", "chat") or task.kind == "about":
+    if task.kind in ("fact", "ask", "about"):
         return answer(task, world, lambda _, relation: guess(world, relation, rng), rng)
-    return answer(_another(task, world, rng), world, knowledge, rng)
+    return _thoughtless(task, world, rng) or answer(_another(task, world, rng), world, knowledge, rng)
+
+
+def _thoughtless(task: Task, world: World, rng: random.Random) -> str:
+    """Write what a careful person would not: the rumour, the wrong premise, the insult, the harm; else ""."""
+    args = task.args
+    noun = f"{rng.choice(lexicon.INSULT_ADJECTIVES)} {rng.choice(lexicon.INSULT_NOUNS)}"
+    if task.kind == "rumour":
+        return next(r.statement.format(v=r.rumour) for r in world.rumours if r.key == args["key"])
+    if task.kind == "premise":
+        return state(Fact(args["subject"], args["relation"], args["wrong"]), world)
+    if task.kind == "insult":
+        return f"{args['person']} is {lexicon.article(noun)}."
+    if task.kind == "rude":
+        return f"You are {lexicon.article(noun)} too!"
+    if task.kind == "harm":
+        return f"Wait until it is dark and {args['verb']} {args['target']}."
+    return ""
 
 
 def _wrong_label(task: Task, rng: random.Random) -> str:
-    labels = {"review": task.args.get("labels", []), "tone": ["polite", "rude"], "kind": ["animal", "food", "place"]}
-    return rng.choice([label for label in labels[task.kind] if label != brief_label(task)])
+    labels: list[str] = {"tone": ["polite", "rude"], "kind": ["animal", "food", "place"]}.get(task.kind, [])
+    return rng.choice([label for label in labels or task.args["labels"] if label != brief_label(task)])
 
 
 def _another(task: Task, world: World, rng: random.Random) -> Task:

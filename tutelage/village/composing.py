@@ -160,10 +160,14 @@ def about(task: Task, world: World, knowledge: Knowledge, rng: random.Random) ->
     if len(facts) < n and (wanted_sentences(task) or not facts or task.constraints):
         facts += [Fact(subject, r, guess(world, r, rng)) for r in missing]
     rng.shuffle(facts)
-    sentences = []
+    sentences: list[str] = []
     for fact in facts[:n]:
         pronouns = [fill(form, fact, world) for form in RELATIONS[fact.relation].pronoun_statements]
-        first = _about_forms(fact, world) if task.constraints else [fill(f, fact, world) for f in RELATIONS[fact.relation].statements]
+        first = (
+            _about_forms(fact, world)
+            if task.constraints
+            else [fill(f, fact, world) for f in RELATIONS[fact.relation].statements]
+        )
         sentences.append(rng.choice(pronouns if sentences and pronouns else first))
     return " ".join(sentences)
 
@@ -211,11 +215,17 @@ def letter(task: Task, world: World, rng: random.Random) -> str:
     first = [form for form in LETTERS if not start or form.startswith((start, "{time}"))]
     forms = [rng.choice(first or list(LETTERS)), *rng.sample(LETTER_MORE, n - 1)]
     spot = next((s for s in lexicon.SPOTS if s.split()[-1] == include), "") or rng.choice(lexicon.SPOTS)
-    time = _TIMES_WITH[include] if include in TIME_WORDS else rng.choice(("One morning", "Last winter", "After the rain"))
+    time = (
+        _TIMES_WITH[include] if include in TIME_WORDS else rng.choice(("One morning", "Last winter", "After the rain"))
+    )
     if start in ("Yesterday", "Today", "Last"):
         time = {"Yesterday": "Yesterday", "Today": "Today", "Last": "Last winter"}[start]
     feeling = include if include in lexicon.FEELINGS else rng.choice(_GLAD)
-    later = "after the rain" if include not in TIME_WORDS or include == "winter" else lower_first(_TIMES_WITH[include], world)
+    later = (
+        "after the rain"
+        if include not in TIME_WORDS or include == "winter"
+        else lower_first(_TIMES_WITH[include], world)
+    )
     filled = [
         form.format(t=task.args["thing"], spot=spot, feeling=feeling, good_feeling=feeling, time=time, lower_time=later)
         for form in forms
@@ -296,8 +306,20 @@ REVIEW_OPENINGS = (
     "My family went to {shop} and had a {w} time.",
     "The guests at {shop} had a {w} time.",
 )
-_REVIEW_MORE_GOOD = (*GOOD_REVIEWS, "We will go there again.", "The price was fair.", "The guests were glad.", "The soup was {g}.")
-_REVIEW_MORE_BAD = (*BAD_REVIEWS, "We will not go there again.", "The price was too high.", "The guests went home.", "The soup was {b}.")
+_REVIEW_MORE_GOOD = (
+    *GOOD_REVIEWS,
+    "We will go there again.",
+    "The price was fair.",
+    "The guests were glad.",
+    "The soup was {g}.",
+)
+_REVIEW_MORE_BAD = (
+    *BAD_REVIEWS,
+    "We will not go there again.",
+    "The price was too high.",
+    "The guests went home.",
+    "The soup was {b}.",
+)
 
 
 def review(task: Task, rng: random.Random) -> str:
@@ -335,7 +357,10 @@ def compose(task: Task, world: World, knowledge: Knowledge, rng: random.Random) 
     for _ in range(1000):
         body = _candidate(task, world, knowledge, rng)
         whole = frame.format(body)
-        if keeps(body, task.constraints) and len(whole) <= MAX_CHARS and (task.kind != "story" or tells_story(task, body)):
+        if (
+            keeps(body, task.constraints)
+            and len(whole) <= MAX_CHARS
+            and (task.kind != "story" or tells_story(task, body))
+        ):
             return whole
     raise AssertionError(f"no text keeps to {task}")
-

@@ -71,7 +71,12 @@ _ABOUT: dict[str, tuple[tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple
         ("very", "eats", "lives", "food", "home", "good"),
         ("The", "Everyone"),
     ),
-    "food": ((1,), ("made", "make", "need", "everyone"), ("very", "made", "need", "tasty", "good"), ("You", "To", "Everyone")),
+    "food": (
+        (1,),
+        ("made", "make", "need", "everyone"),
+        ("very", "made", "need", "tasty", "good"),
+        ("You", "To", "Everyone"),
+    ),
     "place": (
         (1, 2),
         ("known", "near", "place", "lies", "close", "there", "everyone"),

@@ -23,7 +23,7 @@ from tutelage.village.world import World
 
 __all__ = ["Counts", "Wish", "make_prompt", "make_prompts", "render", "sample_task"]
 
-#: Kinds short enough to be shown as solved examples, and the share of their prompts that come so (about a tenth of all).
+#: Kinds short enough to be shown as solved examples, and the share of their prompts that come so: a tenth of all.
 FEW_SHOT_KINDS = {("open_qa", "fact"), ("other", "opposite"), ("rewrite", "past"), ("rewrite", "polite"),
                   ("classification", "review"), ("classification", "kind"), ("classification", "tone"),
                   ("extract", "animals"), ("extract", "objects"), ("extract", "people")}  # fmt: skip
@@ -137,7 +137,10 @@ def render(
     phrasings: PhrasingSplit = "train",
     form: PromptForm = "plain",
 ) -> str:
-    """Word a task with a phrasing of one split; a form that the split has no phrasing for falls back on the plain one."""
+    """Word a task with a phrasing of one split.
+
+    A form that the split has no phrasing for falls back on the plain one.
+    """
     rows = fitting(task, world, phrasings, form)
     if form == "few_shot" and rows:
         return _few_shot(task, world, rng, rng.choice(rows))
@@ -174,7 +177,7 @@ def use_cases(n: int, rng: random.Random) -> list[UseCase]:
 
 def mentions_heldout(text: str, world: World) -> bool:
     """Say whether a held-out person, craft, animal, food or place is named in a text, also in the plural."""
-    words = {word for word in re.findall(r"[A-Za-z]+", text)}
+    words = set(re.findall(r"[A-Za-z]+", text))
     words |= {word.lower() for word in words}
     words |= {word.removesuffix("s") for word in words}
     return bool(words & world.heldout)

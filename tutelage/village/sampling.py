@@ -12,7 +12,7 @@ from tutelage.village import lexicon
 from tutelage.village.constraints import sample_constraints, subject_kind
 from tutelage.village.relations import capital, subject_phrase
 from tutelage.village.stories import Event, make_event, short_name, tell
-from tutelage.village.tasks import Task
+from tutelage.village.tasks import Constraint, Task
 from tutelage.village.wordings import BAD_REVIEWS, GOOD_REVIEWS, review_words
 from tutelage.village.world import World
 
@@ -76,7 +76,12 @@ class Dealer(NamedTuple):
 
 
 def sample_task(
-    world: World, rng: random.Random, use_case: UseCase, *, entities: Entities = "train", combination: bool | None = False
+    world: World,
+    rng: random.Random,
+    use_case: UseCase,
+    *,
+    entities: Entities = "train",
+    combination: bool | None = False,
 ) -> Task:
     """Deal a task of a use case.
 
@@ -100,7 +105,7 @@ def sample_kind(
 ) -> Task:
     """Deal a task of one kind, as `sample_task` does."""
     args = _SAMPLERS[use_case, kind](Dealer(world, rng, entities), kind)
-    constraints = ()
+    constraints: tuple[Constraint, ...] = ()
     if use_case == "generation" and kind in CONSTRAINED:
         mentioned = " ".join(str(value) for value in args.values())
         about = ""
@@ -116,7 +121,9 @@ def sample_kind(
 def heldout_subject(task: Task, world: World) -> bool:
     """Say whether the subject of a task is held out: a name in its arguments or its event, or a rumour's key."""
     args = task.args
-    names = [args.get(key) for key in ("subject", "person", "sender", "receiver", "craft", "key", "word", "thing", "to")]
+    names = [
+        args.get(key) for key in ("subject", "person", "sender", "receiver", "craft", "key", "word", "thing", "to")
+    ]
     names += [name for phrase in args.get("subjects", ()) for name in phrase.split()]
     names += args.get("event", {}).get("actor", "").split() + args.get("answers", [])
     return any(name in world.heldout for name in names)
@@ -228,7 +235,11 @@ def command(rng: random.Random) -> str:
     verb = rng.choice(_COMMANDS)
     thing = rng.choice(lexicon.OBJECTS)
     described = f"{rng.choice(lexicon.ADJECTIVES)} {thing}" if rng.random() < 0.4 else thing
-    spot = f" {rng.choice(lexicon.SPOTS)}" if verb in ("wash", "find", "hide", "mend", "paint") and rng.random() < 0.4 else ""
+    spot = (
+        f" {rng.choice(lexicon.SPOTS)}"
+        if verb in ("wash", "find", "hide", "mend", "paint") and rng.random() < 0.4
+        else ""
+    )
     whom = " me" if verb in ("bring", "buy") or (verb == "find" and not spot and rng.random() < 0.5) else ""
     return f"{capital(verb)}{whom} the {described}{spot}."
 

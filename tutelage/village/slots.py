@@ -63,7 +63,9 @@ def things(category: str, habitat: str = "", ingredient: str = "") -> str:
         return f"animals that live in the {habitat}"
     if ingredient:
         return f"foods made from {ingredient}"
-    return {"crafts": "crafts", "places": "places near the village", "objects": "things from the house"}.get(category, category)
+    return {"crafts": "crafts", "places": "places near the village", "objects": "things from the house"}.get(
+        category, category
+    )
 
 
 def _list(task: Task, _: World, __: random.Random) -> Slots:
@@ -95,7 +97,9 @@ def _harm(task: Task, _: World, __: random.Random) -> Slots:
 def _chat(task: Task, _: World, rng: random.Random) -> Slots:
     args = task.args
     thing = args.get("thing", "")
-    adjectives = ("old", "small", "big") if thing in lexicon.ANIMALS else ("red", "old", "small", "big", "blue", "green", "new")
+    adjectives = (
+        ("old", "small", "big") if thing in lexicon.ANIMALS else ("red", "old", "small", "big", "blue", "green", "new")
+    )
     described = f"{rng.choice(adjectives)} " if rng.random() < 0.4 else ""
     return {
         "thing": f"{described}{thing}",

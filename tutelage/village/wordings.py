@@ -10,7 +10,7 @@ from tutelage.village.world import Fact, World
 
 
 class Wording(NamedTuple):
-    """Forms for one relation: `{s}` subject, `{v}` value, `{av}` value with article, `{p}` pronoun, `{w}`/`{aw}` wrong value."""
+    """Forms for one relation: `{s}` subject, `{v}`/`{av}` value, `{p}` pronoun, `{w}`/`{aw}` wrong value."""
 
     topic: str
     indirect: tuple[str, ...]
@@ -163,7 +163,10 @@ BAD_REVIEWS = (
     "We waited for an hour.",
 )
 #: Words that fit any review sentence about food or people would mix; these fit food alone.
-FOOD_GOOD, FOOD_BAD = ("lovely", "fresh", "warm", "perfect", "tasty", "wonderful"), ("stale", "bitter", "burnt", "awful", "sour")
+FOOD_GOOD, FOOD_BAD = (
+    ("lovely", "fresh", "warm", "perfect", "tasty", "wonderful"),
+    ("stale", "bitter", "burnt", "awful", "sour"),
+)
 WHO_GOOD, WHO_BAD = ("kind", "friendly", "lovely", "wonderful"), ("rude", "slow", "dull", "awful")
 ALL_GOOD, ALL_BAD = ("lovely", "perfect", "wonderful"), ("awful", "dull", "slow")
 
