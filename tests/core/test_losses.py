@@ -320,6 +320,12 @@ def test_value_loss_ignores_what_does_not_count(bad: float) -> None:
     assert gradient(values) == pytest.approx([0.5, 0.0])
 
 
+def test_only_the_values_get_a_gradient() -> None:
+    tensors = [random(3, seed=seed).requires_grad_() for seed in range(3)]
+    value_loss(*tensors, torch.ones(3).double() / 3).value.backward()
+    assert [x.grad is not None for x in tensors] == [True, False, False]
+
+
 def test_value_losses_of_micro_batches_add_up() -> None:
     inputs = [random(6, 3, seed=seed) for seed in range(3)] + [random(6, 3, seed=3).abs()]
     whole = value_loss(*inputs)

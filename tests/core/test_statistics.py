@@ -102,11 +102,12 @@ def variance_by_definition(values: Array, alike: Callable[[int, int], bool]) -> 
     return float(total) / n**2 * clusters / (clusters - 1)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_two_way_by_a_double_loop(seed: int) -> None:
+@pytest.mark.parametrize("sizes", [(12, 4), (4, 12), (4, 4)])
+@pytest.mark.parametrize("seed", range(3))
+def test_two_way_by_a_double_loop(seed: int, sizes: tuple[int, int]) -> None:
     rng = np.random.default_rng(seed)
-    prompts, labelers = rng.integers(0, 12, 40), rng.integers(0, 4, 40)
-    values = rng.normal(size=40) + rng.normal(size=12)[prompts] + rng.normal(size=4)[labelers]
+    prompts, labelers = rng.integers(0, sizes[0], 40), rng.integers(0, sizes[1], 40)
+    values = rng.normal(size=40) + rng.normal(size=12)[prompts] + rng.normal(size=12)[labelers]
     parts = (
         variance_by_definition(values, lambda i, j: prompts[i] == prompts[j]),
         variance_by_definition(values, lambda i, j: labelers[i] == labelers[j]),
@@ -131,9 +132,9 @@ def test_two_way_by_hand() -> None:
 
 
 def test_a_variance_that_is_not_positive_gives_way_to_the_largest_part() -> None:
-    """Prompts and labelers agree on average and only their crossing differs: parts 0, 0 and 4/3 * 4 / 16."""
-    given = two_way([1.0, -1.0, -1.0, 1.0], list("ppqq"), list("abab"))
-    assert given.high == pytest.approx(T_975[1] * math.sqrt(1 / 3), rel=1e-3)
+    """Mostly the crossing differs: parts 2 (0.16 + 0.16) / 16, 0 and 4/3 * 2 (1.44 + 0.64) / 16."""
+    given = two_way([1.2, -0.8, -1.2, 0.8], list("ppqq"), list("abab"))
+    assert given.high == pytest.approx(T_975[1] * math.sqrt(4 / 3 * 4.16 / 16), rel=1e-3)
 
 
 def test_with_one_labeler_only_prompts_cluster_and_the_other_way_round() -> None:

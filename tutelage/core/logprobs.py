@@ -26,7 +26,10 @@ def token_logprobs(logits: Tensor, ids: Tensor) -> Tensor:
 
 def entropy(logits: Tensor) -> Tensor:
     """Give -sum_v p_v log p_v in nats: [...] from [..., V]. A logit of -inf is an impossible token and adds 0."""
-    logp = _wide(logits).log_softmax(-1)
+    return _entropy(_wide(logits).log_softmax(-1))
+
+
+def _entropy(logp: Tensor) -> Tensor:
     return -(logp.exp() * logp.clamp(min=torch.finfo(logp.dtype).min)).sum(-1)
 
 
@@ -65,9 +68,9 @@ class _ChunkedLogprobs(torch.autograd.Function):
         with torch.autocast(hidden.device.type, enabled=False):
             matrix = weight.to(ctx.dtype)
             parts = [
-                (token_logprobs(logits, rows), entropy(logits))
+                (logp.gather(-1, rows.unsqueeze(-1)).squeeze(-1), _entropy(logp))
                 for part, rows in zip(torch.split(hidden, chunk), torch.split(ids, chunk), strict=True)
-                for logits in (_wide(functional.linear(part.to(ctx.dtype), matrix)),)
+                for logp in (_wide(functional.linear(part.to(ctx.dtype), matrix)).log_softmax(-1),)
             ]
         logprobs, spread = (torch.cat(column) for column in zip(*parts, strict=True))
         ctx.mark_non_differentiable(spread)
