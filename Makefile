@@ -17,14 +17,14 @@ setup:
 	@scripts/setup.sh
 
 check: setup
-	$(PY) -m ruff format --check tutelage tests
-	$(PY) -m ruff check tutelage tests
+	$(PY) -m ruff format --check tutelage tests benchmarks
+	$(PY) -m ruff check tutelage tests benchmarks
 	$(PY) -m mypy
 	OMP_NUM_THREADS=1 $(PY) -m pytest -q tests/test_layers.py
 
 fix: setup
-	$(PY) -m ruff check --fix tutelage tests
-	$(PY) -m ruff format tutelage tests
+	$(PY) -m ruff check --fix tutelage tests benchmarks
+	$(PY) -m ruff format tutelage tests benchmarks
 
 test: check
 	$(PYTEST) -m "not soak"

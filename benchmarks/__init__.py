@@ -1,0 +1,1 @@
+"""Speed and memory of our parts against the usual way to do the same, in one run: `make bench`."""
