@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from tutelage.village import lexicon
 from tutelage.village.constraints import SPOT_WORDS, TIME_WORDS, subject_kind
-from tutelage.village.relations import PLURAL_FOODS, RELATIONS, capital, fill
-from tutelage.village.stories import make_event, tell
+from tutelage.village.relations import RELATIONS, capital, fill
+from tutelage.village.stories import make_event, short_name, tell
 from tutelage.village.tasks import Constraint, Task
 from tutelage.village.wordings import BAD_REVIEWS, GOOD_REVIEWS, lower_first, review_words
 from tutelage.village.world import Fact, World
@@ -85,6 +85,25 @@ _TIMES_WITH = {
 }
 
 
+#: Last sentences that bring a wanted time into a story whose opening has another; `{who}` with a capital.
+_ENDINGS_WITH = {
+    "morning": "The next morning {who} {was} {feeling}.",
+    "noon": "At noon {who} {was} {feeling}.",
+    "winter": "All winter {who} {was} {feeling}.",
+    "evening": "That evening {who} {was} {feeling}.",
+    "rain": "Then the rain came, and {who} {was} {feeling}.",
+    "market": "Later at the market {who} {was} {feeling}.",
+    "night": "That night {who} {was} {feeling}.",
+    "spring": "When spring came, {who} {was} {feeling}.",
+}
+
+
+def _timed_ending(rng: random.Random, subjects: list[str], include: str) -> str:
+    who = " and ".join(short_name(subject) for subject in subjects)
+    was = "were" if len(subjects) == 2 else "was"
+    return _ENDINGS_WITH[include].format(who=who, was=was, feeling=rng.choice(lexicon.FEELINGS))
+
+
 def _steered_opening(rng: random.Random, start: str, include: str) -> str:
     """Choose how a story opens: with the wanted first word, else with the wanted time, else as it comes."""
     if start:
@@ -110,6 +129,8 @@ def story(task: Task, world: World, rng: random.Random) -> str:
     sentences = list(tell(rng, event, other, length).sentences)
     opening = _steered_opening(rng, wanted(task, "start"), include)
     sentences[0] = event.past(opening)
+    if include in TIME_WORDS and not has_word(sentences[0], include):
+        sentences[-1] = _timed_ending(rng, subjects, include)
     text = " ".join(sentences)
     if include in lexicon.FEELINGS:
         text = re.sub(rf"\bwas ({'|'.join(lexicon.FEELINGS)})\b(?!.*was)", f"was {include}", text)
@@ -122,16 +143,23 @@ def tells_story(task: Task, text: str) -> bool:
     return all(has_word(text, name) for name in names) and count_sentences(text) >= min(2, wanted_sentences(task) or 2)
 
 
-def _about_forms(fact: Fact, world: World) -> list[str]:
-    """Return every way to state a fact as the first sentence of a note."""
-    relation = RELATIONS[fact.relation]
-    plain = [fill(form, fact, world) for form in relation.statements]
-    forms = [*plain, *(f"Everyone knows that {lower_first(text, world)}" for text in plain)]
-    if relation.subject_kind == "person":
-        forms += [f"Today {text}" for text in plain[:2] if not text.startswith("The")]
-    if fact.subject in PLURAL_FOODS:
-        forms = [form.replace(f"{fact.subject} is made", f"{fact.subject} are made") for form in forms]
-    return forms
+#: Openings that may stand before any fact, by their first word.
+_ABOUT_OPENINGS = {
+    "Everyone": "Everyone knows that",
+    "The": "The people say that",
+    "Today": "Today everybody knows that",
+    "You": "You should know that",
+    "In": "In the village they say that",
+}
+
+
+def _about_forms(fact: Fact, world: World, start: str) -> list[str]:
+    """Return the ways to state a fact as the first sentence of a note that begins with `start`, or anyhow."""
+    plain = [fill(form, fact, world) for form in RELATIONS[fact.relation].statements]
+    if start in _ABOUT_OPENINGS:
+        opened = [f"{_ABOUT_OPENINGS[start]} {lower_first(text, world)}" for text in plain]
+        return [text for text in plain if text.startswith(f"{start} ")] * 2 + opened
+    return plain
 
 
 def guess(world: World, relation: str, rng: random.Random) -> str:
@@ -163,12 +191,10 @@ def about(task: Task, world: World, knowledge: Knowledge, rng: random.Random) ->
     sentences: list[str] = []
     for fact in facts[:n]:
         pronouns = [fill(form, fact, world) for form in RELATIONS[fact.relation].pronoun_statements]
-        first = (
-            _about_forms(fact, world)
-            if task.constraints
-            else [fill(f, fact, world) for f in RELATIONS[fact.relation].statements]
-        )
-        sentences.append(rng.choice(pronouns if sentences and pronouns else first))
+        if sentences and pronouns and (not task.constraints or rng.random() < 0.7):
+            sentences.append(rng.choice(pronouns))
+        else:
+            sentences.append(rng.choice(_about_forms(fact, world, "" if sentences else wanted(task, "start"))))
     return " ".join(sentences)
 
 
@@ -221,11 +247,7 @@ def letter(task: Task, world: World, rng: random.Random) -> str:
     if start in ("Yesterday", "Today", "Last"):
         time = {"Yesterday": "Yesterday", "Today": "Today", "Last": "Last winter"}[start]
     feeling = include if include in lexicon.FEELINGS else rng.choice(_GLAD)
-    later = (
-        "after the rain"
-        if include not in TIME_WORDS or include == "winter"
-        else lower_first(_TIMES_WITH[include], world)
-    )
+    later = {"winter": "next winter"}.get(include) or lower_first(_TIMES_WITH.get(include, "After the rain"), world)
     filled = [
         form.format(t=task.args["thing"], spot=spot, feeling=feeling, good_feeling=feeling, time=time, lower_time=later)
         for form in forms
@@ -267,6 +289,7 @@ SIGN_MORE = (
     "Nobody makes it better.",
     "Ask for the best.",
     "Here you are welcome.",
+    "Everything is new.",
     "Good work for a good price.",
 )
 _PLURAL_ONLY = ("Our {p} are made by hand.", "Our {p} last for years.")
@@ -280,7 +303,7 @@ def sign(task: Task, knowledge: Knowledge, world: World, rng: random.Random) -> 
     start = wanted(task, "start")
     forms = [form for form in SIGNS if form.startswith(start)]
     if not product.endswith("s"):
-        forms = [form for form in forms if form not in _PLURAL_ONLY] or ["Our {p} is the best."]
+        forms = [form for form in forms if form not in _PLURAL_ONLY] or ["Our {p} is good and new."]
     if start != "Fresh" and product not in FRESH_GOODS:
         forms = [form for form in forms if form not in _MADE_THINGS]
     n = wanted_sentences(task) or rng.choice((1, 1, 2))
@@ -288,7 +311,7 @@ def sign(task: Task, knowledge: Knowledge, world: World, rng: random.Random) -> 
     return " ".join(sentences)
 
 
-#: First sentences of reviews, which name the shop; `{Shop}`/`{shop}`, `{g}` a word of the right side.
+#: First sentences of reviews, which name the shop; `{w}`, `{who}` and `{food}` take words of the right side.
 REVIEW_OPENINGS = (
     "{Shop} is {w}.",
     "{Shop} was {w}.",
@@ -300,43 +323,40 @@ REVIEW_OPENINGS = (
     "My visit to {shop} was {w}.",
     "Everyone at {shop} was {who}.",
     "The people at {shop} were {who}.",
+    "The owner of {shop} was {who}.",
     "The food at {shop} was {food}.",
+    "The room at {shop} was {w}.",
     "I find {shop} {w}.",
     "We had bread and soup at {shop}, and it was {food}.",
-    "My family went to {shop} and had a {w} time.",
-    "The guests at {shop} had a {w} time.",
+    "My family went to {shop}, and our time there was {w}.",
+    "The guests at {shop} were {who}.",
 )
-_REVIEW_MORE_GOOD = (
-    *GOOD_REVIEWS,
-    "We will go there again.",
-    "The price was fair.",
-    "The guests were glad.",
-    "The soup was {g}.",
+_OPENINGS_GOOD = ("The price at {shop} was fair.", "I will come to {shop} again.", "We will gladly go to {shop} again.")
+_OPENINGS_BAD = (
+    "The price at {shop} was too high.",
+    "I will not come to {shop} again.",
+    "I was at {shop}, never again.",
 )
-_REVIEW_MORE_BAD = (
-    *BAD_REVIEWS,
-    "We will not go there again.",
-    "The price was too high.",
-    "The guests went home.",
-    "The soup was {b}.",
-)
+_MORE_GOOD = ("We will go there again.", "The price was fair.", "The guests were glad.", "The soup was {g}.")
+_MORE_BAD = ("We will not go there again.", "The price was too high.", "The guests went home.", "The soup was {b}.")
+#: What stands in the gaps of an opening: about the whole, about people, about food.
+_WORDS_GOOD = {
+    "w": ("lovely", "perfect", "wonderful"),
+    "who": ("kind", "friendly"),
+    "food": ("fresh", "tasty", "lovely"),
+}
+_WORDS_BAD = {"w": ("awful", "dull"), "who": ("rude", "dull"), "food": ("stale", "burnt", "sour", "bitter")}
 
 
 def review(task: Task, rng: random.Random) -> str:
     """Write one candidate for a review with words of one side only."""
-    good, start = task.args["good"], wanted(task, "start")
-    whole, who, food = (
-        (lexicon.GOOD_WORDS[0:1] + ("perfect", "wonderful"), ("kind", "friendly"), ("fresh", "tasty", "lovely"))
-        if good
-        else (("awful", "dull"), ("rude", "slow"), ("stale", "burnt", "sour", "bitter"))
-    )
-    openings = [form for form in REVIEW_OPENINGS if form.replace("{Shop}", "The").startswith(start)]
-    shop = task.args["shop"]
-    first = rng.choice(openings).format(
-        Shop=capital(shop), shop=shop, w=rng.choice(whole), who=rng.choice(who), food=rng.choice(food)
-    )
+    good, start, shop = task.args["good"], wanted(task, "start"), task.args["shop"]
+    gaps = {name: rng.choice(words) for name, words in (_WORDS_GOOD if good else _WORDS_BAD).items()}
+    openings = [*REVIEW_OPENINGS, *(_OPENINGS_GOOD if good else _OPENINGS_BAD)]
+    fitting = [form for form in openings if form.replace("{Shop}", "The").startswith(start)]
+    first = rng.choice(fitting).format(Shop=capital(shop), shop=shop, **gaps)
     n = wanted_sentences(task) or rng.choice((1, 2, 2))
-    forms = rng.sample(_REVIEW_MORE_GOOD if good else _REVIEW_MORE_BAD, n - 1)
+    forms = rng.sample((*GOOD_REVIEWS, *_MORE_GOOD) if good else (*BAD_REVIEWS, *_MORE_BAD), n - 1)
     words = [rng.choice(review_words(form, good=good)) for form in forms]
     return " ".join([first, *(form.format(g=word, b=word) for form, word in zip(forms, words, strict=True))])
 

@@ -22,14 +22,14 @@ TIME_WORDS = ("morning", "noon", "winter", "evening", "rain", "market", "night",
 _STORY_STARTS = ("Yesterday", "Today", "Once", "One", "Last", "Every", "The", "Long", "After", "Late")
 _LETTER_STARTS = ("Yesterday", "Today", "Last", "Please", "Thank", "The", "I", "Your")
 _REVIEW_STARTS = ("The", "Yesterday", "Today", "Last", "I", "We", "My", "Everyone")
-_SIGN_STARTS = ("Buy", "Come", "Fresh", "Today", "The", "Good", "Look", "Our")
+_SIGN_STARTS = ("Buy", "Come", "New", "Today", "The", "Good", "Look", "Our")
 
 #: kind -> number of sentences, words to include, words to avoid, words to start with.
 _CHOICES: dict[str, tuple[tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "story": (
         (2, 3),
         lexicon.OBJECTS + SPOT_WORDS + lexicon.FEELINGS + TIME_WORDS,
-        ("very", "was", "went", "came", "home", "end") + SPOT_WORDS + lexicon.FEELINGS,
+        ("very", "went", "came", "home", "end", "wanted") + SPOT_WORDS + lexicon.FEELINGS,
         _STORY_STARTS,
     ),
     "letter": (
@@ -40,7 +40,7 @@ _CHOICES: dict[str, tuple[tuple[int, ...], tuple[str, ...], tuple[str, ...], tup
     ),
     "sign": (
         (1, 2),
-        ("fresh", "today", "best", "here", "market", "good", "village", "new", "come", "morning"),
+        ("today", "best", "here", "market", "good", "village", "new", "come", "morning"),
         ("cheap", "best", "buy", "shop", "very", "here", "good", "come", "fresh"),
         _SIGN_STARTS,
     ),
@@ -55,32 +55,32 @@ _CHOICES: dict[str, tuple[tuple[int, ...], tuple[str, ...], tuple[str, ...], tup
 _ABOUT: dict[str, tuple[tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "person": (
         (1, 2, 3),
-        ("lives", "home", "house", "works", "keeps", "likes", "food", "animal", "eat", "favourite", "everyone"),
-        ("very", "lives", "works", "keeps", "likes", "home", "house", "food", "has"),
-        ("The", "Everyone", "Today"),
+        ("lives", "home", "house", "works", "keeps", "likes", "food", "animal", "eat", "favourite"),
+        ("very", "lives", "works", "keeps", "likes", "home", "house", "animal"),
+        ("The", "Everyone", "Today", "You"),
     ),
     "craft": (
         (1, 2),
-        ("makes", "sells", "work", "works", "tool", "uses", "everyone"),
+        ("makes", "sells", "work", "works", "tool", "uses"),
         ("very", "makes", "sells", "works", "uses", "good"),
         ("The", "Everyone"),
     ),
     "animal": (
         (1, 2),
-        ("eats", "feeds", "food", "lives", "home", "found", "everyone"),
+        ("eats", "feeds", "food", "lives", "home", "found"),
         ("very", "eats", "lives", "food", "home", "good"),
         ("The", "Everyone"),
     ),
     "food": (
         (1,),
-        ("made", "make", "need", "everyone"),
+        ("made", "make", "need"),
         ("very", "made", "need", "tasty", "good"),
-        ("You", "To", "Everyone"),
+        ("You", "The", "Everyone"),
     ),
     "place": (
         (1, 2),
-        ("known", "near", "place", "lies", "close", "there", "everyone"),
-        ("very", "known", "near", "lies", "big", "has"),
+        ("known", "near", "place", "lies", "close", "there"),
+        ("very", "known", "lies", "big", "has"),
         ("In", "Everyone"),
     ),
 }

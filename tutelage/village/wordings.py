@@ -143,7 +143,7 @@ GOOD_REVIEWS = (
     "The owner was {g} and the room was clean.",
     "I will come back soon.",
     "Everything was {g}.",
-    "We had a {g} time.",
+    "Our time there was {g}.",
     "The bread was {g} and so was the soup.",
     "My family liked it very much.",
     "The people there are {g}.",
@@ -155,7 +155,7 @@ BAD_REVIEWS = (
     "The owner was {b} and the room was cold.",
     "I will not come back.",
     "Everything was {b}.",
-    "We had a {b} time.",
+    "Our time there was {b}.",
     "The bread was {b} and so was the soup.",
     "My family did not like it at all.",
     "The service there is {b}.",
@@ -173,7 +173,7 @@ ALL_GOOD, ALL_BAD = ("lovely", "perfect", "wonderful"), ("awful", "dull", "slow"
 
 def review_words(sentence: str, *, good: bool) -> tuple[str, ...]:
     """Return the good or bad words that fit the gap of a review sentence."""
-    if "food" in sentence or "bread" in sentence:
+    if any(word in sentence for word in ("food", "bread", "soup")):
         return FOOD_GOOD if good else FOOD_BAD
     if "owner" in sentence or "people" in sentence or "service" in sentence:
         return WHO_GOOD if good else WHO_BAD
