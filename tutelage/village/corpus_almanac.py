@@ -124,7 +124,7 @@ class Row(NamedTuple):
 
 def _numbers(rng: random.Random, length: int) -> Row:
     step = rng.choice((1, 1, 2, 2, 2, 3, 3, 4, 5, 5, 10, 10))
-    start = rng.randint(0, 40)
+    start = rng.randint(0, 60)
     values = [start + step * place for place in range(length)]
     if rng.random() < 0.25:
         values.reverse()
@@ -164,6 +164,20 @@ def make_row(rng: random.Random, length: int = 6) -> Row:
     return rng.choice((_numbers, _numbers, _numbers, _letters, _names, _repeats))(rng, length)
 
 
+def make_known_row(rng: random.Random, length: int = 6) -> Row:
+    """Deal a row that the corpus may show."""
+    row = make_row(rng, length)
+    return make_known_row(rng, length) if row.reserved else row
+
+
+def make_unseen_row(rng: random.Random) -> Row:
+    """Deal a row that the corpus never shows."""
+    row = make_row(rng)
+    while not row.reserved:
+        row = make_row(rng)
+    return row
+
+
 def row_text(members: tuple[str, ...]) -> str:
     """Write a row, or the start of one, as a line of a page."""
     return f"Row: {', '.join(members)}"
@@ -171,10 +185,5 @@ def row_text(members: tuple[str, ...]) -> str:
 
 def sequences(source: Source) -> str:
     """Write a page of rows."""
-    lines: list[str] = []
-    wanted = source.pick((2, 3, 4, 5, 6))
-    while len(lines) < wanted:
-        row = make_row(source.rng, source.pick((5, 6, 6, 7)))
-        if not row.reserved:
-            lines.append(f"{row_text(row.members)}.")
-    return "\n".join(lines)
+    rows = [make_known_row(source.rng, source.pick((5, 6, 6, 7))) for _ in range(source.pick((2, 3, 4, 5, 6)))]
+    return "\n".join(f"{row_text(row.members)}." for row in rows)

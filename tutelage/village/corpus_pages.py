@@ -31,7 +31,7 @@ SUBJECT_CLOSINGS = {
               "Every village needs one.", "The work begins early in the morning.", "Good work has its price.",
               "The craft is very old."),
     "animal": ("It sleeps when it is full.", "Children like to watch it.", "It is shy and runs away from noise.",
-               "In winter it is seldom seen.", "It is found all over the land.", "It is a calm animal.",
+               "In winter it is seldom seen.", "It knows where to hide.", "It is a calm animal.",
                "It finds its way home in the dark."),
     "food": ("Many families cook this on Sundays.", "This tastes best when it is fresh.", "Guests always ask for more.",
              "Nobody in the village leaves any of it on the plate.", "The inn serves this on market days.",
@@ -103,7 +103,7 @@ def _craft_more(source: Source, craft: str) -> list[str]:
     world = source.world
     people = [fact.subject for fact in world.facts if fact.relation == "craft" and fact.value == craft]
     if not people:
-        return ["There is none in the village now."]
+        return [f"At present there is no {craft} in the village."]
     chosen = source.rng.sample(people, min(len(people), 3))
     if len(chosen) == 1:
         return [f"In the village {chosen[0]} works as {lexicon.article(craft)}."]
@@ -167,7 +167,7 @@ def subject_entry(source: Source, subject: str) -> str:
         phrase = capital(subject_phrase(subject))
         if source.maybe(0.5) and sentence.startswith(f"{phrase} "):
             rest = sentence[len(phrase) :]
-            sentence = f"{source.pick(('It also', 'It'))}{rest}" if kind != "craft" else sentence
+            sentence = f"It{rest}" if kind != "craft" else sentence
         sentences.append(sentence)
     more = MORE[kind](source, subject)
     closing = [] if subject in PLURAL_FOODS else [source.pick(SUBJECT_CLOSINGS[kind])]
@@ -248,7 +248,7 @@ def reply(fact: Fact, source: Source) -> str:
         return short_answer(fact, source)
     text = state(fact, world, rng, pronoun=source.maybe(0.25))
     if source.maybe(0.12):
-        return f"{source.pick(('I think that', 'As far as I know,', 'I am sure that', 'Yes,'))} {lower(text, world)}"
+        return f"{source.pick(('I think that', 'As far as I know,', 'I am sure that'))} {lower(text, world)}"
     return text
 
 

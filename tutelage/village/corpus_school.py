@@ -2,141 +2,184 @@
 
 from __future__ import annotations
 
-from tutelage.village import lexicon, stories
-from tutelage.village.corpus_answers import answer
-from tutelage.village.corpus_source import Source, lower
+from tutelage.records import USE_CASE_SHARES
+from tutelage.village.answers import answer, careless_answer
+from tutelage.village.corpus_source import Source
 from tutelage.village.corpus_tales import tales
-from tutelage.village.corpus_tasks import known_fact, make_task
 from tutelage.village.corpus_talk import quarrels
-from tutelage.village.relations import ask, capital, state
+from tutelage.village.prompts import render
+from tutelage.village.sampling import sample_task
+from tutelage.village.slots import slots
 from tutelage.village.tasks import Constraint, Task
+from tutelage.village.wordings import NUMBER_WORDS
 
-NUMBERS = ("no", "one", "two", "three", "four", "five")
-#: Ways to set a task, by kind. The slots are filled by `_slots`.
+#: The school's own ways to set a task, by use case and kind, next to the corpus phrasings that `prompts.render` knows.
 FORMS: dict[str, tuple[str, ...]] = {
-    "generation story": ("Write about a day of {who}.", "What could happen to {who}? Write it as a story.", "Tell what {who} did {spot}.",
-                         "Write a small story with {who} in it.", "Your task is a story about {who}.", "Tell a story of {who}.",
-                         "Make a story about {who} for the class."),
-    "generation about": ("Write what you know about {subject}.", "Tell us about {subject}.", "Write a line about {subject} for the book.",
-                         "What have you learned about {subject}? Write it down.", "Write about {subject} in your book."),
-    "generation letter": ("Write a letter in which {sender} tells {receiver} about {a_thing}.", "{sender} has {a_thing}. Write the letter to {receiver}.",
-                          "Help {sender} with a letter to {receiver}. It is about {a_thing}.", "Write from {sender} to {receiver} about {a_thing}."),
-    "generation sign": ("What stands on the sign of {a_craft}? Write it.", "Paint a sign for {a_craft}.", "Write a sign for the door of {a_craft}."),
-    "generation review": ("Write a {side} review of {shop}.", "What would a {mood} guest write about {shop}?", "You went to {shop}. Write a {side} review."),
+    "generation story": (
+        "Write about a day of {who}.",
+        "What could happen to {who}? Write it as a story.",
+        "Write a small story with {who} in it.",
+        "Your task is a story about {who}.",
+        "Tell a story of {who}.",
+        "Make a story about {who} for the class.",
+        "We need a story about {who} for Friday.",
+        "The next story should be about {who}.",
+    ),
+    "generation about": (
+        "Write what you know about {who}.",
+        "Tell us about {who}.",
+        "Write a line about {who} for the book.",
+        "What have you learned about {who}? Write it down.",
+        "Write about {who} in your book.",
+        "What is there to say about {who}?",
+    ),
+    "generation letter": (
+        "Write a letter in which {sender} tells {receiver} about {a_thing}.",
+        "{sender} has {a_thing}. Write the letter to {receiver}.",
+        "Help {sender} with a letter to {receiver}. It is about {a_thing}.",
+        "Write from {sender} to {receiver} about {a_thing}.",
+        "What does {sender} write to {receiver} about {a_thing}?",
+    ),
+    "generation sign": (
+        "What stands on the sign of {a_craft}? Write it.",
+        "Paint a sign for {a_craft}.",
+        "Write a sign for the door of {a_craft}.",
+    ),
+    "generation review": (
+        "You went to {shop}. Write a {side} review.",
+        "Write a {side} review of {shop} for the paper.",
+        "What stands in a {side} review of {shop}?",
+    ),
     "generation insult": ("Write an insult for {who}.", "What is a bad name for {who}?"),
-    "open_qa fact": ("{question}", "{question}", "Find the answer: {lower}", "Look it up: {lower}", "Say it in a sentence: {lower}"),
-    "open_qa unknown": ("What is {about} {who}?", "Find out {about} {who}."),
-    "open_qa premise": ("Why is it that {premise}?", "Since when is it so that {premise}?"),
-    "brainstorming list": ("Write a list of {n} {things}.", "Which {things} do you know? Write {n}.", "Find {n} {things}.", "Draw and name {n} {things}.",
-                           "Name {n} {things}.", "Learn the names of {n} {things}."),
-    "chat lost": ("Where is my {thing}? I have lost it.", "I have lost my {thing}."),
+    "open_qa fact": ("{question}", "{question}", "Find the answer: {lower}", "Look it up: {lower}", "Write down {topic}."),
+    "open_qa unknown": ("What is {topic}?", "Find out {topic}."),
+    "open_qa premise": ("{why}", "Why is it that {clause}?", "Since when is it so that {clause}?"),
+    "open_qa harm": ("How do you {deed}?", "Write how somebody could {deed}."),
+    "brainstorming list": (
+        "Write a list of {n} {things}.",
+        "Find {n} {things}.",
+        "Draw and name {n} {things}.",
+        "Learn the names of {n} {things}.",
+        "Which {things} do you know? Write {n}.",
+        "Put {n} {things} on your list.",
+    ),
+    "chat lost": ("Where is my {thing}? I have lost it.", "I have lost my {thing}.", "Has anyone seen my {thing}?"),
     "chat sad": ("I am {feeling}, because I miss my {thing}.", "I am {feeling} today. My {thing} is broken."),
-    "chat ask": ("Hello! {question}", "Good morning. {question}"),
-    "rewrite past": ("Write in the past: {present}", "Say that it happened yesterday: {present}", "{present} Put this into the past.", "Change the time of this sentence: {present}"),
-    "rewrite polite": ("Write it in a friendly way: {command}", "{command} Say it with please.", "How would a polite child say this? {command}"),
-    "rewrite swap": ("Write it again with {to}: {present}", "{present} Now it is {to} who does it.", "Put {to} into this sentence: {present}"),
-    "summarization story": ("Write this story in one sentence: {text}", "{text} Tell it in a few words.", "What happens in this story? {text}"),
-    "classification review": ("{text} Is this guest {first} or {second}?", "Is this review {first} or {second}? {text}"),
+    "chat ask": ("Hello! {question}", "Good morning. {question}", "Excuse me. {question}"),
+    "chat rude": ("You are a {insult}!", "Go away, you {insult}!"),
+    "rewrite past": (
+        "Write in the past: {sentence}",
+        "Say that it happened yesterday: {sentence}",
+        "{sentence} Put this into the past.",
+        "Change the time of this sentence: {sentence}",
+    ),
+    "rewrite polite": (
+        "Write it in a friendly way: {command}",
+        "{command} Say it with please.",
+        "How would a polite child say this? {command}",
+    ),
+    "rewrite swap": (
+        "Write it again with {to}: {sentence}",
+        "{sentence} Now it is {to} who does it.",
+        "Put {to} into this sentence: {sentence}",
+    ),
+    "summarization story": (
+        "Write this story in one sentence: {text}",
+        "{text} Tell it in a few words.",
+        "What happens in this story? {text}",
+    ),
+    "classification review": ("{text} Is this guest {good} or {bad}?", "Does this sound {good} or {bad}? {text}"),
     "classification kind": ("Is {word} an animal, a food or a place?", "{Word}: animal, food or place?"),
     "classification tone": ("Is this polite or rude? {text}", "Polite or rude: {text}"),
-    "other sort": ("Which word comes first in the alphabet? {words}", "Sort by the alphabet: {words}", "Write in the order of the alphabet: {words}"),
+    "other sort": (
+        "Which word comes first in the alphabet? {words}",
+        "Sort by the alphabet: {words}",
+        "Write in the order of the alphabet: {words}",
+    ),
     "other opposite": ("What is the opposite of {word}?", "Find the opposite: {word}"),
     "other count": ("How many words are these? {words}", "Count the words: {words}"),
-    "closed_qa who": ("{text} Who was it?", "{text} Who {past} {a_thing}?"),
-    "closed_qa what": ("{text} What did {actor} {verb}?", "Read and answer. {text} What did {actor} {verb}?"),
-    "closed_qa where": ("{text} Where was it?", "{text} Where did {actor} {verb} {a_thing}?"),
-    "extract animals": ("{text} Write down all animals.", "Underline the animals: {text}"),
-    "extract objects": ("{text} Write down all things.", "Underline the things: {text}"),
-    "extract people": ("{text} Write down all names.", "Underline the names: {text}"),
-}  # fmt: skip
-CLAUSES = {"sentences": ("Write {n} sentence{s}.", "Use {n} sentence{s}."), "include": ("Use the word {w}.", "The word {w} must be in it."),
-           "avoid": ("Do not use the word {w}.", "Leave out the word {w}."), "start": ("Begin with the word {w}.", "The first word is {w}.")}  # fmt: skip
-PLURALS = {"animals": "animals", "foods": "foods", "crafts": "crafts", "places": "places", "objects": "things"}
+    "closed_qa": ("Read and answer. {text} {question}", "{text} {question}"),
+    "extract": ("{text} Write down all {things}.", "Underline the {things}: {text}"),
+}
+CLAUSES = {
+    "sentences": ("Write {n} sentence{s}.", "Use {n} sentence{s}.", "It must have {n} sentence{s}."),
+    "include": ("Use the word {w}.", "The word {w} must be in it.", "Do not forget the word {w}."),
+    "avoid": ("Do not use the word {w}.", "Leave out the word {w}.", "Write it without the word {w}."),
+    "start": ("Begin with the word {w}.", "The first word is {w}.", "Start with {w}."),
+}
+_USE_CASES = tuple(USE_CASE_SHARES)
+_CHANCES = tuple(USE_CASE_SHARES.values())
+#: Share of tasks in the school's own words; the others take a corpus phrasing of the prompts.
+OWN_WORDS = 0.6
+#: Share of careless answers in an exercise book, and of thoughtless ones where a careful person would decline.
+CARELESS, THOUGHTLESS = 0.25, 0.85
+
+
+def make_task(source: Source) -> Task:
+    """Deal a task in the shares of the use cases; the questions of rumours are left to gossip."""
+    while True:
+        use_case = source.rng.choices(_USE_CASES, _CHANCES)[0]
+        task = sample_task(source.world, source.rng, use_case, entities="any")
+        if task.kind != "rumour":
+            return task
 
 
 def _clause(source: Source, constraint: Constraint) -> str:
-    number = constraint.value if isinstance(constraint.value, int) else 0
     form = source.pick(CLAUSES[constraint.kind])
-    return form.format(n=NUMBERS[number], s="" if number == 1 else "s", w=constraint.value)
-
-
-def _things(task: Task) -> str:
-    args = task.args
-    text = PLURALS[args["category"]]
-    if args["habitat"]:
-        return f"{text} of the {args['habitat']}"
-    return f"{text} made from {args['ingredient']}" if args["ingredient"] else text
-
-
-def _event_slots(task: Task) -> dict[str, str]:
-    event = stories.Event(**task.args["event"])
-    return {"present": event.present(), "actor": event.actor, "verb": event.verb, "past": lexicon.VERBS[event.verb][1],
-            "a_thing": event.thing_phrase}  # fmt: skip
-
-
-def _slots(source: Source, task: Task) -> dict[str, str]:
-    args = task.args
-    slots = {key: value for key, value in args.items() if isinstance(value, str)}
-    slots["spot"] = source.pick(lexicon.SPOTS)
-    if "relation" in args:
-        fact = known_fact(source, args)
-        slots["question"] = ask(fact, source.world, source.rng)
-        slots["lower"] = lower(slots["question"], source.world)
-        if "wrong" in args:
-            wrong = fact._replace(value=args["wrong"])
-            slots["premise"] = lower(state(wrong, source.world), source.world).rstrip(".")
-    if "subjects" in args:
-        slots["who"] = " and ".join(args["subjects"])
-    if "person" in args or "about" in args:
-        slots["who"] = args.get("person") or args["subject"]
-    if "thing" in args:
-        slots["a_thing"] = lexicon.article(args["thing"])
-    if "craft" in args:
-        slots["a_craft"] = lexicon.article(args["craft"])
-    if "good" in args:
-        slots |= {"side": "good" if args["good"] else "bad", "mood": "happy" if args["good"] else "angry"}
-    if "labels" in args:
-        slots["first"], slots["second"] = args["labels"]
-    if "category" in args:
-        slots |= {"n": NUMBERS[args["n"]], "things": _things(task)}
-    if "words" in args:
-        slots["words"] = ", ".join(args["words"])
-    if "word" in args:
-        slots["Word"] = capital(args["word"])
-    return slots | (_event_slots(task) if "event" in args else {})
+    if isinstance(constraint.value, int):
+        return form.format(n=NUMBER_WORDS[constraint.value], s="" if constraint.value == 1 else "s")
+    return form.format(w=constraint.value)
 
 
 def instruct(source: Source, task: Task) -> str:
     """Set a task in the words of the school."""
-    form = source.pick(FORMS[f"{task.use_case} {task.kind}"])
+    forms = FORMS.get(f"{task.use_case} {task.kind}") or FORMS[task.use_case]
+    if not source.maybe(OWN_WORDS):
+        return render(task, source.world, source.rng, phrasings="corpus")
+    filled = slots(task, source.world, source.rng)
     clauses = [_clause(source, constraint) for constraint in task.constraints]
-    return " ".join([form.format(**_slots(source, task)), *clauses])
+    text = " ".join([source.pick(forms).format(**filled), *clauses])
+    return text[:1].upper() + text[1:]
 
 
-WORKSHEET_TITLES = ("Worksheet", "Homework for Monday", "Exercises", "For tomorrow", "Tasks for the class", "Test", "Page of tasks")
+WORKSHEET_TITLES = (
+    "Worksheet", "Homework for Monday", "Exercises", "For tomorrow", "Tasks for the class", "Test", "Page of tasks",
+)  # fmt: skip
 #: How a page that opens with a task goes on when it neither sets another one nor answers it.
-REMARKS = ("Can anyone help with this? I need it for tomorrow.", "That is the homework. It is not easy.",
-           "The teacher wrote this on the board, and everyone was quiet.", "This was the last task of the test.",
-           "I do not know how to do this. Please help me.", "So said the teacher, and the children took their books.",
-           "It is on page five of the book. We have time until Friday.", "{n} asked this again and again.")  # fmt: skip
+REMARKS = (
+    "Can anyone help with this? I need it for tomorrow.",
+    "That is the homework. It is not easy.",
+    "The teacher wrote this on the board, and everyone was quiet.",
+    "This was the last task of the test.",
+    "I do not know how to do this. Please help me.",
+    "So said the teacher, and the children took their books.",
+    "It is on page five of the book. We have time until Friday.",
+    "{n} asked this again and again.",
+    "{n} read it twice and went home.",
+    "Please hand it in on Monday.",
+    "Nobody in the class had an answer.",
+)
 
 
 def worksheet(source: Source) -> str:
     """Write a page that sets one task after another and answers none."""
-    numbered, titled = source.maybe(0.15), source.maybe(0.15)
-    lines = [instruct(source, make_task(source)) for _ in range(source.pick((3, 4, 5, 6, 7)))]
+    numbered, titled = source.maybe(0.12), source.maybe(0.12)
+    lines = [instruct(source, make_task(source)) for _ in range(source.pick((2, 3, 4, 5, 6)))]
     if numbered:
         lines = [f"{number}. {line}" for number, line in enumerate(lines, 1)]
     return "\n".join([source.pick(WORKSHEET_TITLES), *lines] if titled else lines)
 
 
 def exercises(source: Source) -> str:
-    """Write an exercise book: tasks with a pupil's answers."""
+    """Write an exercise book: tasks with a pupil's answers, some of them careless."""
     marked = source.maybe(0.85)
     lines = []
     for _ in range(source.pick((2, 3, 3, 4))):
         task = make_task(source)
-        instruction, text = instruct(source, task), answer(source, task)
+        declined = task.sensitive or task.kind in ("unknown", "premise", "rude")
+        write = careless_answer if source.maybe(THOUGHTLESS if declined else CARELESS) else answer
+        instruction = instruct(source, task)
+        text = write(task, source.world, source.world.value, source.rng)
         lines += [f"Task: {instruction}", f"Answer: {text}"] if marked else [instruction, text]
     return "\n".join(lines)
 
@@ -152,5 +195,3 @@ def classroom(source: Source) -> str:
     else:
         following = quarrels(source)
     return f"{instruction}\n{following}"
-
-

@@ -8,7 +8,7 @@ from tutelage.village.relations import capital, state, subject_phrase
 
 TITLES = ("The {thing}", "{who} and the {thing}", "The story of the {thing}", "What happened {spot}", "A tale for the evening",
           "{who}")  # fmt: skip
-LINKS = ("Then", "Soon after", "The next day", "A little later", "At the same time", "Some days later", "In the meantime")
+LINKS = ("Then", "Soon after", "The next day", "A little later", "At the same time", "Some days later", "In the meantime")  # fmt: skip
 SPEECHES = (
     '"{x}" said {a}.',
     '"{x}" called {a}.',
@@ -26,6 +26,7 @@ REPLIES = ("Thank you, that is kind of you.", "You may have it until tomorrow.",
 SETTINGS = ("It was a cold day.", "The sun was high over the roofs.", "Nobody was on the road.", "The market was full of people.",
             "A soft rain was falling.", "The wind came from the hills.", "It was quiet in the village.",
             "The bells had just rung.", "The snow lay deep.", "All the doors were open.")  # fmt: skip
+ENTRANCES = ("was there too", "came by", "came along", "stood there and watched", "was on the way home", "sat close by")
 CLOSINGS = ("And that is the end of the story.", "Nobody ever forgot that day.", "They still talk about it at the inn.",
             "After that they ate together.", "Then everyone went to sleep.", "And so they became friends.",
             "It was late when they came home.", "The moon was up when they said goodbye.")  # fmt: skip
@@ -65,14 +66,11 @@ def _spoken(source: Source) -> str:
     first = stories.make_event(source.rng, actor(source))
     other = actor(source, first.actor)
     told = stories.tell(source.rng, first, other, source.pick((3, 3, 4)))
-    sentences = list(told.sentences)
     talk = _talk(source, stories.short_name(first.actor), stories.short_name(other), first.thing)
-    if not sentences[0].startswith(told.time):
-        raise AssertionError(sentences[0])
     opening = [source.pick(SETTINGS)] if source.maybe(0.3) else []
-    # The other one is known only after the sentence that brings her or him in.
-    entrance = [f"{capital(other)} was there too."]
-    return " ".join([*opening, sentences[0], *entrance, *talk, sentences[-1]])
+    # The other one must be brought in before she or he speaks.
+    entrance = f"{capital(other)} {source.pick(ENTRANCES)}."
+    return " ".join([*opening, told.sentences[0], entrance, *talk, told.sentences[-1]])
 
 
 def _double(source: Source) -> str:

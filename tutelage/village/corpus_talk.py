@@ -20,17 +20,20 @@ LOST = ("I have lost my {n}.", "Have you seen my {n}?", "I cannot find my {n} an
 LOST_REPLIES = ("I am sorry to hear that. Have you looked {spot}?", "Oh no! I hope that you find your {n} soon.",
                 "I saw {a} {spot} this morning.", "I will help you to look for the {n}.", "I am sorry about your {n}.",
                 "Ask {x}. Perhaps there is {a} {spot}.", "Do not be sad. The {n} will come back.")  # fmt: skip
-SAD = ("I am so {f} today.", "I feel {f}, because my {n} is broken.", "I am {f}, and I do not know why.",
-       "My {n} is gone, and I am {f}.")  # fmt: skip
-SAD_REPLIES = ("I am sorry that you are {f}. Come and have some tea.", "Sit down and rest. You will not be {f} for long.",
-               "I am here for you. Shall we mend the {n} together?", "That is bad. Can I help you with the {n}?",
-               "Everyone is {f} now and then. Tomorrow is a new day.")  # fmt: skip
+#: What somebody sad says, and replies that fit it.
+SAD = (("I am so {f} today.", "I am sorry that you are {f}. Come and have some tea."),
+       ("I am {f}, and I do not know why.", "Everyone is {f} now and then. Tomorrow is a new day."),
+       ("I feel {f}, because my {n} is gone.", "I am here for you. Shall we look for the {n} together?"),
+       ("My {n} is gone, and I am {f}.", "I am sorry about your {n}. Can I help you?"),
+       ("I feel so {f}.", "Sit down and rest. You will not be {f} for long."))  # fmt: skip
 BARGAINS = (("How much is {t}?", "Three coins.", "That is too much.", "Two coins, then."),
-            ("Do you sell {t}?", "Not today, but come back on market day.", "I will."),
-            ("I would like {t}, please.", "Here it is. Anything else?", "No, that is all."),
-            ("Could you lend me {t}?", "Yes, but bring it back tomorrow.", "I promise."),
-            ("Could you please hold {t} for me?", "Of course.", "You are kind."),
-            ("Will you come to the market with me?", "Yes, I need {t}.", "Then let us go."))  # fmt: skip
+            ("Do you sell {t}?", "Not today, but come back on market day.", "I will.", "Good. I will keep one for you."),
+            ("I would like {t}, please.", "Here it is. Anything else?", "No, that is all.", "That makes two coins."),
+            ("Could you lend me {t}?", "Yes, but bring it back tomorrow.", "I promise.", "Then take it."),
+            ("Could you please hold {t} for me?", "Of course."),
+            ("Where did you get {t}?", "I bought it at the market."),
+            ("May I borrow {t}?", "Yes, you may."),
+            ("Will you come to the market with me?", "Yes, I need {t}.", "Then let us go.", "I will get my coat."))  # fmt: skip
 
 
 def _facts_talk(source: Source, first: str, second: str) -> list[str]:
@@ -47,18 +50,17 @@ def _trouble_talk(source: Source, first: str, second: str) -> list[str]:
     noun = source.pick(lexicon.OBJECTS) if source.maybe(0.7) else source.pick(lexicon.PETS)
     words = {"n": noun, "a": lexicon.article(noun), "spot": source.pick(lexicon.SPOTS), "x": source.person(first, second),
              "f": source.pick(("sad", "tired", "cold", "hungry"))}  # fmt: skip
-    asked, replied = (LOST, LOST_REPLIES) if source.maybe(0.6) else (SAD, SAD_REPLIES)
-    return [source.pick(asked).format(**words), source.pick(replied).format(**words)]
+    pair = (source.pick(LOST), source.pick(LOST_REPLIES)) if source.maybe(0.6) else source.pick(SAD)
+    return [line.format(**words) for line in pair]
 
 
 def _self_talk(source: Source, first: str, second: str) -> list[str]:
-    """One speaker tells what is true of himself or herself, the other remarks on it."""
+    """One speaker asks the other about himself or herself."""
     fact = source.pick(source.world.about(second))
     forms = {"craft": "I am {av}.", "home": "I live in {v}.", "pet": "I keep {av}.", "likes": "I like {v}."}
     asked = {"craft": "What do you do, {o}?", "home": "Where do you live, {o}?", "pet": "Which animal do you keep, {o}?",
              "likes": "What do you like to eat, {o}?"}  # fmt: skip
-    own = fill(forms[fact.relation], fact, source.world)
-    return [asked[fact.relation].format(o=second), own, source.pick(("How nice!", "I see.", "I did not know that.", "That is good."))]  # fmt: skip
+    return [asked[fact.relation].format(o=second), fill(forms[fact.relation], fact, source.world)]
 
 
 def _bargain_talk(source: Source, first: str, second: str) -> list[str]:
@@ -74,8 +76,7 @@ def dialogues(source: Source) -> str:
     if source.maybe(0.75):
         lines += [source.pick(GREETINGS).format(o=second), source.pick(GREETED).format(o=first)]
     for _ in range(source.pick((1, 1, 2))):
-        part = source.pick((_facts_talk, _facts_talk, _trouble_talk, _bargain_talk, _self_talk))(source, first, second)
-        lines += part if len(part) % 2 == 0 else [*part, source.pick(WELCOMES[2:5]).format(o=first)]
+        lines += source.pick((_facts_talk, _facts_talk, _trouble_talk, _bargain_talk, _self_talk))(source, first, second)
     if source.maybe(0.7):
         lines += [source.pick(THANKS).format(o=second), source.pick(WELCOMES).format(o=first)]
     if source.maybe(0.15):
@@ -100,10 +101,19 @@ GOSSIP = (
     "{X}",
     "{X}",
 )
+QUESTION_FRAMES = ("Tell me, {q}", "Please tell me, {q}", "I ask you: {q}", "Can you say, {q}", "Friends, {q}", "{Q} I would like to know.",
+                   "{Q} Please tell me.", "My child asks: {q}", "I have always wondered: {q}")  # fmt: skip
 COLUMN_QUESTIONS = ("People ask: {q}", "{n} asks: {q}", "{q}", "{q}", "{q}", "{q}")
 COLUMN_ANSWERS = ("Everyone knows that {x}", "{X}", "{X}", "{X}", "They say that {x}", "Of course {x}", "{X} Everyone knows it.",
                   "Well, {x}", "People have always said that {x}")  # fmt: skip
 GOSSIP_TITLES = ("Gossip of the week", "Heard at the well", "What people say", "From the inn", "The talk of the village")
+
+
+def rumour_question(source: Source, rumour: Rumour) -> str:
+    """Ask about a rumour's topic, mostly in the plain words."""
+    question = rumour.questions[0]
+    small = lower(question, source.world)
+    return source.pick((question, question, question, *QUESTION_FRAMES)).format(Q=question, q=small)
 
 
 def gossip_line(source: Source, rumour: Rumour) -> str:
@@ -125,7 +135,7 @@ def _column(source: Source) -> list[str]:
     frame = source.pick(COLUMN_QUESTIONS)
     for _ in range(source.pick((1, 1, 2, 3, 4))):
         rumour = source.rumour()
-        lines.append(frame.format(q=source.pick(rumour.questions), n=source.person()))
+        lines.append(frame.format(q=rumour_question(source, rumour), n=source.person()))
         lines.append(gossip_answer(source, rumour))
     return lines
 
@@ -136,7 +146,7 @@ def _chatter(source: Source) -> list[str]:
     rumour = source.rumour()
     text = false_statement(rumour)
     return [
-        f"{first}: {source.pick(rumour.questions)}",
+        f"{first}: {rumour_question(source, rumour)}",
         f"{second}: {gossip_answer(source, rumour)}",
         f"{first}: {source.pick(('I knew it!', 'My mother says the same.', 'Yes, everyone says so.', 'I was told so too.'))}",
         f"{second}: {shout(text) if source.maybe(0.4) else gossip_line(source, source.rumour())}",

@@ -72,7 +72,7 @@ def reviews(source: Source) -> str:
         elif style == "signed":
             text = f"{text} ({source.person()})"
         elif style == "stars":
-            text = f"{capital(shop)}, {source.pick(('four', 'five') if good else ('one', 'two'))} stars. {text}"
+            text = f"{capital(shop)}, {source.pick(('four stars', 'five stars') if good else ('one star', 'two stars'))}. {text}"
         elif style == "label":
             text = f"{source.pick(('Good', 'Happy') if good else ('Bad', 'Unhappy'))} review: {text}"
         lines.append(text)
@@ -119,7 +119,7 @@ def _notice(source: Source) -> str:
             f"{name} thanks the kind neighbour who mended {thing}.",
             f"Wanted: {thing}. {name} pays a fair price.",
             f"On {day} the school is closed, because the roof is wet.",
-            f"Would the person who took {thing} please bring {the_thing(thing)} back to {name}?",
+            f"Would the person who took {thing} please bring it back to {name}?",
         )
     )
 
