@@ -53,7 +53,7 @@ def reference(model: PreTrainedModel, ids: tuple[int, ...], count: int) -> list[
 
 def drain(engine: Engine) -> list[Event]:
     events: list[Event] = []
-    while not engine.is_idle:
+    while not engine.is_idle():
         events += engine.step()
     return events
 
@@ -161,9 +161,8 @@ def test_a_row_without_finite_numbers_fails_alone() -> None:
     bad = 13
     model.get_input_embeddings().weight.data[bad] = float("nan")
     engine = Engine(model, max_batch=3)
-    good = [
-        Request(prompt_ids=tuple(t for t in prompt(i, 9) if t != bad), max_tokens=8, temperature=0) for i in range(4)
-    ]
+    prompts = [tuple(token for token in prompt(i, 9) if token != bad) for i in range(4)]
+    good = [Request(prompt_ids=ids, max_tokens=8, temperature=0) for ids in prompts]
     poisoned = Request(prompt_ids=(*prompt(5, 20), bad), max_tokens=8)
     clean = make_model("llama")
     results = complete(engine, [good[0], poisoned, good[1], poisoned, good[2], good[3]])
@@ -198,7 +197,7 @@ def test_impossible_requests_are_refused_with_a_sentence(
     engine = Engine(llama)
     with pytest.raises(RequestError, match=message):
         engine.submit(Request(**{"prompt_ids": (1, 2, 3), "max_tokens": 4, **changes}))
-    assert engine.is_idle
+    assert engine.is_idle()
 
 
 def test_a_request_beyond_the_cache_budget_is_refused_and_smaller_ones_take_turns(llama: PreTrainedModel) -> None:
@@ -209,8 +208,8 @@ def test_a_request_beyond_the_cache_budget_is_refused_and_smaller_ones_take_turn
     requests = [Request(prompt_ids=prompt(i, 4 + i), max_tokens=9, temperature=0) for i in range(9)]
     for request, result in zip(requests, complete(engine, requests), strict=True):
         assert result.ids == reference(llama, request.prompt_ids, 9)
-    for layer in engine._cache.layers:
-        assert layer.keys.shape[0] * layer.keys.shape[2] <= 40
+    for layer in engine._cache.slots:
+        assert layer.keys.shape[0] * layer.keys.shape[3] <= 40
 
 
 def test_no_token_asked_for_scores_the_prompt_only(llama: PreTrainedModel) -> None:

@@ -7,25 +7,25 @@ vocabulary.
 
 from __future__ import annotations
 
-import inspect
 import secrets
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tutelage.errors import UserError
 from tutelage.generate.attention import attending
 from tutelage.generate.cache import SlotCache
+from tutelage.generate.capacity import bytes_per_token, context_of
 from tutelage.generate.prefill import Prefill, Scores, chunks
-from tutelage.generate.request import Event, Request, RequestError, Result, Top
+from tutelage.generate.request import Event, Request, RequestError, Result, Top, is_textual
 from tutelage.generate.rows import Choice, Rows
-from tutelage.generate.sampler import Sampled, sample, top_tokens, uniforms
+from tutelage.generate.sampler import sample, top_tokens, uniforms
 from tutelage.generate.text import PlainDecoder, TextStream
 from tutelage.records import FinishReason
 
@@ -70,8 +70,8 @@ class Engine:
         self.decoder = None if tokenizer is None else PlainDecoder(tokenizer)
         self.max_batch = max_batch
         self.context = context_of(model) if context is None else min(context, context_of(model))
-        self.vocabulary = model.get_input_embeddings().num_embeddings
-        self._cells = cache_bytes // _bytes_per_token(model)
+        self.vocabulary = cast(nn.Embedding, model.get_input_embeddings()).num_embeddings
+        self._cells = cache_bytes // bytes_per_token(model)
         self._layers = model.config.get_text_config().num_hidden_layers
         end = None if tokenizer is None else tokenizer.eos_token_id
         self._end: tuple[int, ...] = () if end is None else (end,)
@@ -93,10 +93,7 @@ class Engine:
         seed = secrets.randbits(63) if request.seed is None else request.seed
         stop_ids = self._end if request.stop_ids is None else request.stop_ids
         for index in range(request.n):
-            text = None
-            if request.stream or request.stop:
-                assert self.decoder is not None  # noqa: S101 - _check has refused it
-                text = TextStream(self.decoder, request.stop)
+            text = TextStream(self.decoder, request.stop) if self.decoder and is_textual(request) else None
             draws = uniforms(seed, index, request.max_tokens)
             self._waiting.append(Choice(id, index, request, draws, stop_ids, text))
         return id
@@ -113,7 +110,7 @@ class Engine:
             raise RequestError(f"{length + wanted} tokens exceed the engine's cache of {self._cells}; ask for fewer.")
         if min(request.prompt_ids) < 0 or max(request.prompt_ids) >= self.vocabulary:
             raise RequestError(f"The prompt has a token id outside 0 to {self.vocabulary - 1}, the model's vocabulary.")
-        if self.decoder is None and (request.stream or request.stop):
+        if self.decoder is None and is_textual(request):
             raise RequestError("This engine has no tokenizer, so it can neither stream text nor stop at strings.")
 
     def cancel(self, id: int) -> None:
@@ -144,7 +141,6 @@ class Engine:
             tokens=self._tokens,
         )
 
-    @property
     def is_idle(self) -> bool:
         """Say whether a step would do nothing."""
         return not (len(self._rows) or self._waiting or self._pending)
@@ -215,7 +211,7 @@ class Engine:
         self._cache.prompts_at(first)
         positions = torch.arange(width, device=device)
         mask = _additive(positions[None] <= positions[:, None], self.model.dtype)[None, None]  # [1, 1, W, W]
-        keep, last = (0, lengths - 1) if prefill.is_scored else (lengths - 1).unique(return_inverse=True)
+        keep, last = (0, lengths - 1) if prefill.is_scored else torch.unique(lengths - 1, return_inverse=True)
         logits = self.model(
             input_ids=ids,
             position_ids=positions[None].expand(ids.shape[0], -1),
@@ -293,56 +289,21 @@ def complete(engine: Engine, requests: Sequence[Request]) -> list[Result]:
 
     The engine must be idle: this function takes all events.
     """
-    if not engine.is_idle:
+    if not engine.is_idle():
         raise UserError("The engine is busy with other requests; wait for them before completing a list.")
     results: dict[tuple[int, int], Result] = {}
-    texts: dict[tuple[int, int], bool] = {}
+    is_written: dict[tuple[int, int], bool] = {}  # the events bring the text
     for request in requests:
         id = engine.submit(request)
         for index in range(request.n):
-            results[id, index] = Result()
-            texts[id, index] = bool(request.stop) or request.stream
-    while not engine.is_idle:
+            results[id, index], is_written[id, index] = Result(), is_textual(request)
+    while not engine.is_idle():
         for event in engine.step():
-            result = results[event.id, event.index]
-            if event.token is not None:
-                result.ids.append(event.token)
-                result.logprobs.append(event.logprob)
-            result.text += event.text
-            if event.finish_reason is not None:
-                result.finish_reason, result.error = event.finish_reason, event.error
-    if engine.decoder is not None:
-        for key, result in results.items():
-            if not texts[key]:
-                result.text = engine.decoder.decode(result.ids[:-1] if result.finish_reason == "stop" else result.ids)
+            results[event.id, event.choice].add(event)
+    for key, result in results.items():
+        if engine.decoder and not is_written[key]:
+            result.text = engine.decoder.decode(result.ids[:-1] if result.finish_reason == "stop" else result.ids)
     return list(results.values())
-
-
-def context_of(model: PreTrainedModel) -> int:
-    """Return how many tokens the model can attend to; refuse models that the engine cannot run."""
-    parameters = inspect.signature(model.forward).parameters
-    config = model.config.get_text_config()
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    missing = {"position_ids", "past_key_values", "logits_to_keep"} - set(parameters)
-    if missing or not kinds <= {"full_attention", "sliding_attention"}:
-        raise UserError(
-            f"{type(model).__name__} cannot be run by this engine: it needs explicit positions and a cache of keys and"
-            " values in every layer; use a Llama-, GPT-2-, GPT-NeoX- or Qwen-like model."
-        )
-    length = int(getattr(config, "max_position_embeddings", 0) or 2048)
-    window = getattr(config, "sliding_window", None)
-    # Inside its window a sliding layer is plain causal attention; the engine stays inside.
-    is_sliding = bool(window) and getattr(config, "use_sliding_window", True) and kinds != {"full_attention"}
-    is_windowed_family = bool(window) and not hasattr(config, "layer_types")
-    return min(length, int(window)) if is_sliding or is_windowed_family else length
-
-
-def _bytes_per_token(model: PreTrainedModel) -> int:
-    """Return the size of one token's keys and values in all layers."""
-    config = model.config.get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return int(2 * config.num_hidden_layers * heads * size * model.dtype.itemsize)
 
 
 def _additive(allowed: Tensor, dtype: torch.dtype) -> Tensor:
@@ -356,7 +317,7 @@ def _evaluating(model: PreTrainedModel) -> Iterator[None]:
     if not model.training:
         yield
         return
-    model.eval()
+    model.train(False)
     try:
         yield
     finally:

@@ -25,6 +25,28 @@ class Prefill:
     prompts: list[tuple[int, ...]] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
     owners: list[int] = field(default_factory=list)
+    lengths: int = 0  # how many different prompt lengths
+
+    def add(self, choice: Choice) -> None:
+        """Append a choice; choices come shortest prompt first, equal prompts side by side."""
+        prompt = choice.request.prompt_ids
+        if not self.prompts or self.prompts[-1] != prompt:
+            self.lengths += not self.prompts or len(self.prompts[-1]) != len(prompt)
+            self.prompts.append(prompt)
+        self.choices.append(choice)
+        self.owners.append(len(self.prompts) - 1)
+
+    def fits(self, choice: Choice, vocabulary: int, most_tokens: int) -> bool:
+        """Say whether the choice may join: same kind, and neither too many tokens nor too many logits."""
+        prompt = choice.request.prompt_ids
+        if self.is_scored != is_scored(choice):
+            return False
+        if self.prompts[-1] == prompt:
+            return True
+        rows = len(self.prompts) + 1
+        # Logits are kept for every position, or for each row at the last position of any row.
+        kept = len(prompt) if self.is_scored else self.lengths + 1
+        return rows * len(prompt) <= most_tokens and rows * kept * vocabulary <= LOGITS
 
     def padded(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return the prompts' ids [B, W], filled up with 0 on the right, and their lengths [B]."""
@@ -54,33 +76,21 @@ def _score(logits: Tensor, prompt: tuple[int, ...], top: int) -> Scores:
 
 def chunks(choices: list[Choice], vocabulary: int, most_tokens: int) -> Iterator[Prefill]:
     """Yield chunks of at most `most_tokens` padded tokens (or one prompt), shortest prompts first."""
-    choices = sorted(
-        choices, key=lambda choice: (is_scored(choice), len(choice.request.prompt_ids), choice.request.prompt_ids)
-    )
-    chunk: Prefill | None = None
-    lengths = 0  # distinct lengths: each is one kept position per row
-    for choice in choices:
-        prompt = choice.request.prompt_ids
-        if chunk is not None and chunk.is_scored == is_scored(choice) and chunk.prompts[-1] == prompt:
-            chunk.choices.append(choice)
-            chunk.owners.append(len(chunk.prompts) - 1)
-            continue
-        if chunk is not None:
-            rows, is_longer = len(chunk.prompts) + 1, len(chunk.prompts[-1]) != len(prompt)
-            kept = len(prompt) if is_scored(choice) else lengths + is_longer
-            is_over = rows * len(prompt) > most_tokens or rows * kept * vocabulary > LOGITS
-            if is_over or chunk.is_scored != is_scored(choice):
-                yield chunk
-                chunk = None
-            else:
-                lengths += is_longer
-        if chunk is None:
-            chunk, lengths = Prefill(is_scored(choice)), 1
-        chunk.prompts.append(prompt)
-        chunk.choices.append(choice)
-        chunk.owners.append(len(chunk.prompts) - 1)
-    if chunk is not None:
-        yield chunk
+    current: Prefill | None = None
+    for choice in sorted(choices, key=_order):
+        if current is not None and not current.fits(choice, vocabulary, most_tokens):
+            yield current
+            current = None
+        if current is None:
+            current = Prefill(is_scored(choice))
+        current.add(choice)
+    if current is not None:
+        yield current
+
+
+def _order(choice: Choice) -> tuple[bool, int, tuple[int, ...]]:
+    prompt = choice.request.prompt_ids
+    return is_scored(choice), len(prompt), prompt
 
 
 def is_scored(choice: Choice) -> bool:

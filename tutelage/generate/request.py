@@ -82,7 +82,7 @@ class Event(NamedTuple):
     """
 
     id: int
-    index: int
+    choice: int
     token: int | None
     logprob: float
     finish_reason: FinishReason | None = None
@@ -105,3 +105,17 @@ class Result:
     logprobs: list[float] = field(default_factory=list)
     finish_reason: FinishReason = "length"
     error: str = ""
+
+    def add(self, event: Event) -> None:
+        """Take in what happened to this choice."""
+        if event.token is not None:
+            self.ids.append(event.token)
+            self.logprobs.append(event.logprob)
+        self.text += event.text
+        if event.finish_reason is not None:
+            self.finish_reason, self.error = event.finish_reason, event.error
+
+
+def is_textual(request: Request) -> bool:
+    """Say whether the request's events carry text."""
+    return request.stream or bool(request.stop)

@@ -30,7 +30,7 @@ class Sampled:
 
 def uniforms(seed: int, index: int, count: int) -> np.ndarray:
     """Return `count` fp32 numbers in [0, 1) that depend on `seed` and choice `index` only."""
-    generator = np.random.Generator(np.random.Philox(key=[seed % 2**64, index]))
+    generator = np.random.Generator(np.random.Philox(key=np.array([seed % 2**64, index], dtype=np.uint64)))
     return np.minimum(generator.random(count, dtype=np.float32), _BELOW_ONE)
 
 
