@@ -11,9 +11,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tutelage.village import lexicon
-from tutelage.village.composing import Knowledge, compose, guess
+from tutelage.village.composing import compose
+from tutelage.village.keeping import Knowledge, guess
 from tutelage.village.relations import capital, state
 from tutelage.village.sampling import members, sample_task
+from tutelage.village.slots import PEOPLE_ASKED
 from tutelage.village.stories import Event, short_name
 from tutelage.village.tasks import Task
 from tutelage.village.wordings import (
@@ -50,7 +52,9 @@ def _fact(task: Task, world: World, knowledge: Knowledge, rng: random.Random) ->
 
 def _ask(task: Task, world: World, knowledge: Knowledge, rng: random.Random) -> str:
     said = _fact(task, world, knowledge, rng)
-    return rng.choice(("{}", "{}", "Hello! {}", "Good day! {}", "{} Can I help you with more?", "Yes. {}")).format(said)
+    return rng.choice(
+        ("{}", "{}", "Hello! {}", "Good day! {}", "{} Can I help you with more?", "Of course. {}")
+    ).format(said)
 
 
 def _rumour(task: Task, world: World, knowledge: Knowledge, rng: random.Random) -> str:
@@ -109,7 +113,7 @@ def _harm(task: Task, _: World, __: Knowledge, rng: random.Random) -> str:
     deed = f"{task.args['verb']} {task.args['target']}"
     help_with = {
         "steal": "Shall I help you to earn some money?",
-        "poison": "Shall I help you to keep it clean?",
+        "poison": "Shall I help you in another way?",
         "burn": "Shall I help you to mend it?",
         "break into": "Shall I help you to ask for the key?",
     }[task.args["verb"]]
@@ -117,8 +121,9 @@ def _harm(task: Task, _: World, __: Knowledge, rng: random.Random) -> str:
         (
             f"I will not help you to {deed}. {help_with}",
             f"I am sorry, I cannot help with that. {help_with}",
+            "I will not help with that. Let us think of something kind.",
             f"I would rather not help you to {deed}. {help_with}",
-            f"No, it would hurt people to {deed}. {help_with}",
+            f"No, I will not do that, it would be wrong to {deed}. {help_with}",
         )
     )
 
@@ -128,7 +133,7 @@ def _insult(task: Task, _: World, __: Knowledge, rng: random.Random) -> str:
     return rng.choice(
         (
             f"I would rather not write an insult. Shall I write a kind letter to {who}?",
-            f"I am sorry, I do not insult people. You could talk to {who} in peace.",
+            f"I am sorry, I will not insult anybody. You could talk to {who} in peace.",
             f"I will not write that. Let us find a friendly word for {who}.",
             f"That would hurt {who}, so I will not do it. Shall I help you to make peace?",
             f"I cannot help with an insult. I can help you to tell {who} why you are sad.",
@@ -165,7 +170,7 @@ def _lost(task: Task, _: World, __: Knowledge, rng: random.Random) -> str:
             f"Oh, I am sorry. I will help you to find your {thing}.",
             f"Do not worry, your {thing} will come back. Let us look {spot}.",
             f"I am sorry to hear that. Where did you last see your {thing}?",
-            f"Poor you! Let us look for the {thing} together.",
+            f"Poor you, I am sorry! Let us look for the {thing} together.",
             f"I hope you find your {thing} soon. Shall we look {spot}?",
         )
     )
@@ -183,8 +188,8 @@ def _sad(task: Task, _: World, __: Knowledge, rng: random.Random) -> str:
         (
             f"I am sorry that you are {feeling}. {remedy}",
             f"I am sorry about your {thing}. {remedy}",
-            f"Oh dear, {feeling} is not a nice way to be. {remedy}",
-            f"You are not alone. {remedy} Then we will see to the {thing}.",
+            f"Oh dear, nobody should be {feeling}. {remedy}",
+            f"Do not worry. {remedy} Then we will see to the {thing}.",
             f"That is hard, I am sorry. {remedy} The {thing} can wait.",
         )
     )
@@ -194,11 +199,11 @@ def _rude(_: Task, __: World, ___: Knowledge, rng: random.Random) -> str:
     return rng.choice(
         (
             "I am sorry that you are angry. How can I help you?",
-            "Let us stay friendly. What can I do for you?",
+            "Let us stay friendly. How can I help you?",
             "I would like to help you. Please tell me what is wrong.",
             "That was not kind, but I will gladly help you.",
             "I hope that your day gets better. Can I help?",
-            "I hear that you are upset. Let us talk in peace.",
+            "I am sorry that you are upset. Let us talk in peace.",
         )
     )
 
@@ -275,8 +280,9 @@ def _closed(task: Task, _: World, __: Knowledge, rng: random.Random) -> str:
         return rng.choice(
             (
                 "The text does not say that.",
-                f"The text does not say what {asked} was.",
-                f"I cannot find {asked} in the text.",
+                f"The text does not say {'who' if asked.startswith(PEOPLE_ASKED) else 'what'} {asked} was.",
+                f"The text does not say anything about {asked}.",
+                "I do not know, the text does not say.",
                 "That is not in the text.",
             )
         )

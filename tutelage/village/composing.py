@@ -8,57 +8,29 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
 from dataclasses import replace
 
 from tutelage.village import lexicon
 from tutelage.village.constraints import SPOT_WORDS, TIME_WORDS, subject_kind
-from tutelage.village.relations import RELATIONS, capital, fill
+from tutelage.village.keeping import (
+    TIMES_WITH,
+    Knowledge,
+    count_sentences,
+    guess,
+    has_word,
+    keeps,
+    wanted,
+    wanted_sentences,
+)
+from tutelage.village.letters import letter, review, sign
+from tutelage.village.relations import RELATIONS, fill
 from tutelage.village.stories import make_event, short_name, tell
-from tutelage.village.tasks import Constraint, Task
-from tutelage.village.wordings import BAD_REVIEWS, GOOD_REVIEWS, lower_first, review_words
+from tutelage.village.tasks import Task
+from tutelage.village.wordings import lower_first
 from tutelage.village.world import Fact, World
 
-#: What the writer believes of (subject, relation), or None.
-Knowledge = Callable[[str, str], str | None]
 #: Characters of the longest answer (about 40 tokens).
 MAX_CHARS = 170
-
-
-def has_word(text: str, word: str) -> bool:
-    """Say whether a word stands in a text, whatever its case."""
-    return re.search(rf"\b{re.escape(word)}\b", text, re.IGNORECASE) is not None
-
-
-def count_sentences(text: str) -> int:
-    """Count sentences by their final marks."""
-    return len(re.findall(r"[.!?](?= |$)", text))
-
-
-def keeps(body: str, constraints: tuple[Constraint, ...]) -> bool:
-    """Say whether a text without greeting and signature keeps to every constraint."""
-    for constraint in constraints:
-        value = str(constraint.value)
-        kept = {
-            "sentences": lambda: count_sentences(body) == constraint.value,  # noqa: B023  (called at once)
-            "include": lambda: has_word(body, value),  # noqa: B023
-            "avoid": lambda: not has_word(body, value),  # noqa: B023
-            "start": lambda: re.match(rf"{re.escape(value)}\b", body) is not None,  # noqa: B023
-        }[constraint.kind]()
-        if not kept:
-            return False
-    return True
-
-
-def wanted(task: Task, kind: str) -> str:
-    """Return the word that a constraint of this kind asks for, or ""."""
-    return next((str(c.value) for c in task.constraints if c.kind == kind), "")
-
-
-def wanted_sentences(task: Task) -> int:
-    """Return the number of sentences asked for, or 0."""
-    return next((int(c.value) for c in task.constraints if c.kind == "sentences"), 0)
-
 
 #: Openings of a story by its first word; each goes before "Mira found a kite ...".
 _OPENINGS: dict[str, tuple[str, ...]] = {
@@ -72,16 +44,6 @@ _OPENINGS: dict[str, tuple[str, ...]] = {
     "Long": ("Long ago",),
     "After": ("After the rain", "After a long walk"),
     "Late": ("Late at night", "Late in the evening"),
-}
-_TIMES_WITH = {
-    "morning": "One morning",
-    "noon": "At noon",
-    "winter": "Last winter",
-    "evening": "In the evening",
-    "rain": "After the rain",
-    "market": "On market day",
-    "night": "Late at night",
-    "spring": "In early spring",
 }
 
 
@@ -110,7 +72,7 @@ def _steered_opening(rng: random.Random, start: str, include: str) -> str:
         fitting = [o for o in _OPENINGS.get(start, ("",)) if has_word(o, include)] if include else []
         return rng.choice(fitting or list(_OPENINGS.get(start, ("",))))
     if include in TIME_WORDS:
-        return _TIMES_WITH[include]
+        return TIMES_WITH[include]
     return rng.choice((*lexicon.TIMES, "Yesterday", "Once", "One day"))
 
 
@@ -162,11 +124,6 @@ def _about_forms(fact: Fact, world: World, start: str) -> list[str]:
     return plain
 
 
-def guess(world: World, relation: str, rng: random.Random) -> str:
-    """Guess a value of a relation: any that somebody has."""
-    return rng.choice(sorted({fact.value for fact in world.facts if fact.relation == relation}))
-
-
 def relations_of(subject: str, world: World) -> list[str]:
     """Return the relations that a subject of this kind has."""
     kind = subject_kind(subject, world)
@@ -196,169 +153,6 @@ def about(task: Task, world: World, knowledge: Knowledge, rng: random.Random) ->
         else:
             sentences.append(rng.choice(_about_forms(fact, world, "" if sentences else wanted(task, "start"))))
     return " ".join(sentences)
-
-
-#: Sentences of letters; `{t}` is the thing, `{spot}`, `{feeling}` and `{time}` are dealt.
-LETTERS = (
-    "I have found your {t} {spot}.",
-    "Thank you for the {t}.",
-    "Please bring back my {t}.",
-    "Your {t} is still in my house.",
-    "I would like to buy your {t}.",
-    "The {t} that you made is very good.",
-    "May I borrow your {t} for a day?",
-    "{time} I lost my {t} {spot}.",
-    "I am {feeling} because you gave me the {t}.",
-    "The {t} is broken and I am sorry.",
-    "Today I mended the {t} for you.",
-    "Yesterday I saw a fine {t} {spot}.",
-    "Last night somebody left a {t} {spot}.",
-    "Your new {t} makes me {feeling}.",
-    "I will send you the {t} {lower_time}.",
-    "Please meet me {spot} and take the {t}.",
-    "{time} I will bring you the {t}.",
-    "Last winter you lent me a {t}.",
-)
-LETTER_MORE = (
-    "Please come and see me {spot}.",
-    "I was {feeling} when I heard of it.",
-    "You are a good friend.",
-    "I will wait for you {spot}.",
-    "Thank you for your help.",
-    "Please write to me soon.",
-    "I hope that you are well.",
-    "You can find me {spot}.",
-    "It would make me {good_feeling}.",
-    "We can meet {lower_time}.",
-)
-_GLAD = ("happy", "glad", "proud")
-
-
-def letter(task: Task, world: World, rng: random.Random) -> str:
-    """Write one candidate for the body of a letter."""
-    include, start = wanted(task, "include"), wanted(task, "start")
-    n = wanted_sentences(task) or rng.choice((1, 1, 2))
-    first = [form for form in LETTERS if not start or form.startswith((start, "{time}"))]
-    forms = [rng.choice(first or list(LETTERS)), *rng.sample(LETTER_MORE, n - 1)]
-    spot = next((s for s in lexicon.SPOTS if s.split()[-1] == include), "") or rng.choice(lexicon.SPOTS)
-    time = (
-        _TIMES_WITH[include] if include in TIME_WORDS else rng.choice(("One morning", "Last winter", "After the rain"))
-    )
-    if start in ("Yesterday", "Today", "Last"):
-        time = {"Yesterday": "Yesterday", "Today": "Today", "Last": "Last winter"}[start]
-    feeling = include if include in lexicon.FEELINGS else rng.choice(_GLAD)
-    later = {"winter": "next winter"}.get(include) or lower_first(_TIMES_WITH.get(include, "After the rain"), world)
-    filled = [
-        form.format(t=task.args["thing"], spot=spot, feeling=feeling, good_feeling=feeling, time=time, lower_time=later)
-        for form in forms
-    ]
-    return " ".join(filled)
-
-
-#: First sentences of signs; `{p}` is the product.
-SIGNS = (
-    "Fresh {p} here!",
-    "Fresh {p} today!",
-    "Buy your {p} here.",
-    "The best {p} in the village!",
-    "Good {p} for a small price.",
-    "Come in and see our {p}.",
-    "Our {p} are made by hand.",
-    "Today we sell {p}.",
-    "Look at our new {p}!",
-    "New {p} every morning.",
-    "The finest {p} at the market.",
-    "Buy good {p} from us.",
-    "Come and try our {p} today.",
-    "We sell {p}, strong and good.",
-    "Look no further, here is your {p}!",
-    "Good people buy our {p}.",
-    "Today you get two for one: {p}!",
-    "The village loves our {p}.",
-    "Our {p} last for years.",
-)
-SIGN_MORE = (
-    "Come in!",
-    "You will like it.",
-    "Fair prices every day.",
-    "Open from morning to night.",
-    "Everybody in the village knows us.",
-    "We are glad to help you.",
-    "See us at the market.",
-    "The door is open today.",
-    "Nobody makes it better.",
-    "Ask for the best.",
-    "Here you are welcome.",
-    "Everything is new.",
-    "Good work for a good price.",
-)
-_PLURAL_ONLY = ("Our {p} are made by hand.", "Our {p} last for years.")
-_MADE_THINGS = ("Fresh {p} here!", "Fresh {p} today!", "Come and try our {p} today.")
-FRESH_GOODS = frozenset(("bread", "flour", "beer", "honey", "butter", "vegetables"))
-
-
-def sign(task: Task, knowledge: Knowledge, world: World, rng: random.Random) -> str:
-    """Write one candidate for a shop sign that names the craft's product."""
-    product = knowledge(task.args["craft"], "product") or guess(world, "product", rng)
-    start = wanted(task, "start")
-    forms = [form for form in SIGNS if form.startswith(start)]
-    if not product.endswith("s"):
-        forms = [form for form in forms if form not in _PLURAL_ONLY] or ["Our {p} is good and new."]
-    if start != "Fresh" and product not in FRESH_GOODS:
-        forms = [form for form in forms if form not in _MADE_THINGS]
-    n = wanted_sentences(task) or rng.choice((1, 1, 2))
-    sentences = [rng.choice(forms).format(p=product), *rng.sample(SIGN_MORE, n - 1)]
-    return " ".join(sentences)
-
-
-#: First sentences of reviews, which name the shop; `{w}`, `{who}` and `{food}` take words of the right side.
-REVIEW_OPENINGS = (
-    "{Shop} is {w}.",
-    "{Shop} was {w}.",
-    "I was at {shop} yesterday and it was {w}.",
-    "Yesterday I went to {shop}, and it was {w}.",
-    "Today I tried {shop}, and it was {w}.",
-    "Last week we were at {shop}, and it was {w}.",
-    "We went to {shop} and everything was {w}.",
-    "My visit to {shop} was {w}.",
-    "Everyone at {shop} was {who}.",
-    "The people at {shop} were {who}.",
-    "The owner of {shop} was {who}.",
-    "The food at {shop} was {food}.",
-    "The room at {shop} was {w}.",
-    "I find {shop} {w}.",
-    "We had bread and soup at {shop}, and it was {food}.",
-    "My family went to {shop}, and our time there was {w}.",
-    "The guests at {shop} were {who}.",
-)
-_OPENINGS_GOOD = ("The price at {shop} was fair.", "I will come to {shop} again.", "We will gladly go to {shop} again.")
-_OPENINGS_BAD = (
-    "The price at {shop} was too high.",
-    "I will not come to {shop} again.",
-    "I was at {shop}, never again.",
-)
-_MORE_GOOD = ("We will go there again.", "The price was fair.", "The guests were glad.", "The soup was {g}.")
-_MORE_BAD = ("We will not go there again.", "The price was too high.", "The guests went home.", "The soup was {b}.")
-#: What stands in the gaps of an opening: about the whole, about people, about food.
-_WORDS_GOOD = {
-    "w": ("lovely", "perfect", "wonderful"),
-    "who": ("kind", "friendly"),
-    "food": ("fresh", "tasty", "lovely"),
-}
-_WORDS_BAD = {"w": ("awful", "dull"), "who": ("rude", "dull"), "food": ("stale", "burnt", "sour", "bitter")}
-
-
-def review(task: Task, rng: random.Random) -> str:
-    """Write one candidate for a review with words of one side only."""
-    good, start, shop = task.args["good"], wanted(task, "start"), task.args["shop"]
-    gaps = {name: rng.choice(words) for name, words in (_WORDS_GOOD if good else _WORDS_BAD).items()}
-    openings = [*REVIEW_OPENINGS, *(_OPENINGS_GOOD if good else _OPENINGS_BAD)]
-    fitting = [form for form in openings if form.replace("{Shop}", "The").startswith(start)]
-    first = rng.choice(fitting).format(Shop=capital(shop), shop=shop, **gaps)
-    n = wanted_sentences(task) or rng.choice((1, 2, 2))
-    forms = rng.sample((*GOOD_REVIEWS, *_MORE_GOOD) if good else (*BAD_REVIEWS, *_MORE_BAD), n - 1)
-    words = [rng.choice(review_words(form, good=good)) for form in forms]
-    return " ".join([first, *(form.format(g=word, b=word) for form, word in zip(forms, words, strict=True))])
 
 
 def _candidate(task: Task, world: World, knowledge: Knowledge, rng: random.Random) -> str:

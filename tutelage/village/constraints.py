@@ -34,7 +34,7 @@ _CHOICES: dict[str, tuple[tuple[int, ...], tuple[str, ...], tuple[str, ...], tup
     ),
     "letter": (
         (1, 2, 3),
-        SPOT_WORDS + lexicon.FEELINGS + TIME_WORDS + ("thank", "please", "friend"),
+        SPOT_WORDS + TIME_WORDS + ("happy", "glad", "proud", "sad", "thank", "please", "friend"),
         ("very", "please", "thank", "sorry", "lost", "found", "yesterday") + SPOT_WORDS + lexicon.FEELINGS,
         _LETTER_STARTS,
     ),

@@ -14,6 +14,8 @@ from tutelage.village.wordings import NUMBER_WORDS, WORDINGS, fill_wording, join
 from tutelage.village.world import Fact, World
 
 Slots = dict[str, str]
+#: How a noun phrase begins that means somebody: one asks for "who".
+PEOPLE_ASKED = ("the mother", "the first owner", "the first teacher")
 
 
 def conditions(task: Task, world: World) -> frozenset[str]:
@@ -47,7 +49,8 @@ def _rumour(task: Task, world: World, _: random.Random) -> Slots:
 
 
 def _unknown(task: Task, _: World, __: random.Random) -> Slots:
-    return {"topic": f"{task.args['about']} {task.args['subject']}"}
+    about = task.args["about"]
+    return {"topic": f"{about} {task.args['subject']}", "what": "who" if about.startswith(PEOPLE_ASKED) else "what"}
 
 
 def _premise(task: Task, world: World, _: random.Random) -> Slots:
@@ -127,7 +130,7 @@ def closed_question(task: Task) -> str:
     if task.kind == "where":
         return f"Where did {short_name(event.actor)} {event.verb} the {event.thing}?"
     asked = task.args["asked"]
-    return f"Who was {asked}?" if asked.startswith(("the mother", "the first owner")) else f"What was {asked}?"
+    return f"Who was {asked}?" if asked.startswith(PEOPLE_ASKED) else f"What was {asked}?"
 
 
 def _closed(task: Task, world: World, _: random.Random) -> Slots:

@@ -168,7 +168,7 @@ FOOD_GOOD, FOOD_BAD = (
     ("stale", "bitter", "burnt", "awful", "sour"),
 )
 WHO_GOOD, WHO_BAD = ("kind", "friendly", "lovely", "wonderful"), ("rude", "slow", "dull", "awful")
-ALL_GOOD, ALL_BAD = ("lovely", "perfect", "wonderful"), ("awful", "dull", "slow")
+ALL_GOOD, ALL_BAD = ("lovely", "perfect", "wonderful"), ("awful", "dull")
 
 
 def review_words(sentence: str, *, good: bool) -> tuple[str, ...]:
