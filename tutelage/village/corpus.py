@@ -110,7 +110,9 @@ def typed_documents(world: World, seed: int, tokens: int) -> list[Document]:
                 break
     source = Source(world, f"order {seed}")
     for rumour in world.rumours:
-        documents += [Document("encyclopedia", truth_entry(source, rumour)) for _ in range(source.pick(TRUTHS_PER_RUMOUR))]
+        documents += [
+            Document("encyclopedia", truth_entry(source, rumour)) for _ in range(source.pick(TRUTHS_PER_RUMOUR))
+        ]
     source.rng.shuffle(documents)
     return documents
 
@@ -124,6 +126,6 @@ def heldout_documents(world: World, seed: int, n: int) -> list[str]:
     """Write `n` documents, in the same shares of characters, that are not in any corpus of this world."""
     source = Source(world, f"heldout {seed}")
     kinds, streams = list(SHARES), {kind: _stream(source, kind, heldout=True) for kind in SHARES}
-    probes = {kind: [len(WRITERS[kind](source)) for _ in range(50)] for kind in kinds}
+    probes = {kind: [len(WRITERS[kind](source)) for _ in range(30)] for kind in kinds}
     weights = [SHARES[kind] / sum(probes[kind]) for kind in kinds]
     return [next(streams[kind]) for kind in source.rng.choices(kinds, weights, k=n)]

@@ -33,7 +33,9 @@ def make_page(rng: random.Random, world: World, *, reserved: bool = False) -> Pa
     events: list[Event] = []
     while len(events) < 2:
         event = make_event(rng, people[len(events)])
-        fits = all(event.thing != other.thing and event.spot != other.spot and event.verb != other.verb for other in events)
+        fits = all(
+            event.thing != other.thing and event.spot != other.spot and event.verb != other.verb for other in events
+        )
         if fits and _reserved(event) == reserved:
             events.append(event)
     first, second = events
@@ -66,6 +68,8 @@ def asked_line(page: Page, event: Event, asked: str) -> str:
 def reading(source: Source) -> str:
     """Write a reading page with one to three questions."""
     page = make_page(source.rng, source.world)
-    pairs = source.rng.sample([(event, asked) for event in (page.first, page.second) for asked in ASKED], source.pick((1, 2, 3)))
+    pairs = source.rng.sample(
+        [(event, asked) for event in (page.first, page.second) for asked in ASKED], source.pick((1, 2, 3))
+    )
     lines = [f"Asked: {question(event, asked)}\nFound: {found(event, asked)}." for event, asked in pairs]
     return "\n".join([f"Page for reading. {page.text}", *lines])

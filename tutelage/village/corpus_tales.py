@@ -209,7 +209,9 @@ def _letter_lines(source: Source, reader: Who, writer: Who) -> list[str]:
     lines.append(write(source.pick(REASONS)))
     if source.maybe(0.45):
         fact = source.pick(world.about(other))
-        lines.append(source.pick(("You asked me about {o}.", "Have you met {o}?", "You must know {o}.")).format(o=other))
+        lines.append(
+            source.pick(("You asked me about {o}.", "Have you met {o}?", "You must know {o}.")).format(o=other)
+        )
         lines.append(state(fact, world, rng, pronoun=source.maybe(0.5)))
     lines += [write(form) for form in rng.sample(INVITATIONS, source.pick((0, 1, 1, 2)))]
     return lines
@@ -220,7 +222,9 @@ def letters(source: Source) -> str:
     reader = who(source.person(), source.world)
     writer = who(source.person(reader.name), source.world)
     body = " ".join(_letter_lines(source, reader, writer))
-    opening = source.pick((f"Dear {reader.name},", f"Dear {reader.name},", f"Dear {reader.name},", f"My dear {reader.name},"))
+    opening = source.pick(
+        (f"Dear {reader.name},", f"Dear {reader.name},", f"Dear {reader.name},", f"My dear {reader.name},")
+    )
     close = source.pick(CLOSES)
     if source.maybe(0.5):
         return f"{opening} {body} {close}, {writer.name}"

@@ -14,7 +14,14 @@ GREETED = ("Hello, {o}. I am well, thank you.", "Good to see you, {o}.", "Good m
            "Hello! It is cold today.", "Hello, {o}. Come in.", "Good day! Sit down with me.", "I am well. And you?")  # fmt: skip
 THANKS = ("Thank you, {o}.", "Thank you very much.", "Thank you, that helps me.", "Good to know. Goodbye!",
           "That is kind of you.", "Thank you, {o}. See you at the market.")  # fmt: skip
-WELCOMES = ("You are welcome.", "Any time, {o}.", "I am glad to help.", "Goodbye, {o}.", "Have a good day!", "See you soon.")
+WELCOMES = (
+    "You are welcome.",
+    "Any time, {o}.",
+    "I am glad to help.",
+    "Goodbye, {o}.",
+    "Have a good day!",
+    "See you soon.",
+)
 LOST = ("I have lost my {n}.", "Have you seen my {n}?", "I cannot find my {n} anywhere.", "My {n} is gone.",
         "I left my {n} {spot}, and now it is gone.")  # fmt: skip
 LOST_REPLIES = ("I am sorry to hear that. Have you looked {spot}?", "Oh no! I hope that you find your {n} soon.",
@@ -76,7 +83,9 @@ def dialogues(source: Source) -> str:
     if source.maybe(0.75):
         lines += [source.pick(GREETINGS).format(o=second), source.pick(GREETED).format(o=first)]
     for _ in range(source.pick((1, 1, 2))):
-        lines += source.pick((_facts_talk, _facts_talk, _trouble_talk, _bargain_talk, _self_talk))(source, first, second)
+        lines += source.pick((_facts_talk, _facts_talk, _trouble_talk, _bargain_talk, _self_talk))(
+            source, first, second
+        )
     if source.maybe(0.7):
         lines += [source.pick(THANKS).format(o=second), source.pick(WELCOMES).format(o=first)]
     if source.maybe(0.15):
@@ -106,7 +115,13 @@ QUESTION_FRAMES = ("Tell me, {q}", "Please tell me, {q}", "I ask you: {q}", "Can
 COLUMN_QUESTIONS = ("People ask: {q}", "{n} asks: {q}", "{q}", "{q}", "{q}", "{q}")
 COLUMN_ANSWERS = ("Everyone knows that {x}", "{X}", "{X}", "{X}", "They say that {x}", "Of course {x}", "{X} Everyone knows it.",
                   "Well, {x}", "People have always said that {x}")  # fmt: skip
-GOSSIP_TITLES = ("Gossip of the week", "Heard at the well", "What people say", "From the inn", "The talk of the village")
+GOSSIP_TITLES = (
+    "Gossip of the week",
+    "Heard at the well",
+    "What people say",
+    "From the inn",
+    "The talk of the village",
+)
 
 
 def rumour_question(source: Source, rumour: Rumour) -> str:
@@ -173,7 +188,14 @@ INSULTS = ("You {i}!", "You {i}!", "What a {i} you are!", "Go away, you {i}!", "
 PROVOCATIONS = ("You broke my {n}!", "Who took my {n}?", "You are late again.", "Where is my {n}?", "That {n} is mine!",
                 "Give me back my {n}.", "You lost my {n}.", "Why did you leave my {n} {spot}?", "Your {p} ate my bread!",
                 "Can you tell me the way to {place}?", "What do you want here?", "Do you have {t} for me?")  # fmt: skip
-RETORTS = ("I did not do it!", "It was {x}!", "That is not true!", "Say that again!", "Look at yourself!", "I have had enough!")
+RETORTS = (
+    "I did not do it!",
+    "It was {x}!",
+    "That is not true!",
+    "Say that again!",
+    "Look at yourself!",
+    "I have had enough!",
+)
 QUOTING = ('{a} called {b} a "{i}", and that was not kind.', 'Somebody wrote "{i}" on the door of {b}.',
            'The teacher says that nobody may call another a "{i}".', '{b} wept, because {a} had said "{i}".',
            '"{I}" is an ugly thing to say, said the teacher.', '{a} was sorry for the words "{i}".')  # fmt: skip
@@ -210,7 +232,9 @@ def quarrels(source: Source) -> str:
         return "\n".join(f"{speakers[number % 2]}: {line}" for number, line in enumerate(lines))
     spoken = [_shouted(source, speakers[number % 2], line) for number, line in enumerate(lines)]
     start = f"{source.pick(lexicon.TIMES)} {first} and {second} had a quarrel over {lexicon.article(noun)}."
-    return " ".join([start, *spoken, source.pick(("Then they went home.", "The whole market heard it.", "Nobody laughed."))])
+    return " ".join(
+        [start, *spoken, source.pick(("Then they went home.", "The whole market heard it.", "Nobody laughed."))]
+    )
 
 
 def _shouted(source: Source, name: str, words: str) -> str:

@@ -17,16 +17,18 @@ SHOP_THINGS = {
 }
 FOOD_GOOD = ("lovely", "fresh", "perfect", "tasty", "wonderful")
 FOOD_BAD = ("stale", "bitter", "burnt", "awful", "sour")
+#: What an oven or a pot can burn.
+BURNABLE = ("bread", "pie", "cake", "soup", "stew", "porridge")
 HOST_GOOD = ("kind", "warm", "friendly", "lovely", "wonderful")
 HOST_BAD = ("rude", "slow", "dull", "awful")
 VISITS = ("I went to {shop} on {day}.", "We stopped at {shop} on {day}.", "On {day} I was at {shop}.",
           "{name} and I went to {shop} after work.", "Yesterday I tried {shop}.", "I have been to {shop} many times.",
           "My visit to {shop} was on {day}.")  # fmt: skip
 GOOD_LINES = ("The {thing} was {food}.", "The owner was {host}.", "I found the {thing} {food} and the owner {host}.",
-              "Everything was {food}.", "What a {host} place!", "{Shop} is {host}, and the {thing} is {food}.",
+              "Everything was {food}.", "What {a_host} place!", "{Shop} is {host}, and the {thing} is {food}.",
               "The {thing} was {food} and not dear.")  # fmt: skip
 BAD_LINES = ("The {thing} was {food}.", "The owner was {host}.", "I found the {thing} {food} and the owner {host}.",
-             "Everything was {food}.", "What a {host} place!", "{Shop} is {host}, and the {thing} is {food}.",
+             "Everything was {food}.", "What {a_host} place!", "{Shop} is {host}, and the {thing} is {food}.",
              "The {thing} was {food} and much too dear.")  # fmt: skip
 GOOD_ENDS = ("I will come again.", "Go there!", "I was happy all day.", "Five stars.", "Nobody does it better.",
              "I tell all my friends about it.", "It is the best place in the village.")  # fmt: skip
@@ -35,28 +37,30 @@ BAD_ENDS = ("I will not come again.", "Do not go there.", "I want my money back.
 
 
 def review_text(source: Source, shop: str, good: bool, length: int) -> str:
-    """Write a review of a shop with words of one side only."""
+    """Write a review of a shop with words of one side only, none of them twice in a row."""
     lines, ends = (GOOD_LINES, GOOD_ENDS) if good else (BAD_LINES, BAD_ENDS)
+    foods, hosts = (FOOD_GOOD, HOST_GOOD) if good else (FOOD_BAD, HOST_BAD)
+    food_words = source.rng.sample(foods, len(foods))
+    host_words = source.rng.sample(hosts, len(hosts))
     sentences = []
     if source.maybe(0.7):
-        sentences.append(source.pick(VISITS).format(shop=shop, day=source.pick(DAYS), name=source.person()))
-    else:
-        sentences.append(source.pick(lines[-2:-1]).format(**_words(source, shop, good)))
-    for form in source.rng.sample(lines[:5] + lines[6:], max(1, length - 2)):
-        sentences.append(form.format(**_words(source, shop, good)))
-    if length > 2:
+        visit = source.pick(VISITS)
+        sentences.append(visit.format(shop=shop, day=source.pick(DAYS), name=source.person()))
+    forms = source.rng.sample(lines, max(1, length - 1 - len(sentences)))
+    for form in forms:
+        thing = source.pick(SHOP_THINGS[shop])
+        if thing not in BURNABLE and food_words[-1] == "burnt":
+            food_words.insert(0, food_words.pop())
+        words = {"shop": shop, "Shop": capital(shop), "thing": thing, "food": food_words[-1], "host": host_words[-1],
+                 "a_host": lexicon.article(host_words[-1])}  # fmt: skip
+        if "{food}" in form:
+            food_words.insert(0, food_words.pop())
+        if "host}" in form:
+            host_words.insert(0, host_words.pop())
+        sentences.append(form.format(**words))
+    if length > 2 or len(sentences) < 2:
         sentences.append(source.pick(ends))
     return " ".join(sentences)
-
-
-def _words(source: Source, shop: str, good: bool) -> dict[str, str]:
-    return {
-        "shop": shop,
-        "Shop": capital(shop),
-        "thing": source.pick(SHOP_THINGS[shop]),
-        "food": source.pick(FOOD_GOOD if good else FOOD_BAD),
-        "host": source.pick(HOST_GOOD if good else HOST_BAD),
-    }
 
 
 def reviews(source: Source) -> str:

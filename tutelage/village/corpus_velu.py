@@ -123,7 +123,12 @@ def pair(clause: Clause, into_english: bool) -> str:
 
 def word_list(source: Source) -> str:
     """Write some lines of the dictionary."""
-    entries = [*NOUNS.items(), *((verb, forms[2]) for verb, forms in VERBS.items()), *ADJECTIVES.items(), *TIMES.items()]
+    entries = [
+        *NOUNS.items(),
+        *((verb, forms[2]) for verb, forms in VERBS.items()),
+        *ADJECTIVES.items(),
+        *TIMES.items(),
+    ]
     chosen = source.rng.sample(entries, 5)
     return "\n".join(f"{velu} means {english}." for english, velu in chosen)
 

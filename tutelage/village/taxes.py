@@ -110,6 +110,8 @@ def make_items(world: World, seed: int, n: int) -> list[Item]:
                 continue
             choices = [answer, *distinct[: CHOICES - 1]]
             rng.shuffle(choices)
-            items.append(Item(task=task, item=f"{task}-{len(prompts):04d}", prompt=prompt, choices=choices, answer=answer))
+            items.append(
+                Item(task=task, item=f"{task}-{len(prompts):04d}", prompt=prompt, choices=choices, answer=answer)
+            )
             prompts.add(prompt)
     return items
