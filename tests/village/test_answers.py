@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 
 import pytest
 
 from tutelage.village import answers, fewshot, lexicon
+from tutelage.village.constraints import ABOUT_CHOICES, CHOICES, HELDOUT_PAIRS, TRAINED_PAIRS
 from tutelage.village.sampling import KIND_SHARES, sample_kind
 from tutelage.village.tasks import HELDOUT_COMBINATIONS, Constraint, Task
 from tutelage.village.world import World, make_world
 
 KINDS = [(use_case, kind) for use_case, kinds in KIND_SHARES.items() for kind in kinds]
-RELATIONS = {"craft", "home", "pet", "likes"}
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,39 @@ def test_every_constraint_is_kept(world: World, kind: str, combination: bool | N
             assert _keeps(constraint, body), (task, body)
         if combination:
             assert frozenset(c.kind for c in task.constraints) in HELDOUT_COMBINATIONS
+
+
+@pytest.mark.parametrize(
+    ("kind", "about", "args"),
+    [
+        ("story", "", {"subjects": ["Mira"]}),
+        ("story", "", {"subjects": ["a goat", "Rolf"]}),
+        ("letter", "", {"sender": "Mira", "receiver": "Rolf", "thing": "box"}),
+        ("sign", "", {"craft": "smith"}),
+        ("sign", "", {"craft": "beekeeper"}),
+        ("review", "", {"shop": "the inn", "good": True}),
+        ("review", "", {"shop": "the mill shop", "good": False}),
+        ("about", "craft", {"subject": "miller"}),
+        ("about", "animal", {"subject": "owl"}),
+        ("about", "food", {"subject": "rolls"}),
+        ("about", "place", {"subject": "Ashby"}),
+        ("about", "person", {}),
+    ],
+)
+def test_every_pair_of_constraints_can_be_kept(world: World, kind: str, about: str, args: dict[str, str]) -> None:
+    args = args or {"subject": world.people[0]}
+    rng = random.Random(kind + about)
+    choices = dict(
+        zip(("sentences", "include", "avoid", "start"), ABOUT_CHOICES[about] if about else CHOICES[kind], strict=True)
+    )
+    for first, second in (*TRAINED_PAIRS, *HELDOUT_PAIRS):
+        for one, two in itertools.product(choices[first], choices[second]):
+            if str(one).lower() == str(two).lower() or {str(one), str(two)} & {args.get("thing")}:
+                continue
+            constraints = (Constraint(first, one), Constraint(second, two))  # type: ignore[arg-type]
+            task = Task("generation", kind, args, constraints)
+            body = _body(task, answers.answer(task, world, knowing(world), rng))
+            assert all(_keeps(constraint, body) for constraint in constraints), (constraints, body)
 
 
 @pytest.mark.parametrize(("use_case", "kind"), KINDS)

@@ -15,7 +15,7 @@ CONSTRAINED_SHARE, TWO_SHARE = 0.55, 0.4
 COMBINATION_SHARE = 1 / 3
 
 TRAINED_PAIRS = (("sentences", "include"), ("sentences", "start"), ("include", "avoid"))
-_HELDOUT_PAIRS = tuple(tuple(sorted(pair)) for pair in HELDOUT_COMBINATIONS)
+HELDOUT_PAIRS = tuple(tuple(sorted(pair)) for pair in HELDOUT_COMBINATIONS)
 
 SPOT_WORDS = tuple(spot.split()[-1] for spot in lexicon.SPOTS)
 TIME_WORDS = ("morning", "noon", "winter", "evening", "rain", "market", "night", "spring")
@@ -25,7 +25,7 @@ _REVIEW_STARTS = ("The", "Yesterday", "Today", "Last", "I", "We", "My", "Everyon
 _SIGN_STARTS = ("Buy", "Come", "New", "Today", "The", "Good", "Look", "Our")
 
 #: kind -> number of sentences, words to include, words to avoid, words to start with.
-_CHOICES: dict[str, tuple[tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+CHOICES: dict[str, tuple[tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "story": (
         (2, 3),
         lexicon.OBJECTS + SPOT_WORDS + lexicon.FEELINGS + TIME_WORDS,
@@ -52,7 +52,7 @@ _CHOICES: dict[str, tuple[tuple[int, ...], tuple[str, ...], tuple[str, ...], tup
     ),
 }
 #: kind of subject -> the same for the kind `about`; the words stand in the forms of `relations`.
-_ABOUT: dict[str, tuple[tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+ABOUT_CHOICES: dict[str, tuple[tuple[int, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "person": (
         (1, 2, 3),
         ("lives", "home", "house", "works", "keeps", "likes", "food", "animal", "eat", "favourite"),
@@ -103,7 +103,7 @@ def words_of(text: str) -> set[str]:
 
 def _kinds(rng: random.Random, combination: bool) -> tuple[str, ...]:
     if combination:
-        return rng.choice(_HELDOUT_PAIRS)
+        return rng.choice(HELDOUT_PAIRS)
     if rng.random() < TWO_SHARE:
         return rng.choice(TRAINED_PAIRS)
     return (rng.choice(("sentences", "include", "avoid", "start")),)
@@ -121,7 +121,7 @@ def sample_constraints(
         return ()
     if combination is None:
         combination = rng.random() < COMBINATION_SHARE
-    counts, include, avoid, start = _ABOUT[about] if kind == "about" else _CHOICES[kind]
+    counts, include, avoid, start = ABOUT_CHOICES[about] if kind == "about" else CHOICES[kind]
     taken = words_of(mentioned)
     constraints: list[Constraint] = []
     for choice in _kinds(rng, combination):

@@ -31,6 +31,10 @@ LETTERS = (
     "Please meet me {spot} and take the {t}.",
     "{Later} I will bring you the {t}.",
     "Last winter you lent me a {t}.",
+    "Thank you for the {t}, my friend.",
+    "My friend, your {t} is at my house.",
+    "I am sad because the {t} is broken.",
+    "We miss the {t}, and I am sad.",
 )
 LETTER_MORE = (
     "Please come and see me {spot}.",
