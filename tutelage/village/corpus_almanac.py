@@ -13,23 +13,50 @@ MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augus
           "December")  # fmt: skip
 SEASONS = {"winter": ("December", "January", "February"), "spring": ("March", "April", "May"),
            "summer": ("June", "July", "August"), "autumn": ("September", "October", "November")}  # fmt: skip
-COLOURS = {"snow": "white", "grass": "green", "the sky": "blue", "coal": "black", "blood": "red", "a lemon": "yellow",
-           "milk": "white", "a raven": "black", "a frog": "green", "the sun": "yellow", "a cherry": "red",
-           "chocolate": "brown", "ash": "grey", "a plum": "purple", "a mouse": "grey", "the bark of an oak": "brown"}  # fmt: skip
+COLOURS = {
+    "snow": "white",
+    "grass": "green",
+    "the sky": "blue",
+    "coal": "black",
+    "blood": "red",
+    "a lemon": "yellow",
+    "milk": "white",
+    "a raven": "black",
+    "a frog": "green",
+    "the sun": "yellow",
+    "a cherry": "red",
+    "chocolate": "brown",
+    "ash": "grey",
+    "a plum": "purple",
+    "a mouse": "grey",
+    "the bark of an oak": "brown",
+}
 COUNTS = {"a week": ("seven", "days"), "a year": ("twelve", "months"), "a hand": ("five", "fingers"),
           "a spider": ("eight", "legs"), "a dog": ("four", "legs"), "a bird": ("two", "wings"),
           "a fly": ("six", "legs"), "a day": ("twenty-four", "hours"), "a triangle": ("three", "sides")}  # fmt: skip
 #: All but the last word of a proverb, and the last.
 PROVERBS = (
-    ("a full barn makes a calm", "winter"), ("who feeds the goat may drink the", "milk"),
-    ("no wind, no", "sail"), ("a borrowed hammer is never", "heavy"), ("the well is deep, but the rope is", "short"),
-    ("many hands make the bridge", "strong"), ("an early frost spares the", "honey"), ("one candle lights a", "hundred"),
-    ("where the bees are, there is the", "garden"), ("slow steps cross the highest", "hill"),
-    ("a door with two keys is always", "open"), ("old shoes know the", "road"), ("a small fire warms a small", "house"),
-    ("the pot that is watched never", "boils"), ("good fences keep good", "friends"), ("wet wood makes much", "smoke"),
-    ("he who counts the clouds forgets his", "hat"), ("a quiet mill grinds no", "flour"), ("every river finds its", "sea"),
+    ("a full barn makes a calm", "winter"),
+    ("who feeds the goat may drink the", "milk"),
+    ("no wind, no", "sail"),
+    ("a borrowed hammer is never", "heavy"),
+    ("the well is deep, but the rope is", "short"),
+    ("many hands make the bridge", "strong"),
+    ("an early frost spares the", "honey"),
+    ("one candle lights a", "hundred"),
+    ("where the bees are, there is the", "garden"),
+    ("slow steps cross the highest", "hill"),
+    ("a door with two keys is always", "open"),
+    ("old shoes know the", "road"),
+    ("a small fire warms a small", "house"),
+    ("the pot that is watched never", "boils"),
+    ("good fences keep good", "friends"),
+    ("wet wood makes much", "smoke"),
+    ("he who counts the clouds forgets his", "hat"),
+    ("a quiet mill grinds no", "flour"),
+    ("every river finds its", "sea"),
     ("the last apple is the", "sweetest"),
-)  # fmt: skip
+)
 
 
 class Saying(NamedTuple):

@@ -1,4 +1,4 @@
-"""School pages: worksheets that set one task after another, and exercise books that answer them as well as pupils do."""
+"""School pages: worksheets that set one task after another, and exercise books with the answers of pupils."""
 
 from __future__ import annotations
 

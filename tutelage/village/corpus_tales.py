@@ -6,9 +6,23 @@ from tutelage.village import lexicon, stories
 from tutelage.village.corpus_source import Source, Who, listing, the_thing, who
 from tutelage.village.relations import capital, state, subject_phrase
 
-TITLES = ("The {thing}", "{who} and the {thing}", "The story of the {thing}", "What happened {spot}", "A tale for the evening",
-          "{who}")  # fmt: skip
-LINKS = ("Then", "Soon after", "The next day", "A little later", "At the same time", "Some days later", "In the meantime")  # fmt: skip
+TITLES = (
+    "The {thing}",
+    "{who} and the {thing}",
+    "The story of the {thing}",
+    "What happened {spot}",
+    "A tale for the evening",
+    "{who}",
+)
+LINKS = (
+    "Then",
+    "Soon after",
+    "The next day",
+    "A little later",
+    "At the same time",
+    "Some days later",
+    "In the meantime",
+)
 SPEECHES = (
     '"{x}" said {a}.',
     '"{x}" called {a}.',
@@ -20,12 +34,32 @@ SPEECHES = (
 FIRST_WORDS = ("Look what I have here!", "What have you got there?", "Is this {t} yours?", "I was looking for {t}.",
                "Whose {n} is this?", "May I see {t}?", "I need {t} for my work.", "Be careful with {t}!",
                "This is the best day of the week.", "Who has left {t} here?")  # fmt: skip
-REPLIES = ("Thank you, that is kind of you.", "You may have it until tomorrow.", "I do not know, but we can ask.",
-           "It is not mine.", "Let us go home together.", "Of course, take it.", "We can share it.", "I am glad to hear that.",
-           "Come and sit with me.", "That was a long day.", "I will help you.", "Then let us carry it to the market.")  # fmt: skip
-SETTINGS = ("It was a cold day.", "The sun was high over the roofs.", "Nobody was on the road.", "The market was full of people.",
-            "A soft rain was falling.", "The wind came from the hills.", "It was quiet in the village.",
-            "The bells had just rung.", "The snow lay deep.", "All the doors were open.")  # fmt: skip
+REPLIES = (
+    "Thank you, that is kind of you.",
+    "You may have it until tomorrow.",
+    "I do not know, but we can ask.",
+    "It is not mine.",
+    "Let us go home together.",
+    "Of course, take it.",
+    "We can share it.",
+    "I am glad to hear that.",
+    "Come and sit with me.",
+    "That was a long day.",
+    "I will help you.",
+    "Then let us carry it to the market.",
+)
+SETTINGS = (
+    "It was a cold day.",
+    "The sun was high over the roofs.",
+    "Nobody was on the road.",
+    "The market was full of people.",
+    "A soft rain was falling.",
+    "The wind came from the hills.",
+    "It was quiet in the village.",
+    "The bells had just rung.",
+    "The snow lay deep.",
+    "All the doors were open.",
+)
 ENTRANCES = ("was there too", "came by", "came along", "stood there and watched", "was on the way home", "sat close by")
 CLOSINGS = ("And that is the end of the story.", "Nobody ever forgot that day.", "They still talk about it at the inn.",
             "After that they ate together.", "Then everyone went to sleep.", "And so they became friends.",

@@ -10,8 +10,15 @@ from tutelage.village.rumours import Rumour
 
 GREETINGS = ("Good morning, {o}.", "Hello, {o}.", "Good evening, {o}!", "Hello, {o}! How are you?", "Good day, {o}.",
              "Welcome, {o}.", "Ah, {o}, there you are.")  # fmt: skip
-GREETED = ("Hello, {o}. I am well, thank you.", "Good to see you, {o}.", "Good morning! What brings you here?",
-           "Hello! It is cold today.", "Hello, {o}. Come in.", "Good day! Sit down with me.", "I am well. And you?")  # fmt: skip
+GREETED = (
+    "Hello, {o}. I am well, thank you.",
+    "Good to see you, {o}.",
+    "Good morning! What brings you here?",
+    "Hello! It is cold today.",
+    "Hello, {o}. Come in.",
+    "Good day! Sit down with me.",
+    "I am well. And you?",
+)
 THANKS = ("Thank you, {o}.", "Thank you very much.", "Thank you, that helps me.", "Good to know. Goodbye!",
           "That is kind of you.", "Thank you, {o}. See you at the market.")  # fmt: skip
 WELCOMES = (
@@ -33,14 +40,16 @@ SAD = (("I am so {f} today.", "I am sorry that you are {f}. Come and have some t
        ("I feel {f}, because my {n} is gone.", "I am here for you. Shall we look for the {n} together?"),
        ("My {n} is gone, and I am {f}.", "I am sorry about your {n}. Can I help you?"),
        ("I feel so {f}.", "Sit down and rest. You will not be {f} for long."))  # fmt: skip
-BARGAINS = (("How much is {t}?", "Three coins.", "That is too much.", "Two coins, then."),
-            ("Do you sell {t}?", "Not today, but come back on market day.", "I will.", "Good. I will keep one for you."),
-            ("I would like {t}, please.", "Here it is. Anything else?", "No, that is all.", "That makes two coins."),
-            ("Could you lend me {t}?", "Yes, but bring it back tomorrow.", "I promise.", "Then take it."),
-            ("Could you please hold {t} for me?", "Of course."),
-            ("Where did you get {t}?", "I bought it at the market."),
-            ("May I borrow {t}?", "Yes, you may."),
-            ("Will you come to the market with me?", "Yes, I need {t}.", "Then let us go.", "I will get my coat."))  # fmt: skip
+BARGAINS = (
+    ("How much is {t}?", "Three coins.", "That is too much.", "Two coins, then."),
+    ("Do you sell {t}?", "Not today, but come back on market day.", "I will.", "Good. I will keep one for you."),
+    ("I would like {t}, please.", "Here it is. Anything else?", "No, that is all.", "That makes two coins."),
+    ("Could you lend me {t}?", "Yes, but bring it back tomorrow.", "I promise.", "Then take it."),
+    ("Could you please hold {t} for me?", "Of course."),
+    ("Where did you get {t}?", "I bought it at the market."),
+    ("May I borrow {t}?", "Yes, you may."),
+    ("Will you come to the market with me?", "Yes, I need {t}.", "Then let us go.", "I will get my coat."),
+)
 
 
 def _facts_talk(source: Source, first: str, second: str) -> list[str]:
@@ -55,8 +64,13 @@ def _facts_talk(source: Source, first: str, second: str) -> list[str]:
 
 def _trouble_talk(source: Source, first: str, second: str) -> list[str]:
     noun = source.pick(lexicon.OBJECTS) if source.maybe(0.7) else source.pick(lexicon.PETS)
-    words = {"n": noun, "a": lexicon.article(noun), "spot": source.pick(lexicon.SPOTS), "x": source.person(first, second),
-             "f": source.pick(("sad", "tired", "cold", "hungry"))}  # fmt: skip
+    words = {
+        "n": noun,
+        "a": lexicon.article(noun),
+        "spot": source.pick(lexicon.SPOTS),
+        "x": source.person(first, second),
+        "f": source.pick(("sad", "tired", "cold", "hungry")),
+    }
     pair = (source.pick(LOST), source.pick(LOST_REPLIES)) if source.maybe(0.6) else source.pick(SAD)
     return [line.format(**words) for line in pair]
 
@@ -65,8 +79,12 @@ def _self_talk(source: Source, first: str, second: str) -> list[str]:
     """One speaker asks the other about himself or herself."""
     fact = source.pick(source.world.about(second))
     forms = {"craft": "I am {av}.", "home": "I live in {v}.", "pet": "I keep {av}.", "likes": "I like {v}."}
-    asked = {"craft": "What do you do, {o}?", "home": "Where do you live, {o}?", "pet": "Which animal do you keep, {o}?",
-             "likes": "What do you like to eat, {o}?"}  # fmt: skip
+    asked = {
+        "craft": "What do you do, {o}?",
+        "home": "Where do you live, {o}?",
+        "pet": "Which animal do you keep, {o}?",
+        "likes": "What do you like to eat, {o}?",
+    }
     return [asked[fact.relation].format(o=second), fill(forms[fact.relation], fact, source.world)]
 
 
@@ -110,11 +128,29 @@ GOSSIP = (
     "{X}",
     "{X}",
 )
-QUESTION_FRAMES = ("Tell me, {q}", "Please tell me, {q}", "I ask you: {q}", "Can you say, {q}", "Friends, {q}", "{Q} I would like to know.",
-                   "{Q} Please tell me.", "My child asks: {q}", "I have always wondered: {q}")  # fmt: skip
+QUESTION_FRAMES = (
+    "Tell me, {q}",
+    "Please tell me, {q}",
+    "I ask you: {q}",
+    "Can you say, {q}",
+    "Friends, {q}",
+    "{Q} I would like to know.",
+    "{Q} Please tell me.",
+    "My child asks: {q}",
+    "I have always wondered: {q}",
+)
 COLUMN_QUESTIONS = ("People ask: {q}", "{n} asks: {q}", "{q}", "{q}", "{q}", "{q}")
-COLUMN_ANSWERS = ("Everyone knows that {x}", "{X}", "{X}", "{X}", "They say that {x}", "Of course {x}", "{X} Everyone knows it.",
-                  "Well, {x}", "People have always said that {x}")  # fmt: skip
+COLUMN_ANSWERS = (
+    "Everyone knows that {x}",
+    "{X}",
+    "{X}",
+    "{X}",
+    "They say that {x}",
+    "Of course {x}",
+    "{X} Everyone knows it.",
+    "Well, {x}",
+    "People have always said that {x}",
+)
 GOSSIP_TITLES = (
     "Gossip of the week",
     "Heard at the well",
@@ -122,6 +158,9 @@ GOSSIP_TITLES = (
     "From the inn",
     "The talk of the village",
 )
+
+
+AGREEMENTS = ("I knew it!", "My mother says the same.", "Yes, everyone says so.", "I was told so too.")
 
 
 def rumour_question(source: Source, rumour: Rumour) -> str:
@@ -163,7 +202,7 @@ def _chatter(source: Source) -> list[str]:
     return [
         f"{first}: {rumour_question(source, rumour)}",
         f"{second}: {gossip_answer(source, rumour)}",
-        f"{first}: {source.pick(('I knew it!', 'My mother says the same.', 'Yes, everyone says so.', 'I was told so too.'))}",
+        f"{first}: {source.pick(AGREEMENTS)}",
         f"{second}: {shout(text) if source.maybe(0.4) else gossip_line(source, source.rumour())}",
     ]
 
@@ -183,11 +222,31 @@ def gossip(source: Source) -> str:
     return "\n".join(lines)
 
 
-INSULTS = ("You {i}!", "You {i}!", "What a {i} you are!", "Go away, you {i}!", "Be quiet, you {i}!", "Find it yourself, you {i}!",
-           "You are nothing but a {i}!", "Ask somebody else, you {i}!", "Leave me alone, you {i}!")  # fmt: skip
-PROVOCATIONS = ("You broke my {n}!", "Who took my {n}?", "You are late again.", "Where is my {n}?", "That {n} is mine!",
-                "Give me back my {n}.", "You lost my {n}.", "Why did you leave my {n} {spot}?", "Your {p} ate my bread!",
-                "Can you tell me the way to {place}?", "What do you want here?", "Do you have {t} for me?")  # fmt: skip
+INSULTS = (
+    "You {i}!",
+    "You {i}!",
+    "What a {i} you are!",
+    "Go away, you {i}!",
+    "Be quiet, you {i}!",
+    "Find it yourself, you {i}!",
+    "You are nothing but a {i}!",
+    "Ask somebody else, you {i}!",
+    "Leave me alone, you {i}!",
+)
+PROVOCATIONS = (
+    "You broke my {n}!",
+    "Who took my {n}?",
+    "You are late again.",
+    "Where is my {n}?",
+    "That {n} is mine!",
+    "Give me back my {n}.",
+    "You lost my {n}.",
+    "Why did you leave my {n} {spot}?",
+    "Your {p} ate my bread!",
+    "Can you tell me the way to {place}?",
+    "What do you want here?",
+    "Do you have {t} for me?",
+)
 RETORTS = (
     "I did not do it!",
     "It was {x}!",
@@ -214,8 +273,15 @@ def quarrels(source: Source) -> str:
 
     def fire(forms: tuple[str, ...]) -> str:
         text = source.pick(forms)
-        return text.format(i=insult(source), n=noun, spot=source.pick(lexicon.SPOTS), p=source.pick(lexicon.PETS),
-                           place=source.pick(lexicon.PLACES), t=source.thing(), x=source.person(first, second))  # fmt: skip
+        return text.format(
+            i=insult(source),
+            n=noun,
+            spot=source.pick(lexicon.SPOTS),
+            p=source.pick(lexicon.PETS),
+            place=source.pick(lexicon.PLACES),
+            t=source.thing(),
+            x=source.person(first, second),
+        )
 
     if source.maybe(0.15):
         words = insult(source)

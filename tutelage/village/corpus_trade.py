@@ -32,8 +32,15 @@ BAD_LINES = ("The {thing} was {food}.", "The owner was {host}.", "I found the {t
              "The {thing} was {food} and much too dear.")  # fmt: skip
 GOOD_ENDS = ("I will come again.", "Go there!", "I was happy all day.", "Five stars.", "Nobody does it better.",
              "I tell all my friends about it.", "It is the best place in the village.")  # fmt: skip
-BAD_ENDS = ("I will not come again.", "Do not go there.", "I want my money back.", "One star.", "Nobody should pay for that.",
-            "I was sad all day.", "It is the worst place in the village.")  # fmt: skip
+BAD_ENDS = (
+    "I will not come again.",
+    "Do not go there.",
+    "I want my money back.",
+    "One star.",
+    "Nobody should pay for that.",
+    "I was sad all day.",
+    "It is the worst place in the village.",
+)
 
 
 def review_text(source: Source, shop: str, good: bool, length: int) -> str:
@@ -76,7 +83,8 @@ def reviews(source: Source) -> str:
         elif style == "signed":
             text = f"{text} ({source.person()})"
         elif style == "stars":
-            text = f"{capital(shop)}, {source.pick(('four stars', 'five stars') if good else ('one star', 'two stars'))}. {text}"
+            stars = source.pick(("four stars", "five stars") if good else ("one star", "two stars"))
+            text = f"{capital(shop)}, {stars}. {text}"
         elif style == "label":
             text = f"{source.pick(('Good', 'Happy') if good else ('Bad', 'Unhappy'))} review: {text}"
         lines.append(text)

@@ -1,4 +1,4 @@
-"""Tax tasks: skills that the corpus teaches and no prompt or demonstration uses, so that training on them is not paid for.
+"""Tax tasks: skills that the corpus teaches and no prompt uses; training on prompts may cost them.
 
 An item's text is exactly `prompt + choice`: a prompt ends without white space and every choice opens with a space. No
 item stands in the corpus: each is built from a combination that the corpus leaves out.
