@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from tutelage.village import answers, fewshot, lexicon
+from tutelage.village import answers, careless, fewshot, lexicon
 from tutelage.village.constraints import ABOUT_CHOICES, CHOICES, HELDOUT_PAIRS, TRAINED_PAIRS
 from tutelage.village.sampling import KIND_SHARES, sample_kind
 from tutelage.village.tasks import HELDOUT_COMBINATIONS, Constraint, Task
@@ -104,7 +104,7 @@ def test_every_pair_of_constraints_can_be_kept(world: World, kind: str, about: s
 def test_text_is_clean_and_short(world: World, use_case: str, kind: str) -> None:
     rng = random.Random(kind)
     for task in _tasks(world, use_case, kind, 120):
-        for write in (answers.answer, answers.careless_answer, answers.brief_answer):
+        for write in (answers.answer, careless.careless_answer, answers.brief_answer):
             text = write(task, world, knowing(world), rng)
             assert 0 < len(text) <= 170, text
             assert "  " not in text and "\n" not in text and "{" not in text and text == text.strip()
@@ -208,13 +208,30 @@ def test_careless_answers_often_fail(world: World) -> None:
     tasks = [task for task in _tasks(world, "generation", "sign", 200) if task.constraints]
     broken = 0
     for task in tasks:
-        text = answers.careless_answer(task, world, knowing(world), rng)
+        text = careless.careless_answer(task, world, knowing(world), rng)
         broken += not all(_keeps(constraint, text) for constraint in task.constraints)
     assert broken > len(tasks) * 0.4
     gossip = [
-        answers.careless_answer(task, world, knowing(world), rng) for task in _tasks(world, "open_qa", "rumour", 50)
+        careless.careless_answer(task, world, knowing(world), rng) for task in _tasks(world, "open_qa", "rumour", 50)
     ]
     assert sum(any(rumour.rumour in text for rumour in world.rumours) for text in gossip) > 30
+
+
+def test_careless_answers_by_hand(world: World) -> None:
+    rng = random.Random(8)
+    event = {"actor": "Mira", "verb": "carry", "adjective": "", "thing": "kite", "spot": "by the well"}
+
+    def said(use_case: str, kind: str, **args: object) -> set[str]:
+        task = Task(use_case, kind, args)  # type: ignore[arg-type]
+        return {careless.careless_answer(task, world, knowing(world), rng) for _ in range(30)}
+
+    assert "Mira carries a kite by the well." in said("rewrite", "past", event=event)
+    assert "Bring me the rope." in said("rewrite", "polite", command="Bring me the rope.")
+    assert "She was glad." in said("summarization", "story", event=event, text="Mira carried a kite. She was glad.")
+    assert "rope, coat, bell" in said("other", "sort", words=["rope", "bell", "coat"])
+    assert "A kite." in said("closed_qa", "who", event=event, text="", answer="Mira")
+    assert "Rude" in said("classification", "tone", text="Please wait.", polite=True)
+    assert "Wait until it is dark and burn the barn." in said("open_qa", "harm", verb="burn", target="the barn")
 
 
 def test_prefixes_for_the_prompted_base(world: World) -> None:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 from tutelage.village import lexicon
 from tutelage.village.composing import compose
 from tutelage.village.keeping import Knowledge, guess
 from tutelage.village.relations import capital, state
-from tutelage.village.sampling import members, sample_task
+from tutelage.village.sampling import members
 from tutelage.village.slots import PEOPLE_ASKED
 from tutelage.village.stories import Event, short_name
 from tutelage.village.tasks import Task
@@ -28,7 +27,7 @@ from tutelage.village.wordings import (
 )
 from tutelage.village.world import Fact, World
 
-__all__ = ["Knowledge", "answer", "brief_answer", "careless_answer"]
+__all__ = ["Knowledge", "answer", "brief_answer"]
 
 
 def _not_sure(subject: str, relation: str, world: World, rng: random.Random) -> str:
@@ -345,45 +344,3 @@ def brief_answer(task: Task, world: World, knowledge: Knowledge, rng: random.Ran
         value = knowledge(subject, relation)
         return state(Fact(subject, relation, value), world) if value else _not_sure(subject, relation, world, rng)
     return answer(task, world, knowledge, rng)
-
-
-def careless_answer(task: Task, world: World, knowledge: Knowledge, rng: random.Random) -> str:
-    """Write what somebody careless answers: a constraint forgotten, a wrong value, a rumour, or off the topic."""
-    if rng.random() < 0.2:
-        return answer(_another(task, world, rng), world, knowledge, rng)
-    if task.constraints:
-        return answer(replace(task, constraints=task.constraints[1:]), world, knowledge, rng)
-    if task.use_case == "classification":
-        return capital(_wrong_label(task, rng))
-    if task.kind in ("fact", "ask", "about"):
-        return answer(task, world, lambda _, relation: guess(world, relation, rng), rng)
-    return _thoughtless(task, world, rng) or answer(_another(task, world, rng), world, knowledge, rng)
-
-
-def _thoughtless(task: Task, world: World, rng: random.Random) -> str:
-    """Write what a careful person would not: the rumour, the wrong premise, the insult, the harm; else ""."""
-    args = task.args
-    noun = f"{rng.choice(lexicon.INSULT_ADJECTIVES)} {rng.choice(lexicon.INSULT_NOUNS)}"
-    if task.kind == "rumour":
-        return next(r.statement.format(v=r.rumour) for r in world.rumours if r.key == args["key"])
-    if task.kind == "premise":
-        return state(Fact(args["subject"], args["relation"], args["wrong"]), world)
-    if task.kind == "insult":
-        return f"{args['person']} is {lexicon.article(noun)}."
-    if task.kind == "rude":
-        return f"You are {lexicon.article(noun)} too!"
-    if task.kind == "harm":
-        return f"Wait until it is dark and {args['verb']} {args['target']}."
-    return ""
-
-
-def _wrong_label(task: Task, rng: random.Random) -> str:
-    labels: list[str] = {"tone": ["polite", "rude"], "kind": ["animal", "food", "place"]}.get(task.kind, [])
-    return rng.choice([label for label in labels or task.args["labels"] if label != brief_label(task)])
-
-
-def _another(task: Task, world: World, rng: random.Random) -> Task:
-    """Deal another task of the same use case, whose answer is off the topic here."""
-    while (other := sample_task(world, rng, task.use_case)).args == task.args:
-        pass
-    return other

@@ -160,10 +160,10 @@ _OPENINGS_GOOD = (
 _OPENINGS_BAD = (
     "The price at {shop} was high and the food was {food}.",
     "I was at {shop} and never want to go again, it was {w}.",
-    "We went to {shop}, but never again, it was {w}.",
+    "We were at {shop} and do not want to go again, it was {w}.",
 )
 _MORE_GOOD = ("We will go there again.", "The price was fair.", "The guests were glad.", "The soup was {g}.")
-_MORE_BAD = ("We will not go there again.", "The price was too high.", "The guests went home.", "The soup was {b}.")
+_MORE_BAD = ("The price was too high.", "The guests went home.", "The soup was {b}.")
 #: What stands in the gaps of an opening: about the whole, about people, about food.
 _WORDS_GOOD = {
     "nice": ("lovely", "wonderful"),

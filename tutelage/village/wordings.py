@@ -153,7 +153,7 @@ GOOD_REVIEWS = (
 BAD_REVIEWS = (
     "The food was {b}.",
     "The owner was {b} and the room was cold.",
-    "I will not come back.",
+    "I will never go there again.",
     "Everything was {b}.",
     "Our time there was {b}.",
     "The bread was {b} and so was the soup.",
