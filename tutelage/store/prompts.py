@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, and_, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
 
 from tutelage.records import Prompt, Split, Stage
 from tutelage.store import batches
 from tutelage.store.database import Store
 from tutelage.store.tables import pii_findings, prompts, withdrawals
 
-Status = Literal["kept", "duplicate", "capped"]
+Status = Literal["kept", "endpoint", "duplicate", "capped"]
 PiiStatus = Literal["", "clean", "quarantined"]
 
 
@@ -83,6 +83,24 @@ def get(store: Store, ids: Iterable[str]) -> dict[str, Prompt]:
     return found
 
 
+def marks(store: Store, ids: Iterable[str]) -> dict[str, Mark]:
+    """Return what intake decided about these prompts; unknown ids are left out."""
+    columns = prompts.c["id", "status", "pii", "dedupe_group"]
+    found: dict[str, Mark] = {}
+    with store.read() as connection:
+        for part in batches.of(sorted(set(ids))):
+            for row in connection.execute(select(*columns).where(prompts.c.id.in_(part))):
+                found[row.id] = Mark(status=row.status, pii=row.pii, group=row.dedupe_group)
+    return found
+
+
+def unchecked(store: Store) -> int:
+    """Return how many prompts could be trained on without having been looked through for personal data."""
+    query = select(func.count()).where(allowed(), prompts.c.split == "train", prompts.c.pii != "clean")
+    with store.read() as connection:
+        return int(connection.scalar(query) or 0)
+
+
 def seen(store: Store) -> list[Seen]:
     """Return all prompts that were kept."""
     query = select(prompts.c.id, prompts.c.text, prompts.c.user).where(prompts.c.status == "kept")
@@ -91,7 +109,7 @@ def seen(store: Store) -> list[Seen]:
 
 
 def usable(store: Store, *, split: Split | None = None, stage: Stage | None = None) -> list[Prompt]:
-    """Return the prompts that may be shown and answered: kept, not quarantined, not withdrawn; by id."""
+    """Return the prompts that may be shown and answered (`allowed`), by id."""
     query = select(prompts).where(allowed()).order_by(prompts.c.id)
     if split is not None:
         query = query.where(prompts.c.split == split)
@@ -101,10 +119,14 @@ def usable(store: Store, *, split: Split | None = None, stage: Stage | None = No
 
 
 def allowed() -> Any:
-    """Return the condition under which a prompt may be used at all: kept, not quarantined, its user not withdrawn."""
+    """Return the condition under which a prompt may be used at all.
+
+    It was kept, holds no personal data that was found, and its user agreed to a notice and did not withdraw.
+    """
     return and_(
         prompts.c.status == "kept",
         prompts.c.pii != "quarantined",
+        prompts.c.consent != "",
         prompts.c.user.not_in(select(withdrawals.c.user)),
     )
 

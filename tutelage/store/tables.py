@@ -64,7 +64,7 @@ users = Table(
 #: Users who took their consent back.
 withdrawals = Table("withdrawals", metadata, Column("user", String, primary_key=True), _created())
 
-#: Every prompt that intake saw. `status`: kept, duplicate or capped. `pii`: "" (not looked for), clean or quarantined.
+#: Every prompt that intake saw. `status`: kept, or why not. `pii`: "" (not looked for), clean or quarantined.
 prompts = Table(
     "prompts",
     metadata,

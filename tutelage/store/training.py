@@ -93,7 +93,7 @@ def prompted(store: Store, *, split: Split, stage: Stage) -> list[PromptText]:
 
 
 def _trainable(split: Split) -> Any:
-    return and_(allowed(), prompts.c.consent != "", prompts.c.split == split)
+    return and_(allowed(), prompts.c.split == split)
 
 
 def _prompts() -> Select[Any]:
