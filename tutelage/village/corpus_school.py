@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tutelage.records import USE_CASE_SHARES
-from tutelage.village.answers import answer, careless_answer
+from tutelage.village.answers import answer
+from tutelage.village.careless import careless_answer
 from tutelage.village.corpus_source import Source
 from tutelage.village.corpus_tales import tales
 from tutelage.village.corpus_talk import quarrels
