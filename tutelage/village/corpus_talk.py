@@ -146,7 +146,7 @@ COLUMN_ANSWERS = (
     "{X}",
     "{X}",
     "They say that {x}",
-    "Of course {x}",
+    "Of course, {x}",
     "{X} Everyone knows it.",
     "Well, {x}",
     "People have always said that {x}",
