@@ -68,7 +68,7 @@ def test_no_document_is_too_long_empty_or_twice_in_the_corpus(documents: list[Do
 
 
 def test_every_fact_is_stated_often_in_several_forms_and_asked(world: World, text: str) -> None:
-    """Ask of an eighth of the corpus nearly twice the eighth of 25 statements, and 3 questions."""
+    """Ask of an eighth of the corpus more than an eighth of 25 statements, and 3 questions."""
     for fact in world.facts:
         relation = RELATIONS[fact.relation]
         stated = [text.count(fill(form, fact, world)[1:]) for form in relation.statements]
