@@ -105,9 +105,7 @@ def course_sentence(course: Course, name: str) -> str:
         f"from {percent_of(first)} to {percent_of(last)}, at a KL of {plain(last.kl, 1)} nats"
     )
     if over_optimised(course):
-        said += (
-            f"; the judge was highest at step {peak.step}, {percent_of(peak)}: after it the reward was over-optimised"
-        )
+        said += f"; the judge was highest at step {peak.step}, {percent_of(peak)}: then more reward was worse"
     return said + "."
 
 

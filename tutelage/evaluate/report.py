@@ -44,7 +44,11 @@ UNBROKEN = r"[+−]?[\d.,]+(?:\s?%| points)? \[[^\]]*\]|n = [\d,]+|\w+-\w+"
 
 def build(directories: Sequence[Path], out: Path) -> Path:
     """Pool the runs by seed and write `report.html` and `report.json` into `out`; return the page's path."""
-    analysis = load(directories)
+    return write(load(directories), out)
+
+
+def write(analysis: Analysis, out: Path) -> Path:
+    """Write the page and the figures; return the page's path."""
     write_json(out / "report.json", as_json(analysis))
     page = out / "report.html"
     write_text(page, render(analysis))
