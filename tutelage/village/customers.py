@@ -29,6 +29,8 @@ CAP, BEYOND_CAP = 200, 60
 PROMPTS_PER_HEAVY_USER = 1500
 #: Shares of the wanted prompts that are added: clean ones in reserve, and rows for intake to lose.
 RESERVE, PII, NO_CONSENT, OTHER_ENDPOINT, REPEATS, NEAR_REPEATS = 0.10, 0.03, 0.03, 0.02, 0.04, 0.03
+#: Only of longer texts is a common prefix a sign of a repeat.
+LONG_CHARS = 80
 #: Prompts per ordinary user: about 6 on average, as for the paper's PPO prompts (Table 8).
 MEAN_PER_USER = 6
 NOTICES = ("notice-2", "notice-3")
@@ -110,6 +112,8 @@ def _assigned(prompts: list[Prompt], heavy: int, rng: random.Random, names: _Nam
 def _soiled(rows: list[Prompt], wanted: int, rng: random.Random) -> list[Prompt]:
     """Take consent, privacy or the right endpoint from the last rows, which ordinary users sent."""
     pii, silent, other = (math.ceil(wanted * share) for share in (PII, NO_CONSENT, OTHER_ENDPOINT))
+    if rows and rows[0].split != "train":
+        pii = 0  # intake looks for personal data in the training split alone (paper, A.2)
     rows = list(rows)
     for offset in range(1, pii + silent + other + 1):
         row = rows[-offset]
@@ -125,11 +129,14 @@ def _soiled(rows: list[Prompt], wanted: int, rng: random.Random) -> list[Prompt]
 
 
 def _repeats(rows: list[Prompt], wanted: int, rng: random.Random, names: _Names) -> list[Prompt]:
-    """Let new users of the same split send some texts again, word for word or with a polite tail."""
-    exact, near = math.ceil(wanted * REPEATS), math.ceil(wanted * NEAR_REPEATS)
-    chosen = rng.sample([row for row in rows if row.form == "plain"], exact + near)
-    repeated = _assigned(chosen, 0, rng, names)
-    return [row if i < exact else replace(row, text=row.text + rng.choice(_TAILS)) for i, row in enumerate(repeated)]
+    """Let new users of the same split send some texts again, word for word or, if long, with a polite tail."""
+    exact = rng.sample(rows, min(len(rows), math.ceil(wanted * REPEATS)))
+    long = [row for row in rows if row.form != "few_shot" and len(row.text) >= LONG_CHARS]
+    near = [
+        replace(row, text=row.text + rng.choice(_TAILS))
+        for row in rng.sample(long, min(len(long), math.ceil(wanted * NEAR_REPEATS)))
+    ]
+    return _assigned([*exact, *near], 0, rng, names)
 
 
 def make_traffic(
