@@ -88,7 +88,7 @@ class Engine:
 
     def submit(self, request: Request) -> int:
         """Queue a request and return its id; refuse with a sentence what can never be answered."""
-        self._check(request)
+        self.check(request)
         id, self._next_id = self._next_id, self._next_id + 1
         seed = secrets.randbits(63) if request.seed is None else request.seed
         stop_ids = self._end if request.stop_ids is None else request.stop_ids
@@ -98,7 +98,8 @@ class Engine:
             self._waiting.append(Choice(id, index, request, draws, stop_ids, text))
         return id
 
-    def _check(self, request: Request) -> None:
+    def check(self, request: Request) -> None:
+        """Raise RequestError when the request can never be answered."""
         request.check()
         length, wanted = len(request.prompt_ids), request.max_tokens
         if length + wanted > self.context:

@@ -1,0 +1,170 @@
+"""The engine process: weights, generation, nothing else. Started by `process`; speaks `wire` on a private socket."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import dataclasses
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tutelage.errors import UserError
+from tutelage.generate.engine import Engine
+from tutelage.generate.prompting import Message, Prompter, template_of
+from tutelage.generate.request import Event, Request, RequestError, Top
+from tutelage.generate.runner import Runner
+from tutelage.generate.vocabulary import Vocabulary
+from tutelage.generate.wire import Ask, News, Token, frame, read_frame
+from tutelage.models.load import load_policy
+
+#: Printed on standard output when the socket accepts connections.
+READY = "ready"
+
+
+class Server:
+    """Answers connections with one engine."""
+
+    def __init__(self, engine: Engine, prompter: Prompter) -> None:
+        self.engine, self.prompter = engine, prompter
+        self.vocabulary = Vocabulary(prompter.tokenizer)
+        self.runner = Runner(engine)
+
+    async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the requests of one gateway until it goes; what still runs for it is then cancelled."""
+        tasks: dict[int, asyncio.Task[None]] = {}
+        try:
+            while (message := await read_frame(reader)) is not None:
+                tag = message["tag"]
+                if message["op"] == "cancel":
+                    if tag in tasks:
+                        tasks[tag].cancel()
+                    continue
+                answer = self._generate if message["op"] == "generate" else self._stats
+                task = asyncio.create_task(self._answered(answer, message, writer))
+                tasks[tag] = task
+                task.add_done_callback(lambda _, tag=tag: tasks.pop(tag, None))  # type: ignore[misc]
+        finally:
+            for task in list(tasks.values()):
+                task.cancel()
+            writer.close()
+
+    async def _answered(self, answer: Any, message: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        tag = message["tag"]
+        try:
+            await answer(message, writer)
+        except RequestError as error:
+            writer.write(frame({"tag": tag, "kind": "refused", "message": str(error)}))
+        except UserError as error:
+            writer.write(frame({"tag": tag, "kind": "failed", "message": str(error)}))
+
+    async def _stats(self, message: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        stats = dataclasses.asdict(await self.runner.stats())
+        writer.write(frame({"tag": message["tag"], "kind": "stats", "stats": stats}))
+
+    async def _generate(self, message: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        ask = Ask.from_json(message["ask"])
+        request = self._request(ask)
+        tag = message["tag"]
+        self.engine.check(request)  # reads what never changes, so any thread may ask
+        text = self.prompter.renderer.decode(request.prompt_ids)
+        accepted = {"prompt_tokens": len(request.prompt_ids), "prompt_text": text if ask.text is None else ask.text}
+        writer.write(frame({"tag": tag, "kind": "accepted", **accepted}))
+        stream = self.runner.generate(request)
+        async with contextlib.aclosing(stream):  # type: ignore[type-var]
+            async for event in stream:
+                news = self._news(event, ask, request)
+                writer.write(frame({"tag": tag, "kind": "news", "news": news.to_json()}))
+                await writer.drain()
+
+    def _request(self, ask: Ask) -> Request:
+        if ask.messages is not None:
+            ids = self.prompter.conversation_ids([Message(*message) for message in ask.messages])
+        elif ask.ids is not None:
+            ids = list(ask.ids)
+        else:
+            ids = self.prompter.text_ids(ask.text or "")
+        room = max(1, self.engine.context - len(ids))
+        return Request(
+            prompt_ids=tuple(ids),
+            max_tokens=room if ask.max_tokens is None else ask.max_tokens,
+            temperature=ask.temperature,
+            top_p=ask.top_p,
+            seed=ask.seed,
+            stop=ask.stop,
+            n=ask.n,
+            top_logprobs=ask.top_logprobs or 0,
+            prompt_logprobs=ask.scores_prompt,
+            stream=True,
+        )
+
+    def _news(self, event: Event, ask: Ask, request: Request) -> News:
+        token = prompt = None
+        if event.token is not None and ask.top_logprobs is not None:
+            token = self._token(event.token, event.logprob, event.top)
+        if event.prompt is not None:
+            first = Token(spelling=self.vocabulary.bytes_of(request.prompt_ids[0]), logprob=None)
+            rest = zip(request.prompt_ids[1:], event.prompt, strict=True)
+            prompt = (first, *(self._token(id, logprob, top) for id, (logprob, top) in rest))
+        return News(
+            choice=event.choice,
+            text=event.text,
+            is_token=event.token is not None,
+            token=token,
+            finish_reason=event.finish_reason,
+            error=event.error,
+            prompt=prompt,
+        )
+
+    def _token(self, id: int, logprob: float, top: Sequence[Top]) -> Token:
+        likely = tuple((self.vocabulary.bytes_of(entry.token), entry.logprob) for entry in top)
+        return Token(spelling=self.vocabulary.bytes_of(id), logprob=logprob, top=likely)
+
+
+async def serve(server: Server, socket: Path) -> None:
+    """Answer on the socket until standard input ends, which is when the parent has gone, however it went."""
+    listening = await asyncio.start_unix_server(server.connection, path=socket)
+    print(READY, flush=True)
+    loop = asyncio.get_running_loop()
+    is_orphaned = asyncio.Event()
+
+    def read() -> None:
+        if not os.read(sys.stdin.fileno(), 1024):
+            loop.remove_reader(sys.stdin.fileno())
+            is_orphaned.set()
+
+    loop.add_reader(sys.stdin.fileno(), read)
+    await is_orphaned.wait()
+    listening.close()
+
+
+def main() -> int:
+    """Load a model and serve it."""
+    parser = argparse.ArgumentParser(prog="python -m tutelage.generate.server")
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--socket", type=Path, required=True)
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--max-batch", type=int, default=128)
+    parser.add_argument("--threads", type=int, default=0)
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        model, tokenizer = load_policy(options.model, dtype=getattr(torch, options.dtype))
+        engine = Engine(model, tokenizer, max_batch=options.max_batch)
+        server = Server(engine, Prompter(tokenizer, template_of(options.model, tokenizer)))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(server, options.socket))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
