@@ -7,12 +7,12 @@ from tutelage.errors import DataError
 from tutelage.records import Instructions
 from tutelage.store import Store, labelers
 
-#: The shipped versions. A changed text gets a new file and a new number, so that old labels keep what they were made under.
+#: The shipped versions. A changed text is a new file with a new number: old labels keep what they were made under.
 DEMONSTRATION, COMPARISON, EVALUATION = "demonstration-1", "comparison-1", "evaluation-1"
 
 
 def defaults() -> list[Instructions]:
-    """Return the shipped instructions: demonstration, comparison (helpfulness first), evaluation (truth and harm first)."""
+    """Return the shipped versions: demonstration, comparison (helpfulness first), evaluation (truthfulness first)."""
     return [
         Instructions(version=DEMONSTRATION, task="demonstration", text=_text(DEMONSTRATION)),
         Instructions(version=COMPARISON, task="comparison", text=_text(COMPARISON)),

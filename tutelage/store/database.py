@@ -143,6 +143,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    # Without it, REPLACE deletes rows behind the back of the triggers that refuse DELETE.
+    cursor.execute("PRAGMA recursive_triggers = ON")
     cursor.close()
 
 

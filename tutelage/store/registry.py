@@ -52,16 +52,16 @@ def find(store: Store) -> list[RegisteredModel]:
 
 def get(store: Store, name: str) -> RegisteredModel:
     """Return a model by `alias`, `name` (its newest version) or `name@version`."""
-    base, _, number = name.partition("@")
+    base, at, number = name.partition("@")
     with store.read() as connection:
         moved = connection.execute(select(aliases).where(aliases.c.alias == name)).one_or_none()
         if moved is not None:
-            base, number = moved.name, str(moved.version)
+            base, at, number = moved.name, "@", str(moved.version)
         query = select(models).where(models.c.name == base).order_by(models.c.version.desc()).limit(1)
         if number.isdecimal():
             query = query.where(models.c.version == int(number))
         row = connection.execute(query).one_or_none()
-    if row is None or (number and not number.isdecimal()):
+    if row is None or (at and not number.isdecimal()):
         raise MissingError(f"There is no model {name!r} in the registry; `tutelage models list` shows what there is.")
     return _model(row)
 

@@ -1,0 +1,102 @@
+"""Judgements are facts: the databases themselves refuse to change or delete them, whoever asks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from tutelage.store import Store, tables
+
+NOW = datetime(2026, 11, 2, tzinfo=UTC)
+PROMPT = {"id": "p", "text": "t", "text_hash": "h", "source": "customer", "user": "u", "meta": {}, "created": NOW}
+COMPLETION = {"id": "c", "prompt_id": "p", "text": "t", "policy": "sft", "finish_reason": "stop", "sampling": {}}
+TASK = {
+    "id": "t",
+    "kind": "rank",
+    "purpose": "train",
+    "group": "training",
+    "prompt_id": "p",
+    "k": 2,
+    "instruction_version": "i",
+    "overlap": 1,
+}
+ASSIGNMENT = {"id": "a", "task_id": "t", "labeler": "l", "presented": [], "state": "offered", "lease_until": NOW}
+JUDGEMENT = {"labeler": "l", "kind": "human", "instruction_version": "i", "purpose": "train", "created": NOW}
+ROWS: dict[str, dict[str, Any]] = {
+    "users": {"user": "u", "split": "train"},
+    "withdrawals": {"user": "u"},
+    "labelers": {"id": "l", "group": "training", "kind": "human", "screened": False},
+    "instruction_versions": {"version": "i", "task": "comparison", "sha256": "s"},
+    "prompts": PROMPT,
+    "completions": COMPLETION,
+    "tasks": TASK,
+    "assignments": {**ASSIGNMENT, "heartbeat": NOW},
+    "submissions": {"id": "s", "assignment_id": "a", "labeler": "l", "sha256": "s", "active_ms": 0, "idle_ms": 0},
+    "demonstrations": {"id": "d", "prompt_id": "p", "text": "t", **JUDGEMENT},
+    "ratings": {"id": "r", "completion_id": "c", "quality": 4, "flags": {"violent": None}, **JUDGEMENT},
+    "rankings": {"id": "k", "prompt_id": "p", "groups": [["c"]], "presented": ["c"], "seeded": False, **JUDGEMENT},
+    "models": {"name": "m", "version": 1, "path": "p", "sha256": "s", "run": "r", "role": "policy"},
+    "model_prompts": {"name": "m", "version": 1, "text_hash": "h"},
+}
+
+
+@pytest.fixture
+def filled(store: Store) -> Store:
+    with store.write() as connection:
+        for name, row in ROWS.items():
+            table = tables.metadata.tables[name]
+            stamp = {"created": NOW} if "created" in table.c else {}
+            connection.execute(table.insert(), {**stamp, **row})
+    return store
+
+
+@pytest.mark.parametrize("table", tables.APPEND_ONLY)
+def test_rows_can_not_be_changed_or_deleted(filled: Store, table: str) -> None:
+    column = next(iter(tables.metadata.tables[table].c)).name
+    for statement in (
+        f'UPDATE {table} SET "{column}" = "{column}"',
+        f"DELETE FROM {table}",
+        f'DELETE FROM {table} WHERE "{column}" IS NOT NULL',
+    ):
+        with (
+            pytest.raises(DBAPIError, match=f"rows of {table} are never changed or deleted"),
+            filled.write() as connection,
+        ):
+            connection.execute(text(statement))
+    with filled.read() as connection:
+        assert connection.scalar(text(f"SELECT count(*) FROM {table}")) == 1
+
+
+@pytest.mark.parametrize("table", tables.APPEND_ONLY)
+def test_tables_can_not_be_emptied_at_once_either(filled: Store, table: str) -> None:
+    if filled.engine.dialect.name == "sqlite":
+        # SQLite has no TRUNCATE; REPLACE is its other way to take a row's place.
+        statement = f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}"
+    else:
+        statement = f"TRUNCATE {table} CASCADE"
+    with pytest.raises(DBAPIError, match="are never changed or deleted"), filled.write() as connection:
+        connection.execute(text(statement))
+
+
+@pytest.mark.parametrize("change", ["\"group\" = 'heldout'", "kind = 'simulated'"])
+def test_a_labeler_can_not_change_sides(filled: Store, change: str) -> None:
+    with pytest.raises(DBAPIError, match="keeps the group and kind"), filled.write() as connection:
+        connection.execute(text(f"UPDATE labelers SET {change}"))
+    with filled.write() as connection:
+        connection.execute(text("UPDATE labelers SET screened = true"))
+
+
+def test_every_judgement_table_is_append_only() -> None:
+    judged = {name for name, table in tables.metadata.tables.items() if "supersedes" in table.c}
+    assert judged == {"submissions", "demonstrations", "ratings", "rankings"} <= set(tables.APPEND_ONLY)
+
+
+@pytest.mark.parametrize("quality", [0, 8])
+def test_the_database_refuses_a_quality_outside_the_scale(filled: Store, quality: int) -> None:
+    row = {**ROWS["ratings"], "id": "other", "quality": quality}
+    with pytest.raises(DBAPIError, match="(?i)check constraint"), filled.write() as connection:
+        connection.execute(tables.ratings.insert(), row)
