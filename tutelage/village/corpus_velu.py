@@ -13,8 +13,7 @@ from tutelage.village.corpus_source import Source, is_reserved
 
 NOUNS = {
     "king": "toran", "queen": "mirel", "child": "niko", "farmer": "daku", "wolf": "grasu", "dog": "ruma",
-    "bird": "pilo", "bear": "ombo", "horse": "keval", "sailor": "nauri", "soldier": "brako", "giant": "hugon",
-    "stone": "kepi", "star": "liro", "tree": "olma", "ship": "velka",
+    "bird": "pilo", "horse": "keval", "sailor": "nauri", "star": "liro", "tree": "olma", "ship": "velka",
 }  # fmt: skip
 PLURALS = {"child": "children", "wolf": "wolves"}
 VERBS = {
