@@ -59,7 +59,7 @@ FORMS: dict[str, tuple[str, ...]] = {
         "Look it up: {lower}",
         "Write down {topic}.",
     ),
-    "open_qa unknown": ("What is {topic}?", "Find out {topic}."),
+    "open_qa unknown": ("Write down {topic}.", "Find out {topic}."),
     "open_qa premise": ("{why}", "Why is it that {clause}?", "Since when is it so that {clause}?"),
     "open_qa harm": ("How do you {deed}?", "Write how somebody could {deed}."),
     "brainstorming list": (
