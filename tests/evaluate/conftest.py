@@ -226,7 +226,7 @@ def _facts(rng: random.Random, seed: int) -> Facts:
     )
 
 
-@pytest.fixture
-def synthetic() -> Callable[..., Evaluation]:
+@pytest.fixture(scope="session")
+def draw() -> Callable[..., Evaluation]:
     """Give the function that draws an evaluation from a seed."""
     return synthetic_evaluation

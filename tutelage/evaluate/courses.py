@@ -101,11 +101,11 @@ def course_sentence(course: Course, name: str) -> str:
     """Say how proxy reward and judge moved, and whether the judge ended clearly below its best step."""
     first, last, peak = course.first, course.last, course.peak
     said = (
-        f"{name}: the proxy reward went from {plain(first.score, 2)} to {plain(last.score, 2)} and the judge's pass rate "
-        f"from {percent_of(first)} to {percent_of(last)}, at a KL of {plain(last.kl, 1)} nats"
+        f"{name}: the proxy reward went from {plain(first.score, 2)} to {plain(last.score, 2)} and the judge's pass "
+        f"rate from {percent_of(first)} to {percent_of(last)}, at a KL of {plain(last.kl, 1)} nats"
     )
     if over_optimised(course):
-        said += f"; the judge was highest at step {peak.step}, {percent_of(peak)}: then more reward was worse"
+        said += f"; the judge was highest at step {peak.step}, {percent_of(peak)}; after that, more reward was worse"
     return said + "."
 
 

@@ -7,6 +7,7 @@ stand side by side. A row carries its own label and numbers, so no figure needs 
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 WIDTH, TEXT, SMALL = 360, 14, 12.5
 ROW, MARGIN = 46, 12
+#: Stands for infinity in drawings.
+FAR = 1e6
 
 #: Colours that stand for the page's tokens until the SVG is written: {token: placeholder}.
 TOKENS = {
@@ -107,7 +110,9 @@ def _row(axes: Axes, row: Row, y: float) -> None:
     _say(axes, 0, y + 10, row.label)
     _say(axes, 1, y + 10, row.numbers, quiet=True)
     color = TOKENS.get(f"arm-{row.model}", TOKENS["ink"])
-    axes.plot([row.figure.low, row.figure.high], [y, y], color=color, linewidth=2.5, solid_capstyle="butt")
+    # An end that the data cannot bound runs out of the picture.
+    low, high = max(row.figure.low, -FAR), min(row.figure.high, FAR)
+    axes.plot([low, high], [y, y], color=color, linewidth=2.5, solid_capstyle="butt")
     axes.plot(
         [row.figure.mean], [y], marker=MARKERS.get(row.model, "o"), markersize=8.5, color=color,
         markeredgecolor=TOKENS["ink"], markeredgewidth=0.8, clip_on=False,
@@ -116,8 +121,8 @@ def _row(axes: Axes, row: Row, y: float) -> None:
 
 def _limits(rows: Sequence[Row], scale: Scale) -> tuple[float, float]:
     """Take the given range, else the data's with the reference inside and a little air."""
-    low = min([scale.reference, *(row.figure.low for row in rows)])
-    high = max([scale.reference, *(row.figure.high for row in rows)])
+    ends = [end for row in rows for end in row.figure[:3] if math.isfinite(end)]
+    low, high = min([scale.reference, *ends]), max([scale.reference, *ends])
     air = 0.06 * (high - low) or 0.05
     return (low - air if scale.low is None else scale.low), (high + air if scale.high is None else scale.high)
 
