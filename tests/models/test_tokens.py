@@ -55,7 +55,7 @@ def test_the_chat_template_frames_the_prompt_with_real_special_tokens(model_dir)
     end = tokenizer.eos_token_id
     assert [i for i, token in enumerate(ids) if token == end][0] == 0
     assert ids.count(end) == 2
-    assert tokenizer.decode(ids) == "<|end|>user\nsay <|end|><|end|>assistant{{ '\\n' }}"
+    assert tokenizer.decode(ids) == "<|end|>user\nsay <|end|><|end|>assistant\n"
 
 
 def test_a_chat_template_that_is_missing_is_told(tokenizer):

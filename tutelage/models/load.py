@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,15 +96,11 @@ def load_tokenizer(path: Path | str) -> Tokenizer:
     return tokenizer
 
 
-def save(
-    model: PreTrainedModel, tokenizer: Tokenizer, directory: Path | str, card: dict[str, Any] | None = None
-) -> Path:
-    """Write a model directory (config, safetensors, tokenizer, model card) so that it is there whole or not at all."""
+def save(model: PreTrainedModel, tokenizer: Tokenizer, directory: Path | str) -> Path:
+    """Write a model directory (config, safetensors, tokenizer) so that it is there whole or not at all."""
     directory = Path(directory)
     with atomic_directory(directory) as part:
         write_into(part, model, tokenizer)
-        if card is not None:
-            (part / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return directory
 
 

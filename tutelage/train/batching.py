@@ -74,4 +74,4 @@ def weigh(micros: Iterable[Rows], share: float = 1.0) -> list[Weighted]:
     """Give every counted token of the step the same weight; together they weigh `share`."""
     kept = list(micros)
     total = sum(len(rows.targets) for rows in kept)
-    return [Weighted(rows, torch.full((len(rows.targets),), share / total)) for rows in kept]
+    return [Weighted(rows, torch.full((len(rows.targets),), share / total, dtype=torch.float64)) for rows in kept]

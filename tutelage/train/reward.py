@@ -181,8 +181,8 @@ def ranked_batch(batch: Sequence[Ranked], budget: int) -> list[RankedMicro]:
             weight += [weights[i]] * len(ranked.pairs)
             first += len(ranked.group.completions)
         groups = collate_groups([batch[i].group for i in part])
-        shares = torch.full((len(index),), 1 / total)
-        micros.append(RankedMicro(groups, torch.tensor(index), torch.tensor(weight), shares))
+        shares = torch.full((len(index),), 1 / total, dtype=torch.float64)
+        micros.append(RankedMicro(groups, torch.tensor(index), torch.tensor(weight, dtype=torch.float64), shares))
     return micros
 
 
@@ -201,7 +201,7 @@ def set_bias(model: ScalarModel, demonstrations: Sequence[Row]) -> dict[str, flo
     model.head.bias.sub_(before)
     scores = torch.tensor(score_rows(model, demonstrations), dtype=torch.float64)
     mean, deviation = float(scores.mean()), float(scores.std(correction=0))
-    if abs(mean) > 1e-4 * (1 + abs(before)):
+    if not abs(mean) <= 1e-4 * (1 + abs(before)):
         raise InvariantError(f"Demonstrations score {mean:.6f} on average after the bias was set; they must score 0.")
     return {"demonstrations/mean_before": before, "demonstrations/mean": mean, "demonstrations/deviation": deviation}
 

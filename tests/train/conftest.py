@@ -1,0 +1,61 @@
+"""A whole world to train in, small enough to be trained on in a test."""
+
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from tutelage.files import write_json
+from tutelage.models.load import Shape, fresh, load_policy, save
+from tutelage.models.scalar import ScalarModel, save_scalar
+from tutelage.models.tokenizer import train_tokenizer
+from tutelage.records import RankedGroup
+
+WORDS = ["ab", "ba", "cab", "dab", "bad", "dad", "add", "bed", "fed", "cafe", "face", "fade"]
+
+
+@dataclass(frozen=True)
+class World:
+    """Directories of a policy and a reward model, and texts."""
+
+    root: Path
+    policy: Path
+    reward: Path
+    texts: list[str]
+    prompts: list[str]
+
+    def examples(self, count: int) -> list[tuple[str, str]]:
+        """Prompts, each with its own last word as the completion."""
+        return [(prompt, prompt.split()[-1]) for prompt in self.prompts[:count]]
+
+    def rankings(self, count: int, seed: int = 0) -> list[RankedGroup]:
+        """Completions of which the longer one is better."""
+        rng = random.Random(seed)
+        groups = []
+        for number in range(count):
+            texts = [" ".join(rng.choices(WORDS, k=rng.randint(1, 5))) for _ in range(rng.randint(4, 6))]
+            order = sorted({len(text) for text in texts}, reverse=True)
+            ranks = tuple(order.index(len(text)) for text in texts)
+            prompt = self.prompts[number % len(self.prompts)]
+            groups.append(RankedGroup(prompt=prompt, completions=tuple(texts), ranks=ranks))
+        return groups
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory) -> World:
+    """Random models over a real tokenizer; texts and prompts are words of a few letters."""
+    torch.set_num_threads(1)
+    root = tmp_path_factory.mktemp("world")
+    rng = random.Random(1)
+    texts = [" ".join(rng.choices(WORDS, k=rng.randint(5, 30))) + "." for _ in range(60)]
+    prompts = [" ".join(rng.choices(WORDS, k=rng.randint(1, 6))) for _ in range(40)]
+    tokenizer = train_tokenizer(texts, 280)
+    model = fresh(Shape(hidden=16, layers=2, heads=2, feedforward=32, context=64), tokenizer, seed=0)
+    policy = save(model, tokenizer, root / "policy")
+    reward = save_scalar(ScalarModel.from_policy(load_policy(policy)[0], seed=0), tokenizer, root / "reward")
+    write_json(root / "data.json", {"texts": texts, "prompts": prompts})
+    assert json.loads((root / "data.json").read_text())["prompts"] == prompts
+    return World(root, policy, reward, texts, prompts)

@@ -1,0 +1,301 @@
+"""Pretraining, fine-tuning and the reward model: they learn, resume exactly, and tell what they cannot use."""
+
+import logging
+import math
+import random
+
+import pytest
+import torch
+
+from tutelage.errors import DataError, InvariantError, MissingError, SettingsError, UserError
+from tutelage.files import sha256_of
+from tutelage.models.load import load_policy
+from tutelage.models.policy import Row
+from tutelage.models.scalar import ScalarModel, load_scalar
+from tutelage.models.scoring import Answer, Scorer
+from tutelage.models.tokens import Renderer
+from tutelage.records import RankedGroup
+from tutelage.runs import Run
+from tutelage.train.batching import Example, completion_batch, encode_examples, text_batch
+from tutelage.train.loop import Adam, LoopSettings
+from tutelage.train.pretrain import PretrainSettings, Texts, measure, train_pretrain
+from tutelage.train.reward import (
+    RewardData,
+    RewardSettings,
+    encode_groups,
+    ranked_batch,
+    reward_loss,
+    set_bias,
+    train_reward,
+)
+from tutelage.train.sft import SFTData, SFTSettings, add_residual_dropout, train_sft
+
+OFTEN = LoopSettings(checkpoint_every=2, evaluate_every=3, micro_tokens=256)
+PRETRAIN = PretrainSettings(tokens=2048, row_tokens=32, batch_rows=8, adam=Adam(lr=1e-2), loop=OFTEN)
+SFT = SFTSettings(epochs=2, batch=8, dropout=0.1, mix_row_tokens=32, keep_epochs=True, loop=OFTEN)
+REWARD = RewardSettings(epochs=2, batch=8, adam=Adam(lr=1e-2), loop=OFTEN)
+
+
+class Stop(Exception):
+    """Stands for anything that ends a process."""
+
+
+def pretrain(world, run_dir, settings=PRETRAIN, progress=None):
+    return train_pretrain(run_dir, settings, Texts(world.texts[:50], world.texts[50:]), world.policy, progress)
+
+
+def sft(world, run_dir, settings=SFT, progress=None):
+    examples = [Example(*pair) for pair in world.examples(40)]
+    data = SFTData(examples[:32], examples[32:], world.texts)
+    return train_sft(run_dir, settings, data, world.policy, progress)
+
+
+def reward(world, run_dir, settings=REWARD, progress=None):
+    demonstrations = [Example(*pair) for pair in world.examples(10)]
+    data = RewardData(world.rankings(32), world.rankings(10, seed=1), demonstrations)
+    return train_reward(run_dir, settings, data, world.policy, progress)
+
+
+TRAINERS = pytest.mark.parametrize("train", [pretrain, sft, reward])
+
+
+@TRAINERS
+@pytest.mark.parametrize("at", [1, 4, 7])
+def test_interrupted_and_called_again_ends_with_the_same_bytes(world, tmp_path, train, at):
+    whole = train(world, tmp_path / "whole")
+
+    def stop(step, *_):
+        if step == at:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(world, tmp_path / "broken", progress=stop)
+    again = train(world, tmp_path / "broken")
+    assert sha256_of(again) == sha256_of(whole)
+    logged = [[row["step"] for row in Run.open(path.parent).read_metrics()] for path in (whole, again)]
+    assert logged[0] == logged[1]
+
+
+@TRAINERS
+def test_a_finished_run_is_returned_at_once_and_keeps_no_checkpoints(world, tmp_path, train):
+    steps = []
+    first = train(world, tmp_path / "run")
+    second = train(world, tmp_path / "run", progress=lambda *told: steps.append(told))
+    assert first == second
+    assert steps == []
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+@TRAINERS
+def test_another_seed_in_the_same_directory_is_refused(world, tmp_path, train):
+    train(world, tmp_path / "run")
+    other = {pretrain: PRETRAIN, sft: SFT, reward: REWARD}[train].model_copy(update={"seed": 5})
+    with pytest.raises(UserError, match="made from something else"):
+        train(world, tmp_path / "run", other)
+
+
+@TRAINERS
+def test_a_missing_start_is_told(world, tmp_path, train):
+    gone = type(world)(world.root, tmp_path / "nowhere", world.reward, world.texts, world.prompts)
+    with pytest.raises(MissingError, match="nowhere"):
+        train(gone, tmp_path / "run")
+
+
+def test_pretraining_lowers_the_heldout_loss(world, tmp_path):
+    settings = PRETRAIN.model_copy(update={"tokens": 8192})
+    pretrain(world, tmp_path / "run", settings)
+    heldout = [row["heldout/loss"] for row in Run.open(tmp_path / "run").read_metrics() if "heldout/loss" in row]
+    assert heldout[0] < math.log(280) + 0.1
+    assert heldout[-1] < heldout[0] - 0.5
+
+
+def test_rows_longer_than_the_context_are_refused(world, tmp_path):
+    with pytest.raises(SettingsError, match="row_tokens is 65; choose 2 to 64"):
+        pretrain(world, tmp_path / "run", PRETRAIN.model_copy(update={"row_tokens": 65}))
+
+
+def test_less_than_one_batch_is_refused(world, tmp_path):
+    with pytest.raises(SettingsError, match="less than one batch"):
+        pretrain(world, tmp_path / "run", PRETRAIN.model_copy(update={"tokens": 10}))
+
+
+def test_the_completion_loss_is_the_mean_over_completion_tokens(world):
+    model, tokenizer = load_policy(world.policy, dtype=torch.float64)
+    rows = encode_examples([Example(*pair) for pair in world.examples(6)], Renderer(tokenizer), 64, "demonstrations")
+    losses = []
+    for row in rows:
+        logits = model(input_ids=torch.tensor([[*row.prompt, *row.completion]])).logits[0].detach()
+        first = len(row.prompt) - 1
+        for place, token in enumerate(row.completion):
+            losses.append(float(torch.nn.functional.cross_entropy(logits[first + place], torch.tensor(token))))
+    for budget in (20, 64, 1000):
+        assert measure(model, completion_batch(rows, budget)) == pytest.approx(sum(losses) / len(losses), abs=1e-6)
+
+
+def test_text_counts_every_token_but_the_first_of_a_row():
+    micros = text_batch(torch.arange(12).reshape(3, 4), budget=8, share=0.5)
+    assert [micro.rows.targets.tolist() for micro in micros] == [[1, 2, 3, 5, 6, 7], [9, 10, 11]]
+    assert sum(float(micro.weights.sum()) for micro in micros) == pytest.approx(0.5)
+
+
+def test_every_epoch_is_kept_on_request(world, tmp_path):
+    sft(world, tmp_path / "run")
+    kept = sorted((tmp_path / "run" / "epochs").iterdir())
+    assert [path.name for path in kept] == ["epoch-01", "epoch-02"]
+    last, final = load_policy(kept[-1])[0].state_dict(), load_policy(tmp_path / "run" / "model")[0].state_dict()
+    assert all(torch.equal(last[name], final[name]) for name in final)
+    assert not torch.equal(load_policy(kept[0])[0].lm_head.weight, load_policy(kept[1])[0].lm_head.weight)
+
+
+def test_epochs_that_end_inside_a_batch_are_kept_after_it(world, tmp_path):
+    sft(world, tmp_path / "run", SFT.model_copy(update={"epochs": 3.0, "batch": 24}))
+    assert len(list((tmp_path / "run" / "epochs").iterdir())) == 3
+
+
+def test_residual_dropout_drops_only_while_training(world):
+    model, _ = load_policy(world.policy)
+    add_residual_dropout(model, 0.5)
+    ids = torch.tensor([[5, 6, 7, 8]])
+    with torch.no_grad():
+        plain = load_policy(world.policy)[0](input_ids=ids).logits
+        assert torch.equal(model(input_ids=ids).logits, plain)
+        model.train()
+        torch.manual_seed(0)
+        assert not torch.allclose(model(input_ids=ids).logits, plain)
+
+
+def test_dropout_is_refused_where_the_branches_are_unknown(world):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    with pytest.raises(SettingsError, match="not known for gpt2 models"):
+        add_residual_dropout(GPT2LMHeadModel(GPT2Config(vocab_size=9, n_embd=8, n_layer=1, n_head=1)), 0.1)
+
+
+def test_a_mix_without_text_is_refused(world, tmp_path):
+    with pytest.raises(DataError, match="no pretraining text"):
+        train_sft(tmp_path / "run", SFT, SFTData([Example("a", "b")]), world.policy)
+
+
+@pytest.mark.parametrize("example", [Example("", "b"), Example("a", " ")])
+def test_empty_demonstrations_are_told_by_number(world, tmp_path, example):
+    with pytest.raises(DataError, match="Number 2 of the demonstrations has an empty"):
+        train_sft(tmp_path / "run", SFT, SFTData([Example("a", "b"), example], pretraining=world.texts), world.policy)
+
+
+def test_long_demonstrations_are_left_out_aloud(world, caplog):
+    _, tokenizer = load_policy(world.policy)
+    with caplog.at_level(logging.WARNING):
+        rows = encode_examples(
+            [Example("a", "b"), Example("a", "bad " * 99)], Renderer(tokenizer), 64, "demonstrations"
+        )
+    assert len(rows) == 1
+    assert "1 of 2 demonstrations are longer than 64 tokens" in caplog.text
+
+
+def test_nothing_but_long_demonstrations_is_told(world):
+    _, tokenizer = load_policy(world.policy)
+    with pytest.raises(DataError, match="no demonstrations of at most 64 tokens"):
+        encode_examples([Example("a", "bad " * 99)], Renderer(tokenizer), 64, "demonstrations")
+
+
+def test_the_reward_model_learns_and_demonstrations_score_zero(world, tmp_path):
+    path = reward(world, tmp_path / "run", REWARD.model_copy(update={"epochs": 10.0}))
+    rows = Run.open(tmp_path / "run").read_metrics()
+    accuracy = [row["heldout/accuracy"] for row in rows if "heldout/accuracy" in row]
+    assert accuracy[-1] > 0.9
+    scorer = Scorer(path)
+    scores = scorer.score([Answer(*pair) for pair in world.examples(10)])
+    assert sum(scores) / len(scores) == pytest.approx(0, abs=1e-4)
+    assert max(scores) - min(scores) > 0.01
+    assert abs(rows[-1]["demonstrations/mean"]) < 1e-4
+
+
+def by_hand(model, group, renderer):
+    """The loss of one prompt from the definition: every completion alone, every pair in a loop."""
+    prompt = renderer.prompt_ids(group.prompt)
+    scores = []
+    for text in group.completions:
+        ids = torch.tensor([[*prompt, *renderer.completion_ids(text)]])
+        hidden = model.trunk(input_ids=ids).last_hidden_state[0, -1]
+        scores.append(float(hidden @ model.head.weight[0] + model.head.bias))
+    losses = [
+        -math.log(1 / (1 + math.exp(-(scores[i] - scores[j]))))
+        for i in range(len(scores))
+        for j in range(len(scores))
+        if group.ranks[i] < group.ranks[j]
+    ]
+    return sum(losses) / len(losses)
+
+
+@pytest.mark.parametrize("budget", [1, 200, 10_000])
+def test_the_ranking_loss_is_the_mean_over_prompts_of_the_mean_over_pairs(world, budget):
+    policy, tokenizer = load_policy(world.policy, dtype=torch.float64)
+    model, renderer = ScalarModel.from_policy(policy, 3), Renderer(tokenizer)
+    groups = world.rankings(7)
+    encoded = encode_groups(groups, renderer, 64, "rankings")
+    with torch.no_grad():
+        micros = ranked_batch(encoded, budget)
+        found = sum(float(reward_loss(model, micro).value) for micro in micros)
+        assert found == pytest.approx(sum(by_hand(model, group, renderer) for group in groups) / 7, abs=1e-6)
+
+
+def test_prompts_whose_completions_all_tie_do_not_count(world):
+    _, tokenizer = load_policy(world.policy)
+    tied = RankedGroup(prompt="ab", completions=("a", "b", "c"), ranks=(1, 1, 1))
+    kept = encode_groups([tied, *world.rankings(2)], Renderer(tokenizer), 64, "rankings")
+    assert len(kept) == 2
+    with pytest.raises(DataError, match="no prompt with a preference"):
+        encode_groups([tied], Renderer(tokenizer), 64, "rankings")
+
+
+def test_cut_completions_get_no_end_token(world):
+    _, tokenizer = load_policy(world.policy)
+    group = RankedGroup(prompt="ab", completions=("a", "b"), ranks=(0, 1), cut=(True, False))
+    [encoded] = encode_groups([group], Renderer(tokenizer), 64, "rankings")
+    ends = [ids[-1] == tokenizer.eos_token_id for ids in encoded.group.completions]
+    assert ends == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("group", "message"),
+    [
+        (RankedGroup(prompt=" ", completions=("a", "b"), ranks=(0, 1)), "Number 1 of the rankings has an empty prompt"),
+        (RankedGroup(prompt="a", completions=("a", "b"), ranks=(0,)), "2 completions, 1 ranks"),
+        (RankedGroup(prompt="a", completions=("a",), ranks=(0,)), "at least 2"),
+        (
+            RankedGroup(prompt="a", completions=("", "b"), ranks=(0, 1), cut=(True, False)),
+            "empty completion that was cut",
+        ),
+    ],
+)
+def test_rankings_that_make_no_sense_are_told(world, group, message):
+    _, tokenizer = load_policy(world.policy)
+    with pytest.raises(DataError, match=message):
+        encode_groups([group], Renderer(tokenizer), 64, "rankings")
+
+
+def test_an_empty_completion_that_ended_by_itself_is_ranked(world):
+    _, tokenizer = load_policy(world.policy)
+    group = RankedGroup(prompt="a", completions=("", "b"), ranks=(1, 0))
+    [encoded] = encode_groups([group], Renderer(tokenizer), 64, "rankings")
+    assert encoded.group.completions[0] == [tokenizer.eos_token_id]
+
+
+def test_a_bias_that_cannot_be_set_is_noticed(world):
+    model, _ = load_scalar(world.reward)
+    with torch.no_grad():
+        model.head.weight.fill_(math.nan)
+    with pytest.raises(InvariantError, match="must score 0"):
+        set_bias(model, [Row([1, 2], [3])])
+
+
+def test_padding_and_neighbours_do_not_reach_a_group(world):
+    policy, tokenizer = load_policy(world.policy, dtype=torch.float64)
+    model = ScalarModel.from_policy(policy, 3)
+    encoded = encode_groups(world.rankings(9), Renderer(tokenizer), 64, "rankings")
+    random.Random(0).shuffle(encoded)
+    with torch.no_grad():
+        together = ranked_batch(encoded, 100_000)
+        assert len(together) == 1
+        apart = [float(reward_loss(model, ranked_batch([one], 1)[0]).value) for one in encoded]
+        assert float(reward_loss(model, together[0]).value) == pytest.approx(sum(apart) / 9, abs=1e-9)
