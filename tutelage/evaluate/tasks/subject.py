@@ -15,8 +15,7 @@ from transformers import PreTrainedTokenizerFast as Tokenizer
 
 from tutelage.core.logprobs import chunked_logprobs
 from tutelage.errors import DataError, InvariantError
-from tutelage.models.load
-tutelage.generate.capacity import context_of
+from tutelage.generate.capacity import context_of
 from tutelage.generate.engine import Engine, complete
 from tutelage.generate.request import Request
 from tutelage.models.load import head_weight, load_policy
