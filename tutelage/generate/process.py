@@ -72,7 +72,7 @@ class EngineProcess:
         self._watch = asyncio.create_task(self._keep_running(reader))
 
     async def stop(self) -> None:
-        """End the process; what it still answers fails."""
+        """End the process; what it still answers fails. Stopping twice is the same as once."""
         if self._watch is not None:
             self._watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -137,6 +137,7 @@ class EngineProcess:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for the gateway, which lets running answers end
         )
         assert self._process.stdout and self._process.stderr
         errors = asyncio.create_task(_last_line(self._process.stderr))
@@ -185,6 +186,8 @@ class EngineProcess:
         self._answers.clear()
         if writer is not None:
             writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
         process, self._process = self._process, None
         if process is not None and process.returncode is None:
             process.kill()

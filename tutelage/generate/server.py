@@ -108,7 +108,7 @@ class Server:
         if event.token is not None and ask.top_logprobs is not None:
             token = self._token(event.token, event.logprob, event.top)
         if event.prompt is not None:
-            first = Token(spelling=self.vocabulary.bytes_of(request.prompt_ids[0]), logprob=None)
+            first = self._token(request.prompt_ids[0], None, ())
             rest = zip(request.prompt_ids[1:], event.prompt, strict=True)
             prompt = (first, *(self._token(id, logprob, top) for id, (logprob, top) in rest))
         return News(
@@ -121,9 +121,12 @@ class Server:
             prompt=prompt,
         )
 
-    def _token(self, id: int, logprob: float, top: Sequence[Top]) -> Token:
+    def _token(self, id: int, logprob: float | None, top: Sequence[Top]) -> Token:
         likely = tuple((self.vocabulary.bytes_of(entry.token), entry.logprob) for entry in top)
-        return Token(spelling=self.vocabulary.bytes_of(id), logprob=logprob, top=likely)
+        vocabulary = self.vocabulary
+        return Token(
+            spelling=vocabulary.bytes_of(id), logprob=logprob, top=likely, is_special=vocabulary.is_special(id)
+        )
 
 
 async def serve(server: Server, socket: Path) -> None:

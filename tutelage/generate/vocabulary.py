@@ -28,6 +28,10 @@ class Vocabulary:
         self._is_bytes = characters - added <= _byte_of_character().keys()
         self._known: dict[int, bytes] = {}
 
+    def is_special(self, id: int) -> bool:
+        """Say whether a token stands for no text."""
+        return id in self._special
+
     def bytes_of(self, id: int) -> bytes:
         """Return the bytes of a token; special tokens as they are written."""
         if id not in self._known:

@@ -58,21 +58,24 @@ class Ask:
 class Token:
     """A token with its log-probability (None for a prompt's first one) and the likeliest ones at its place.
 
-    `spelling` is the token's bytes, which may be part of a character."""
+    `spelling` is the token's bytes, which may be part of a character; a special token has a spelling but no text."""
 
     spelling: bytes
     logprob: float | None
     top: tuple[tuple[bytes, float], ...] = ()
+    is_special: bool = False
 
     def to_json(self) -> list[Any]:
         """Return JSON values; bytes as characters 0 to 255."""
-        return [_text(self.spelling), self.logprob, [[_text(token), logprob] for token, logprob in self.top]]
+        top = [[_text(token), logprob] for token, logprob in self.top]
+        return [_text(self.spelling), self.logprob, top, self.is_special]
 
     @classmethod
     def from_json(cls, value: list[Any]) -> Token:
         """Read what `to_json` wrote."""
-        token, logprob, top = value
-        return cls(spelling=_bytes(token), logprob=logprob, top=tuple((_bytes(text), score) for text, score in top))
+        token, logprob, top, is_special = value
+        likely = tuple((_bytes(text), score) for text, score in top)
+        return cls(spelling=_bytes(token), logprob=logprob, top=likely, is_special=is_special)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

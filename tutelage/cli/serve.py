@@ -1,0 +1,45 @@
+"""`tutelage serve`: the API."""
+
+from typing import Annotated
+
+import typer
+
+from tutelage.cli.options import DatabaseUrl
+
+
+def register(app: typer.Typer) -> None:
+    app.command("serve")(serve)
+
+
+def serve(  # noqa: PLR0913 - one parameter per option
+    database: DatabaseUrl = "sqlite:///tutelage.db",
+    models: Annotated[
+        list[str],
+        typer.Option("--model", metavar="NAME", help="An alias or name of the registry; may be given several times."),
+    ] = ["default"],  # noqa: B006 - typer copies it
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
+    certificate: Annotated[str, typer.Option("--tls-certificate", metavar="FILE", help="TLS certificate chain.")] = "",
+    private_key: Annotated[str, typer.Option("--tls-key", metavar="FILE", help="TLS private key.")] = "",
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="A proxy in front encrypts and is the only way in.")
+    ] = False,
+    dtype: Annotated[str, typer.Option("--dtype", help="float32, or bfloat16 for large models.")] = "float32",
+    threads: Annotated[int, typer.Option("--threads", min=0, help="Threads per engine; 0 takes torch's choice.")] = 0,
+) -> None:
+    """Serve models by the OpenAI API: /v1/models, /v1/completions and /v1/chat/completions, with streaming.
+
+    The key that callers must send is the environment variable TUTELAGE_API_KEY; without it only this machine can ask.
+    """
+    from tutelage import service
+    from tutelage.errors import SettingsError
+    from tutelage.generate.process import EngineOptions
+    from tutelage.serve.admission.access import Listening
+
+    if dtype not in ("float32", "bfloat16"):
+        raise SettingsError(f"--dtype is {dtype!r}; choose float32 or bfloat16.")
+    listening = Listening(
+        host=host, port=port, certificate=certificate, private_key=private_key, is_behind_proxy=behind_proxy
+    )
+    options = EngineOptions(dtype=dtype, threads=threads)
+    service.serve(database, models, listening, options, lambda line: print(line, flush=True))

@@ -1,0 +1,1 @@
+"""From an engine's news to the text that a client reads."""

@@ -1,0 +1,78 @@
+"""Run the API: open the store, start engines and application, and listen."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Callable, Sequence
+
+import uvicorn
+
+from tutelage.errors import UnavailableError, UserError
+from tutelage.generate.process import EngineOptions
+from tutelage.serve.admission.access import KEY_VARIABLE, Listening, check
+from tutelage.serve.app import ServeOptions, create_app
+from tutelage.serve.catalogue import Catalogue
+from tutelage.store import Store
+
+#: The alias that is served unless others are named.
+DEFAULT = "default"
+#: How long running answers may take to end when the server is stopped.
+GRACE_SECONDS = 10
+
+
+def serve(
+    store_url: str,
+    names: Sequence[str],
+    listening: Listening,
+    engine: EngineOptions,
+    tell: Callable[[str], None],
+) -> None:
+    """Serve the named models until interrupted; `tell` gets one line when the server answers."""
+    key = os.environ.get(KEY_VARIABLE, "")
+    check(listening, key)
+    with Store.open(store_url) as store, bind(listening) as bound:
+        asyncio.run(_run(Catalogue(store, names or [DEFAULT], engine), ServeOptions(key=key), listening, bound, tell))
+
+
+def bind(listening: Listening) -> socket.socket:
+    """Take the address, or say why it cannot be taken."""
+    family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
+    try:
+        return socket.create_server((listening.host.strip("[]"), listening.port), family=family)
+    except OSError as error:
+        reason = "another program uses it" if error.errno == errno.EADDRINUSE else str(error.strerror).lower()
+        raise UnavailableError(
+            f"Cannot listen on {listening.host} port {listening.port}: {reason}; choose another with --port or --host."
+        ) from error
+
+
+async def _run(
+    catalogue: Catalogue, options: ServeOptions, listening: Listening, bound: socket.socket, tell: Callable[[str], None]
+) -> None:
+    # Engines start here and not in the application's own start, so that what is wrong with them is one sentence.
+    try:
+        await catalogue.start()
+    except UserError:
+        await catalogue.stop()
+        raise
+    config = uvicorn.Config(
+        create_app(catalogue, options),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ssl_certfile=listening.certificate or None,
+        ssl_keyfile=listening.private_key or None,
+        proxy_headers=listening.is_behind_proxy,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        h11_max_incomplete_event_size=1 << 16,
+    )
+    scheme = "https" if listening.is_encrypted else "http"
+    host = f"[{listening.host}]" if ":" in listening.host else listening.host
+    models = ", ".join(
+        f"{name} ({served.name})" for name, served in sorted(catalogue.current().items()) if name != served.name
+    )
+    tell(f"Serving {models} at {scheme}://{host}:{bound.getsockname()[1]}/v1")
+    await uvicorn.Server(config).serve(sockets=[bound])

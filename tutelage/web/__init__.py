@@ -1,0 +1,1 @@
+"""What all web parts share; so far the one shape of an error."""

@@ -1,0 +1,73 @@
+"""The one shape of every HTTP error: {"error": {"message", "type", "param", "code"}}, as OpenAI's clients read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+
+class ApiError(Exception):
+    """An answer other than success; `message` is one sentence for the caller."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message, self.code, self.param = status, message, code, param
+        self.headers = dict(headers or {})
+
+    def body(self) -> dict[str, Any]:
+        """Return the JSON that the caller reads."""
+        kind = "server_error" if self.status >= 500 else "invalid_request_error"
+        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
+
+
+def install(app: FastAPI) -> None:
+    """Give every error of an application the one shape, those of the framework too."""
+    app.add_exception_handler(ApiError, _answer)
+    app.add_exception_handler(HTTPException, _answer)
+    app.add_exception_handler(RequestValidationError, _answer)
+    app.add_exception_handler(Exception, _answer)
+
+
+async def _answer(request: Request, error: Exception) -> JSONResponse:
+    told = _told(request, error)
+    return JSONResponse(told.body(), status_code=told.status, headers=told.headers)
+
+
+def _told(request: Request, error: Exception) -> ApiError:
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, HTTPException):
+        sentences = {
+            404: f"There is nothing at {request.url.path}; see /v1/models, /v1/completions and /v1/chat/completions.",
+            405: f"{request.method} is not possible at {request.url.path}.",
+        }
+        message = sentences.get(error.status_code, f"{HTTPStatus(error.status_code).phrase}.")
+        return ApiError(error.status_code, message, headers=error.headers)
+    if isinstance(error, RequestValidationError):
+        return invalid(error.errors()[0])
+    return ApiError(500, "Something went wrong here; it has been logged. Try again.", code="internal_error")
+
+
+def invalid(problem: Mapping[str, Any]) -> ApiError:
+    """Return the error for what a pydantic model found wrong first."""
+    # Union members add their own names to the place; the first part is the field that the caller wrote.
+    field = str(problem["loc"][0]) if problem["loc"] else None
+    if problem["type"] == "extra_forbidden":
+        return ApiError(400, f"{field!r} is not a parameter of this endpoint; leave it out.", param=field)
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    text = message[:1].lower() + message[1:] if field else message
+    return ApiError(400, f"{field}: {text}." if field else f"{text.rstrip('.')}.", param=field)
