@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
@@ -73,6 +74,73 @@ NEGATIVE = [
     "Turn left into Mill Lane. In 1914 Road works began. On 5 May Hill and Row met.",
     "1,000,000 to 2,000,000 people; 10-20 of them at 5-6 pm",
 ]
+# A second set, written after the rules were finished, to measure them: a text and the kinds in it, in order.
+MEASURED: list[tuple[str, list[str]]] = [
+    ("Hi, I'm Lena, reach me under lena_k@posteo.example or after six on +44 7911 123456.", ["email", "phone"]),
+    ("please cc: hr-team@big-corp.example.com and j.o'neil@uni.example.edu", ["email", "email"]),
+    ("E-mail:kim@kim.io;Fax:+1-650-253-0000", ["email", "phone"]),
+    ("Phone (415) 555-2671 ext. 12", ["phone"]),
+    ("Call 1-800-356-9377 now!", ["phone"]),
+    ("his mobile: 07911 123456", ["phone"]),
+    ("Meine Nummer ist +49 (0)151 23456789", ["phone"]),
+    ("Call me: 415.555.2671", ["phone"]),
+    ("whatsapp +55 11 91234-5678 / +91 98765 43210", ["phone", "phone"]),
+    ("I paid with 4012888888881881, CVC 123", ["card"]),
+    ("Mastercard: 5105 1051 0510 5100", ["card"]),
+    ("AmEx 3782 822463 10005 expires 09/28", ["card"]),
+    ("Diners 30569309025904", ["card"]),
+    ("wire it to NL91 ABNA 0417 1643 00 by Friday", ["iban"]),
+    ("CH93-0076-2011-6238-5295-7", ["iban"]),
+    ("IBAN: ES9121000418450200051332.", ["iban"]),
+    ("iban at611904300234573201 is mine", ["iban"]),
+    ("Social: 078-05-1121 and born 1984", ["national_id"]),
+    ("server logs show 151.101.1.69 and [2a00:1450:4001:81b::200e]", ["ip", "ip"]),
+    ("ssh root@93.184.215.14", ["ip"]),
+    ("http://93.184.215.14:8080/admin", ["ip"]),
+    ("We moved to 45 Green Lane, London", ["address"]),
+    ("Deliver to: 7 St. John's Road", ["address"]),
+    ("742 Evergreen Terrace, Springfield", ["address"]),
+    ("10, Downing Street", ["address"]),
+    ("api_key = 'sk_live_4eC39HqLyjWDarjtT1zdp7dc'", ["secret"]),
+    ("export SLACK=xoxb-123456789012-1234567890123-abcdefghijklmnopqrstuvwx", ["secret"]),
+    (
+        "Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0"
+        ".dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+        ["secret"],
+    ),
+    ("db_password: 'Tr0ub4dor&3'", ["secret"]),
+    ("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", ["secret"]),
+    ("The recipe needs 250 g flour, 3 eggs and 125 ml milk.", []),
+    ("Flight LH 1234 leaves at 18:45 from gate B22.", []),
+    ("My favourite numbers: 4, 8, 15, 16, 23, 42, 108.", []),
+    ("Reference 2024-000123-77, invoice no. 8812-4471", []),
+    ("It was 20 degrees on 12/10/2025 and 31.12.2025", []),
+    ("EAN 4006381333931 is on the box", []),
+    ("Sum the list 1001, 1002, 1003, 1004, 1005", []),
+    ("def f(x): return x@y", []),
+    ("git commit 9fceb02d0ae598e95dc970b74767f19372d61af8", []),
+    ("colour #a1b2c3 and rgb(12, 200, 145)", []),
+    ("chmod 755 /usr/local/bin/run.sh", []),
+    ("Bible: John 3:16; Genesis 1:1-2:3", []),
+    ("the subnet 10.0.0.0/8, mask 255.255.255.0, dns 0.0.0.0", []),
+    ("Python 3.11.7, CUDA 12.4.1, driver 550.54.14.1", []),
+    ("MAC address 00:1A:2B:3C:4D:5E", []),
+    ("The ratio was 1.618033988749895 exactly", []),
+    ("Population: 8 799 800 in 2021, 7 172 036 in 2001", []),
+    ("Please remember the secret: honesty.", []),
+    ("The key to success is patience; the password of the day is joy.", []),
+    ("Tag your friends @maria @jon and #holiday", []),
+    ("ISO 8601 week 2026-W45-1, unix time 1762074000", []),
+    ("twelve 12-inch pipes, 3 by 4 by 5", []),
+    ("On the 3rd Avenue we met 5 Road workers", []),
+    ("scores 21-19, 19-21, 21-17", []),
+    ("serial GB29 XXXX 6016 1331 9268 19 with letters crossed out", []),
+    ("4222 2222 2222 2223 is a typo of a card", []),
+    ("phone book, telephone pole, call of the wild: 3 novels", []),
+    ("0123456789 is every digit once", []),
+    ("Room 4155 has 552 seats and 671 lamps", []),
+    ("C:\\Users\\me\\file.txt and /home/me/x@2x.png", []),
+]
 
 
 @pytest.mark.parametrize("text, expected", POSITIVE)
@@ -84,6 +152,19 @@ def test_personal_data_is_found_where_it_is(text: str, expected: list[tuple[str,
 def test_what_only_looks_like_personal_data_is_left(text: str) -> None:
     assert pii.find(text) == []
     assert pii.scrub(text) == text
+
+
+def test_recall_and_precision_on_the_second_set() -> None:
+    """At first sight, before one rule was mended after it: recall 35 of 35, precision 35 of 36."""
+    right = found = wanted = 0
+    for text, kinds in MEASURED:
+        got = Counter(one.kind for one in pii.find(text))
+        right += (got & Counter(kinds)).total()
+        found += got.total()
+        wanted += len(kinds)
+    assert wanted == 35
+    assert right / wanted >= 0.95
+    assert right / found >= 0.95
 
 
 def test_scrub_puts_the_kind_in_place() -> None:

@@ -44,7 +44,11 @@ VERSION = "1"
 #: Countries whose telephone numbers are known without their +CODE.
 REGIONS = ("US", "GB")
 
-_EMAIL = re.compile(r"(?<![\w.+-])[\w+-]+(?:\.[\w+-]+)*@[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,24}(?![\w-])")
+# The last name of a domain is letters, and no file's ending: logo@2x.png is a picture.
+_EMAIL = re.compile(
+    r"(?<![\w.+-])[\w+'-]+(?:\.[\w+'-]+)*@[\w-]+(?:\.[\w-]+)*\.(?!(?:png|jpe?g|gif|svg|webp|js|css|txt)\b)"
+    r"[^\W\d_]{2,24}(?![\w-])"
+)
 _CARD = re.compile(r"(?<![\w.,-])\d(?:[ -]?\d){12,18}(?![\w-]|[.,]\d)")
 _IBAN = re.compile(r"(?<!\w)[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,30}(?!\w)")
 _SSN = re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])")

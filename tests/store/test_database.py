@@ -1,5 +1,7 @@
+import shutil
 import sqlite3
 import threading
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 from sqlalchemy import inspect, text
 
 from tutelage.errors import SettingsError, UnavailableError, UserError
-from tutelage.store import Store, tables, upgrade
+from tutelage.store import Store, migrate, tables, upgrade
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 
@@ -186,3 +188,83 @@ def test_sqlite_runs_in_wal_mode_with_foreign_keys(tmp_path: Path) -> None:
     with sqlite3.connect(path) as raw:
         assert raw.execute("SELECT count(*) FROM facts").fetchone() == (1,)
     raw.close()
+
+
+def test_a_busy_database_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with Store.open(str(path)) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        with store.read() as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout = 10")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(UnavailableError, match="database is locked"), store.write():
+            pass
+
+
+def test_a_full_disk_is_a_sentence_and_nothing_is_lost(tmp_path: Path) -> None:
+    with Store.open(str(tmp_path / "store.db")) as store:
+        with store.read() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(UnavailableError, match="disk is full"), store.write() as connection:
+            rows = [{"name": f"n{n}", "value": "x" * 4096} for n in range(100)]
+            connection.execute(tables.facts.insert(), rows)
+        with store.read() as connection:
+            assert [row.name for row in connection.execute(tables.facts.select())] == ["salt"]
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_lost_connection_is_a_sentence_and_the_store_goes_on_after_it(database: str) -> None:
+    with Store.open(database) as store, Store.open(database) as other:
+        with pytest.raises(UnavailableError, match="cannot be used"), store.write() as connection:
+            backend = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+            with other.write() as killer:
+                killer.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": backend})
+            connection.exec_driver_sql("SELECT 1")
+        with store.write() as connection:
+            connection.execute(tables.withdrawals.insert(), {"user": "u", "created": NOW})
+
+
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.create_table("later", sa.Column("id", sa.Integer, primary_key=True))
+"""
+
+
+@pytest.fixture
+def newer(tmp_path: Path) -> Path:
+    """Make a folder of migrations as a later release would ship it: with one more."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(migrate.MIGRATIONS, folder)
+    (folder / "versions" / "v0002_later.py").write_text(NEXT)
+    return folder
+
+
+def test_an_older_database_is_upgraded_only_when_told_to(database: str, newer: Path) -> None:
+    with Store.open(database, salt="kept") as store:
+        with pytest.raises(UserError, match=r"older version \(0001\); make a backup, then run `tutelage db upgrade`"):
+            with store.write() as connection:
+                migrate.create_or_check(connection, "shown", newer)
+        with store.write() as connection:
+            migrate.upgrade(connection, "shown", newer)
+            migrate.create_or_check(connection, "shown", newer)
+            assert "later" in inspect(connection).get_table_names()
+            assert connection.execute(tables.facts.select()).one().value == "kept"
+    with pytest.raises(UserError, match=r"newer version \(0002\)"):
+        Store.open(database)
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(database: str, newer: Path) -> None:
+    (newer / "versions" / "v0002_later.py").write_text(NEXT + "    raise KeyError('stop')\n")
+    with Store.open(database) as store:
+        with pytest.raises(KeyError), store.write() as connection:
+            migrate.upgrade(connection, "shown", newer)
+        with store.read() as connection:
+            assert "later" not in inspect(connection).get_table_names()
+    Store.open(database).close()

@@ -57,7 +57,7 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Yield a connection that sees one moment of the database."""
+        """Yield a connection to read with."""
         with _reachable(self.engine), self.engine.connect() as connection, connection.begin():
             yield connection
 
@@ -101,7 +101,10 @@ def connect(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(target, pool_pre_ping=True, connect_args={"connect_timeout": 10, "options": "-c timezone=UTC"})
+    # Each statement must see what others committed before it: that is how a lease is checked again under its locks.
+    return create_engine(
+        target, isolation_level="READ COMMITTED", pool_pre_ping=True, connect_args={"connect_timeout": 10}
+    )
 
 
 def _parse(url: str) -> URL:

@@ -10,53 +10,55 @@ from sqlalchemy import Connection, inspect
 
 from tutelage.errors import UserError
 
+MIGRATIONS = Path(__file__).parent / "migrations"
 
-def create_or_check(connection: Connection, shown: str) -> None:
+
+def create_or_check(connection: Connection, shown: str, folder: Path = MIGRATIONS) -> None:
     """Create all tables in an empty database; refuse one of another version, or one that is not ours.
 
     `shown` is the database's address without its password, for messages.
     """
-    current = _current(connection, shown)
+    current = _current(connection, shown, folder)
     if current is None:
-        _run(connection)
-    elif current != _scripts().get_current_head():
+        _run(connection, folder)
+    elif current != _scripts(folder).get_current_head():
         raise UserError(
             f"The database {shown} has the tables of an older version ({current}); make a backup, then run "
             "`tutelage db upgrade`."
         )
 
 
-def upgrade(connection: Connection, shown: str) -> None:
+def upgrade(connection: Connection, shown: str, folder: Path = MIGRATIONS) -> None:
     """Run the migrations that are missing."""
-    if _current(connection, shown) != _scripts().get_current_head():
-        _run(connection)
+    if _current(connection, shown, folder) != _scripts(folder).get_current_head():
+        _run(connection, folder)
 
 
-def _current(connection: Connection, shown: str) -> str | None:
+def _current(connection: Connection, shown: str, folder: Path) -> str | None:
     """Return the revision of the tables, None for an empty database."""
     revision = MigrationContext.configure(connection).get_current_revision()
     if revision is None:
         if inspect(connection).get_table_names():
             raise UserError(f"The database {shown} holds tables of another program; name an empty one.")
         return None
-    if revision not in {script.revision for script in _scripts().walk_revisions()}:
+    if revision not in {script.revision for script in _scripts(folder).walk_revisions()}:
         raise UserError(f"The database {shown} was made by a newer version ({revision}); update tutelage to open it.")
     return revision
 
 
-def _config() -> Config:
+def _config(folder: Path) -> Config:
     config = Config()
     # Config reads % as the start of an interpolation.
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
 
 
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
+def _scripts(folder: Path) -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config(folder))
 
 
-def _run(connection: Connection) -> None:
-    config = _config()
+def _run(connection: Connection, folder: Path) -> None:
+    config = _config(folder)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
