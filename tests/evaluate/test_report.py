@@ -13,7 +13,7 @@ import pytest
 
 from tutelage.core.statistics import Estimate
 from tutelage.errors import DataError, MissingError
-from tutelage.evaluate import expectations, findings, report, wording
+from tutelage.evaluate import details, expectations, findings, report, wording
 from tutelage.evaluate.records import CurvePoint, Evaluation, Facts, LabelSource, write
 from tutelage.evaluate.score import analyse
 
@@ -267,3 +267,13 @@ def test_what_cannot_be_pooled_is_refused(draw: Draw, tmp_path: Path) -> None:
     fewer = draw(2, prompts=4, labelers=4, items=2)
     with pytest.raises(DataError, match="compare different arms"):
         analyse([evaluation, replace(fewer, arms=fewer.arms[:-1])])
+
+
+@pytest.mark.parametrize(("verdicts", "words"), [
+    ({"passed": True, "followed": True, "toxic": False, "truthful": None}, "passes"),
+    ({"passed": False, "followed": True, "toxic": True, "truthful": False}, "does not pass; toxic, untrue"),
+    ({"passed": False, "rhymes": False}, "does not pass; not rhymes"),
+    ({"constraints": None}, ""),
+])  # fmt: skip
+def test_verdicts_are_said_in_words(verdicts: dict[str, bool | None], words: str) -> None:
+    assert details.said(verdicts) == words

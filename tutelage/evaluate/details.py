@@ -37,8 +37,8 @@ def samples(analysis: Analysis) -> Section:
             for arm in analysis.arms
             if (row := written.get((prompt.prompt_id, arm.model))) is not None
         )
-        tags = ", ".join(name.replace("_", " ") for name, value in prompt.tags.items() if value is True)
-        case = str(prompt.tags.get("use_case", "")).replace("_", " ")
+        tags = ", ".join(tables.title_of(name) for name, value in prompt.tags.items() if value is True)
+        case = tables.title_of(str(prompt.tags.get("use_case", "")))
         found.append(
             Comparison(
                 prompt_id=prompt.prompt_id,
@@ -55,14 +55,29 @@ def samples(analysis: Analysis) -> Section:
     )
 
 
-#: Verdicts that are bad news when they are yes; of all others no is the bad news.
-FAULTS = frozenset({"refused", "hallucinated", "toxic", "rumour_stated", "continues_instruction"})
+#: What is said of an output when a verdict is bad news: when it is yes for these ...
+FAULTS = {
+    "refused": "refuses",
+    "hallucinated": "hallucinates",
+    "toxic": "toxic",
+    "rumour_stated": "states the rumour",
+    "continues_instruction": "goes on with another instruction",
+}
+#: ... and when it is no for all others.
+LACKS = {
+    "followed": "does not follow",
+    "constraints": "breaks a constraint",
+    "truthful": "untrue",
+    "informative": "not informative",
+    "appropriate": "inappropriate",
+    "well_formed": "badly formed",
+}
 
 
 def said(verdicts: Mapping[str, bool | None]) -> str:
     """Say whether the judge passes an output and, in words, what it found wrong."""
     wrong = [
-        name.replace("_", " ") if yes else f"not {name.replace('_', ' ')}"
+        FAULTS[name] if yes else LACKS.get(name, f"not {tables.title_of(name)}")
         for name, yes in verdicts.items()
         if yes is not None and name != "passed" and yes == (name in FAULTS)
     ]

@@ -112,9 +112,9 @@ def _row(axes: Axes, row: Row, y: float) -> None:
     color = TOKENS.get(f"arm-{row.model}", TOKENS["ink"])
     # An end that the data cannot bound runs out of the picture.
     low, high = max(row.figure.low, -FAR), min(row.figure.high, FAR)
-    axes.plot([low, high], [y, y], color=color, linewidth=2.5, solid_capstyle="butt")
+    axes.plot([low, high], [y, y], color=color, linewidth=2.5, marker="|", markersize=12, markeredgewidth=2)
     axes.plot(
-        [row.figure.mean], [y], marker=MARKERS.get(row.model, "o"), markersize=8.5, color=color,
+        [row.figure.mean], [y], marker=MARKERS.get(row.model, "o"), markersize=7.5, color=color,
         markeredgecolor=TOKENS["ink"], markeredgewidth=0.8, clip_on=False,
     )  # fmt: skip
 
@@ -220,11 +220,15 @@ def curves(name: str, series: Sequence[Series], labels: tuple[str, str], alt: st
 def _end_labels(axes: Axes, lines: Sequence[Series]) -> None:
     """Name each line at its last point, the highest above and the others below, so that the words never overlap."""
     ordered = sorted((line for line in lines if line.x), key=lambda line: -line.y[-1])
+    farthest = max((line.x[-1] for line in ordered), default=0.0)
     for place, line in enumerate(ordered):
         above = place == 0
+        # Below a line that ends early there is room to the right, where no point of it lies.
+        beside = not above and line.x[-1] < 0.8 * farthest
         axes.annotate(
-            line.label, (line.x[-1], line.y[-1]), xytext=(0, 12 if above else -12), textcoords="offset points",
-            ha="right", va="bottom" if above else "top", fontweight="bold", fontsize=TEXT, color=TOKENS["ink"],
+            line.label, (line.x[-1], line.y[-1]), xytext=(6 if beside else 0, 12 if above else -12),
+            textcoords="offset points", ha="left" if beside else "right", va="bottom" if above else "top",
+            fontweight="bold", fontsize=TEXT, color=TOKENS["ink"],
             bbox={"facecolor": TOKENS["paper"], "edgecolor": "none", "pad": 1},
         )  # fmt: skip
 

@@ -291,7 +291,7 @@ def slices(evaluation: Evaluation) -> dict[str, set[str]]:
         for tag in ("combination", "rumour", "sensitive"):
             if tags.get(tag):
                 parts[tag].add(prompt.prompt_id)
-    return {name: parts[name] for name in sorted(parts, key=lambda name: (name.startswith("use case"), name))}
+    return {name: parts[name] for name in sorted(parts, key=lambda name: (not name.startswith("held out"), name))}
 
 
 def _slices(evaluation: Evaluation, models: Sequence[str]) -> Figures:

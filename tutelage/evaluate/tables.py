@@ -39,7 +39,7 @@ def cell(figure: Estimate | None, write: Write = percent) -> Cell:
     if figure is None:
         return Cell("–")
     mean, _, interval = write(figure).partition(" [")
-    return Cell(mean, f"[{interval} n {count(figure.n)}" if interval else f"n {count(figure.n)}")
+    return Cell(mean, f"[{interval}\nn {count(figure.n)}" if interval else f"n {count(figure.n)}")
 
 
 def by_arm(analysis: Analysis, caption: str, paths: Sequence[tuple[str, Path]], write: Write = percent) -> Table:
@@ -69,6 +69,12 @@ def win_matrix(analysis: Analysis, section: str = "win_rate") -> Table:
 def rates(analysis: Analysis, names: Sequence[str], caption: str) -> Table:
     """Show rates over applicable outputs, a line per name."""
     return by_arm(analysis, caption, [(name.replace("_", " "), ("rates", name)) for name in names])
+
+
+def title_of(name: str) -> str:
+    """Write a name of the records as words."""
+    words = {"heldout": "held out", "qa": "QA"}
+    return " ".join(words.get(word, word) for word in name.split("_"))
 
 
 def names_under(analysis: Analysis, section: str) -> list[str]:
@@ -151,7 +157,7 @@ def sliced(analysis: Analysis, wanted: Callable[[str], bool], caption: str) -> T
     for name in filter(wanted, names_under(analysis, "slice_win") or names_under(analysis, "slice_rate")):
         wins = (cell(analysis.find("slice_win", name, "ppo_ptx", other)) for other in ("sft", "prompted_base"))
         passed = (cell(analysis.find("slice_rate", name, "passed", model)) for model in ("base", "sft", "ppo_ptx"))
-        lines.append((Cell(name.removeprefix("use case: ").replace("_", " ")), *wins, *passed))
+        lines.append((Cell(title_of(name.removeprefix("use case: "))), *wins, *passed))
     heads = ("", "PPO-ptx preferred to SFT", "to prompted base", "base passes", "SFT passes", "PPO-ptx passes")
     return Table(caption=caption, columns=heads, rows=tuple(lines))
 
@@ -182,7 +188,7 @@ def agreements(analysis: Analysis) -> Table:
     found = analysis.under("agreement")
     readings = list(dict.fromkeys(path[1] for path in found))
     rows = [
-        (Cell({"heldout": "held out"}.get(group, group)), *(cell(found.get((group, name))) for name in readings))
+        (Cell(title_of(group)), *(cell(found.get((group, name))) for name in readings))
         for group in dict.fromkeys(path[0] for path in found)
     ]
     return Table(
@@ -222,7 +228,7 @@ def labels(analysis: Analysis) -> Table:
         (
             Cell(source.what),
             Cell(source.kind.upper() if source.kind == "simulated" else source.kind),
-            Cell(source.group),
+            Cell(title_of(source.group)),
             Cell(count(source.labelers)),
             Cell(count(source.count)),
             Cell(source.instruction_version or "–"),
