@@ -146,7 +146,9 @@ class Rollouts:
         began = time.perf_counter()
         episodes = self._sample()
         sampled = time.perf_counter()
-        minibatches = [_micros(part, self.plan.micro_tokens) for part in _split(episodes, self.plan.minibatch)]
+        minibatches = [
+            micro_batches(part, self.plan.micro_tokens) for part in minibatches_of(episodes, self.plan.minibatch)
+        ]
         batch = [score(self.models, micro, self._penalty(micro)) for micros in minibatches for micro in micros]
         found = targets(batch, self.plan.advantages, self.kl.beta)
         metrics = summary(batch, found, self.kl.beta)
@@ -157,7 +159,7 @@ class Rollouts:
         self._check(batch, metrics)
         self._show(in_order, batch)
         self.kl.update(metrics["objective/kl"], len(episodes))
-        steps = _steps([len(micros) for micros in minibatches], batch, found)
+        steps = steps_of([len(micros) for micros in minibatches], batch, found)
         return [steps[0]._replace(metrics=metrics), *steps[1:]]
 
     def _sample(self) -> list[Episode]:
@@ -235,15 +237,17 @@ def score(models: Models, episodes: Sequence[Episode], penalty: Sequence[float])
     )
 
 
-def _split(episodes: Sequence[Episode], size: int) -> list[Sequence[Episode]]:
+def minibatches_of(episodes: Sequence[Episode], size: int) -> list[Sequence[Episode]]:
+    """Cut a rollout batch into what one optimizer step each learns from."""
     return [episodes[at : at + size] for at in range(0, len(episodes), size)]
 
 
-def _micros(episodes: Sequence[Episode], budget: int) -> list[list[Episode]]:
+def micro_batches(episodes: Sequence[Episode], budget: int) -> list[list[Episode]]:
+    """Cut a minibatch into what one forward pass each reads."""
     return [[episodes[i] for i in part] for part in cut([episode.row.length for episode in episodes], budget)]
 
 
-def _steps(counts: Sequence[int], batch: Sequence[Experience], found: Sequence[Targets]) -> list[Step]:
+def steps_of(counts: Sequence[int], batch: Sequence[Experience], found: Sequence[Targets]) -> list[Step]:
     """Put micro-batches together to minibatches of `counts` each; weights are means over a minibatch's tokens."""
     steps, at = [], 0
     for number, count in enumerate(counts):
