@@ -83,7 +83,7 @@ def tax(analysis: Analysis) -> Section:
     for task in tables.names_under(analysis, "tax"):
         for place, model in enumerate(("ppo", "ppo_ptx")):
             if (figure := analysis.find("tax", task, model)) is not None:
-                heading = task if place == 0 else ""
+                heading = tables.title_of(task) if place == 0 else ""
                 taxed.append(
                     Row(
                         label=analysis.name(model),
@@ -94,7 +94,7 @@ def tax(analysis: Analysis) -> Section:
                     )
                 )
         if (back := analysis.find("tax_difference", task)) is not None:
-            saved.append(Row(label=task, figure=back, numbers=difference(back)))
+            saved.append(Row(label=tables.title_of(task), figure=back, numbers=difference(back)))
     pictures = []
     for name, rows, title, caption in (
         ("tax", taxed, "The tax of each task: score of base minus score of the arm", "points lost against base"),
@@ -121,7 +121,9 @@ def tax(analysis: Analysis) -> Section:
 
 
 def _task_scores(analysis: Analysis) -> Table:
-    paths: list[tuple[str, Path]] = [(task, ("tasks", task)) for task in tables.names_under(analysis, "tasks")]
+    paths: list[tuple[str, Path]] = [
+        (tables.title_of(task), ("tasks", task)) for task in tables.names_under(analysis, "tasks")
+    ]
     return tables.by_arm(analysis, "Mean score of every arm on every task", paths)
 
 

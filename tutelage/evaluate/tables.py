@@ -97,7 +97,7 @@ def taxes(analysis: Analysis) -> Table:
     for task in [*tasks, ALL_TASKS] if tasks else []:
         rows.append(
             (
-                Cell(task),
+                Cell(title_of(task)),
                 *(cell(analysis.find("tasks", task, model)) for model in ("base", "ppo", "ppo_ptx")),
                 cell(analysis.find("tax", task, "ppo"), points),
                 Cell(p_text(adjusted_paid.get(task))),
