@@ -43,6 +43,8 @@ def address(shared: Path) -> str:
     """Return the address of the run's server; `shared` is a folder that all processes of the test run see."""
     given = os.environ.get(VARIABLE, "")
     if given:
+        if not _answers(given):
+            raise RuntimeError(f"The server named in {VARIABLE} does not answer. {NO_SERVER}")
         return given
     with FileLock(shared / "postgres.lock"):
         # The watcher looks for the processes that registered.
