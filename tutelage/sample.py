@@ -52,10 +52,15 @@ class SamplingSettings(Settings):
 
 
 class Policy(NamedTuple):
-    """A model that is sampled from: its name in the records and its directory."""
+    """A model that is sampled from: its name in the records and its directory.
+
+    With a `frame`, a text that holds `{prompt}` (solved examples before it, say), the model continues the frame
+    instead of the rendered prompt, and its answer ends with the line: how a base model is prompted.
+    """
 
     name: str
     path: Path
+    frame: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +74,7 @@ class Report:
 
 def completion_id(prompt: Prompt, policy: Policy, settings: SamplingSettings, choice: int) -> str:
     """Return the id of a completion: it depends on what is drawn and how, so that it is drawn once."""
-    drawn = settings.model_dump(exclude={"per_prompt"})
+    drawn = settings.model_dump(exclude={"per_prompt"}) | ({"frame": policy.frame} if policy.frame else {})
     return "c" + content_hash([prompt.id, prompt.text, policy.name, drawn, choice])[:24]
 
 
@@ -124,7 +129,7 @@ class Sampler:
 
     def fits(self, prompt: Prompt) -> bool:
         """Say whether the prompt and its completion fit the model's context."""
-        return len(self.renderer.prompt_ids(prompt.text)) + self.settings.max_tokens <= self.engine.context
+        return len(self._ids(prompt)) + self.settings.max_tokens <= self.engine.context
 
     def sample(self, prompts: Sequence[Prompt]) -> list[Completion]:
         """Draw the completions of the prompts, in order."""
@@ -139,7 +144,7 @@ class Sampler:
                 Completion(
                     id=completion_id(prompt, self.policy, self.settings, choice),
                     prompt_id=prompt.id,
-                    text=result.text,
+                    text=result.text.strip() if self.policy.frame else result.text,
                     policy=self.policy.name,
                     finish_reason=result.finish_reason,
                     sampling={**self.settings.model_dump(exclude={"per_prompt"}), "choice": choice},
@@ -147,8 +152,13 @@ class Sampler:
             )
         return made
 
+    def _ids(self, prompt: Prompt) -> list[int]:
+        if not self.policy.frame:
+            return self.renderer.prompt_ids(prompt.text)
+        return self.renderer.texts_ids([self.policy.frame.replace("{prompt}", prompt.text)])[0]
+
     def _request(self, prompt: Prompt) -> Request:
-        ids = tuple(self.renderer.prompt_ids(prompt.text))
+        ids = tuple(self._ids(prompt))
         if len(ids) + self.settings.max_tokens > self.engine.context:
             raise DataError(
                 f"Prompt {prompt.id} has {len(ids)} tokens, and with {self.settings.max_tokens} new ones exceeds the"
@@ -162,6 +172,7 @@ class Sampler:
             top_p=self.settings.top_p,
             seed=int.from_bytes(hashlib.sha256(name).digest()[:8], "big"),
             n=self.settings.per_prompt,
+            stop=("\n",) if self.policy.frame else (),
         )
 
 
