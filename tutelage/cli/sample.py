@@ -29,6 +29,7 @@ def sample(
     from pathlib import Path
     from typing import cast, get_args
 
+    from rich.console import Console
     from rich.progress import Progress
 
     from tutelage.config import load
@@ -50,7 +51,8 @@ def sample(
         )
         if not wanted:
             raise DataError("The store has no usable prompt of this kind; import prompts with `tutelage prompts`.")
-        with Progress(transient=True) as bar:
+        console = Console(stderr=True)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("Sampling", total=None)
             report = draw(
                 store,
