@@ -17,62 +17,88 @@ SCRIPT = Path(__file__).with_name("train_and_be_killed.py")
 ROOT = SCRIPT.parent.parent.parent
 
 
-def start(kind, world, run_dir):
-    """Start training in another process and wait until the work begins."""
-    process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), kind, str(world.root), str(run_dir)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "training\n"
-    return process
+class Trainer:
+    """A process that starts one training child after the other."""
+
+    def __init__(self, world):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+        command = [sys.executable, str(SCRIPT), str(world.root)]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+        )
+
+    def start(self, kind, run_dir):
+        """Start a child and give its process id."""
+        self.process.stdin.write(f"{kind} {run_dir}\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+    def end(self):
+        """Wait for the child and give its exit code; only now is its process id free for others."""
+        self.process.stdin.write("wait\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
 
 
-def finish(process):
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
+@pytest.fixture
+def trainer(world):
+    made = Trainer(world)
+    yield made
+    made.close()
 
 
-def killed_until_done(kind, world, run_dir, kills, longest):
-    """Kill `kills` times, each after a random share of `longest` seconds, then let it finish; count what was hit."""
+def kill_often(trainer, kind, root, kills, longest):
+    """Kill `kills` children at work, each after a random share of `longest` seconds; give the finished runs.
+
+    A run that is finished makes room for a new one; the last is allowed to finish.
+    """
     seed = int.from_bytes(os.urandom(4))
     print(f"kill seed {seed}")
     rng = random.Random(seed)
+    runs = [root / "killed-0"]
     hit = 0
-    for _ in range(kills):
-        process = start(kind, world, run_dir)
+    while hit < kills:
+        child = trainer.start(kind, runs[-1])
         time.sleep(rng.uniform(0, longest))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        hit += process.returncode == -signal.SIGKILL
-    finish(start(kind, world, run_dir))
-    return hit
+        os.kill(child, signal.SIGKILL)
+        code = trainer.end()
+        assert code in (0, -signal.SIGKILL)
+        if code == 0:
+            runs.append(root / f"killed-{len(runs)}")
+        else:
+            hit += 1
+    trainer.start(kind, runs[-1])
+    assert trainer.end() == 0
+    return runs
 
 
-def check(kind, world, tmp_path, kills):
+def check(trainer, kind, tmp_path, kills):
+    trainer.start(kind, tmp_path / "whole")
+    assert trainer.end() == 0
     began = time.monotonic()
-    finish(start(kind, world, tmp_path / "whole"))
-    # Later attempts have less to do, so most kills must come early to hit the work at all.
-    longest = 0.6 * (time.monotonic() - began)
-    hit = killed_until_done(kind, world, tmp_path / "killed", kills, longest)
-    assert hit > 0
-    whole, killed = Run.open(tmp_path / "whole"), Run.open(tmp_path / "killed")
-    assert killed.is_finished
-    assert killed.outputs == whole.outputs
-    assert all(killed.outputs[name] == sha256_of(killed.directory / name) for name in killed.outputs)
-    steps = [[row["step"] for row in run.read_metrics()] for run in (whole, killed)]
-    assert steps[0] == steps[1]
+    trainer.start(kind, tmp_path / "again")
+    assert trainer.end() == 0
+    whole = Run.open(tmp_path / "whole")
+    longest = 0.8 * (time.monotonic() - began)
+    for directory in [tmp_path / "again", *kill_often(trainer, kind, tmp_path, kills, longest)]:
+        run = Run.open(directory)
+        assert run.is_finished
+        assert run.outputs == whole.outputs
+        assert all(run.outputs[name] == sha256_of(directory / name) for name in run.outputs)
+        assert [row["step"] for row in run.read_metrics()] == [row["step"] for row in whole.read_metrics()]
 
 
-@pytest.mark.parametrize(("kind", "kills"), [("ppo", 3), ("sft", 1)])
-def test_a_killed_run_ends_with_the_same_bytes(world, tmp_path, kind, kills):
-    check(kind, world, tmp_path, kills)
+@pytest.mark.parametrize(("kind", "kills"), [("ppo", 3), ("sft", 2)])
+def test_a_killed_run_ends_with_the_same_bytes(trainer, tmp_path, kind, kills):
+    check(trainer, kind, tmp_path, kills)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("kind", ["ppo", "sft"])
-def test_a_run_killed_twenty_times_ends_with_the_same_bytes(world, tmp_path, kind):
-    check(kind, world, tmp_path, 20)
+def test_a_run_killed_twenty_times_ends_with_the_same_bytes(trainer, tmp_path, kind):
+    check(trainer, kind, tmp_path, 20)

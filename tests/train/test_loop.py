@@ -1,12 +1,13 @@
 """The loop alone, on a model of one layer: sums, averages, invariants and resuming."""
 
+import resource
 from typing import NamedTuple
 
 import pytest
 import torch
 from torch import nn
 
-from tutelage.errors import InvariantError
+from tutelage.errors import InvariantError, UnavailableError
 from tutelage.runs import Run
 from tutelage.train.loop import Adam, Ema, Hooks, Loop, LoopSettings, Loss, Step, Trained
 from tutelage.train.streams import Shuffled
@@ -179,6 +180,30 @@ def test_an_optimizer_that_counts_other_steps_is_noticed(tmp_path):
 def test_only_the_last_two_checkpoints_stay(tmp_path):
     looped(tmp_path, model()).train()
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["step-000000008", "step-000000009"]
+
+
+@pytest.fixture
+def small_files():
+    """Give a function that lets no file grow beyond some bytes, as a full disk does; undone afterwards."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_and_the_run_goes_on_from_it(tmp_path, small_files):
+    def wide():
+        torch.manual_seed(7)
+        return nn.Sequential(nn.Linear(2, 400), nn.Linear(400, 1)).double()
+
+    whole, broken, again = wide(), wide(), wide()
+    looped(tmp_path / "whole", whole, loss=plain(whole)).train()
+    hooks = Hooks(after_step=lambda step: small_files(4096) if step == 3 else None)
+    with pytest.raises(UnavailableError, match="is full; nothing that was there is changed"):
+        looped(tmp_path / "broken", broken, loss=plain(broken), hooks=hooks).train()
+    assert [path.name for path in (tmp_path / "broken" / "checkpoints").iterdir()] == ["step-000000002"]
+    small_files(resource.RLIM_INFINITY)
+    looped(tmp_path / "broken", again, loss=plain(again)).train()
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), again.parameters(), strict=True))
 
 
 def test_evaluations_come_on_time_and_at_the_end(tmp_path):

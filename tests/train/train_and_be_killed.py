@@ -1,10 +1,13 @@
-"""Run by test_kill.py in a process of its own: train PPO-ptx or SFT on the world of conftest.py.
+"""Run by test_kill.py in a process of its own: forks a child for each line "ppo|sft RUN_DIR" that it reads.
 
-Usage: python train_and_be_killed.py ppo|sft WORLD RUN_DIR. Prints "training" when the work begins.
+The imports, which take longer than the training, are made once. The process id of each child is printed when it begins,
+and how it ended when it is asked for. Usage: python train_and_be_killed.py WORLD.
 """
 
 import json
+import os
 import sys
+import traceback
 from pathlib import Path
 
 import torch
@@ -15,7 +18,7 @@ from tutelage.train.ppo import KLSettings, Parents, PPOData, PPOSettings, train_
 from tutelage.train.sft import SFTData, SFTSettings, train_sft
 
 PPO = PPOSettings(
-    episodes=384,
+    episodes=160,
     batch=32,
     minibatch=8,
     max_tokens=12,
@@ -23,10 +26,10 @@ PPO = PPOSettings(
     ptx_rows=2,
     ptx_row_tokens=16,
     kl=KLSettings(kind="adaptive", target=0.1, horizon=1000),
-    loop=LoopSettings(checkpoint_every=8, micro_tokens=256),
+    loop=LoopSettings(checkpoint_every=4, micro_tokens=256),
 )
 SFT = SFTSettings(
-    epochs=40,
+    epochs=10,
     batch=8,
     dropout=0.1,
     mix_row_tokens=16,
@@ -35,11 +38,9 @@ SFT = SFTSettings(
 )
 
 
-def main(kind: str, world: Path, run_dir: Path) -> None:
+def train(kind: str, world: Path, run_dir: Path) -> None:
     """Train, from wherever the run directory stands."""
-    torch.set_num_threads(1)
     data = json.loads((world / "data.json").read_text())
-    print("training", flush=True)
     if kind == "ppo":
         parents = Parents(world / "policy", world / "reward")
         train_ppo(run_dir, PPO, PPOData(data["prompts"], data["texts"]), parents)
@@ -48,5 +49,23 @@ def main(kind: str, world: Path, run_dir: Path) -> None:
         train_sft(run_dir, SFT, SFTData(examples[:32], examples[32:], data["texts"]), world / "policy")
 
 
+def serve(world: Path) -> None:
+    """Fork a child per line, tell its process id, wait for it on request, tell its exit code (negative: the signal)."""
+    while line := sys.stdin.readline():
+        kind, run_dir = line.split()
+        child = os.fork()
+        if child == 0:
+            try:
+                train(kind, world, Path(run_dir))
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        print(child, flush=True)
+        assert sys.stdin.readline() == "wait\n"
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    torch.set_num_threads(1)
+    serve(Path(sys.argv[1]))
