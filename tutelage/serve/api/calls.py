@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from tutelage.generate.wire import Ask
 from tutelage.serve.admission.capacity import Capacity
@@ -85,6 +86,10 @@ class Call:
         return choices
 
 
+#: Makes the chunks of a streamed answer.
+Chunks = Callable[[Call], AsyncIterator[dict[str, Any]]]
+
+
 class Caller:
     """Opens calls on the served models, within the capacity."""
 
@@ -124,15 +129,21 @@ async def plain(request: Request, work: Coroutine[Any, Any, dict[str, Any]]) -> 
     return Response(status_code=CLIENT_GONE) if answer is None else JSONResponse(answer)
 
 
-async def streamed(opened: contextlib.AbstractAsyncContextManager[Call], chunks: Any) -> StreamingResponse:
-    """Answer with a stream of `chunks(call)`; what is refused is refused before the stream begins."""
+class CallStream(StreamingResponse):
+    """A stream that ends its call however it ends itself: also when the client leaves before the first event."""
+
+    def __init__(self, call: contextlib.AsyncExitStack, content: AsyncIterator[bytes]) -> None:
+        super().__init__(content, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        self._call = call
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream."""
+        async with self._call:
+            await super().__call__(scope, receive, send)
+
+
+async def streamed(opened: contextlib.AbstractAsyncContextManager[Call], chunks: Chunks) -> Response:
+    """Answer with the stream of `chunks(call)`; what is refused is refused before the stream begins."""
     stack = contextlib.AsyncExitStack()
     call = await stack.enter_async_context(opened)
-
-    async def body() -> AsyncIterator[bytes]:
-        # starlette closes this generator when the client leaves, and the block cancels what still runs
-        async with stack:
-            async for event in events(chunks(call)):
-                yield event
-
-    return StreamingResponse(body(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    return CallStream(stack, events(chunks(call)))
