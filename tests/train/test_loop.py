@@ -9,7 +9,8 @@ from torch import nn
 
 from tutelage.errors import InvariantError, UnavailableError
 from tutelage.runs import Run
-from tutelage.train.loop import Adam, Ema, Hooks, Loop, LoopSettings, Loss, Step, Trained
+from tutelage.train.ema import Ema
+from tutelage.train.loop import Adam, Hooks, Loop, LoopSettings, Loss, Step, Trained
 from tutelage.train.streams import Shuffled
 
 POINTS = torch.linspace(-1, 1, 24, dtype=torch.float64).reshape(12, 2)

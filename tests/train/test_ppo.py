@@ -17,11 +17,13 @@ from tutelage.models.scalar import ScalarModel, load_scalar, save_scalar
 from tutelage.models.tokenizer import train_tokenizer
 from tutelage.models.tokens import Renderer
 from tutelage.runs import Run
+from tutelage.train.ema import Ema
 from tutelage.train.experience import AdvantageSettings, Experience, targets
 from tutelage.train.loop import Adam, LoopSettings
 from tutelage.train.ppo import KLSettings, Parents, PPOData, PPOSettings, ppo_loss, train_ppo
 from tutelage.train.rollout import Episode, Models, PPOMicro, micro_batches, minibatches_of, score, steps_of
 from tutelage.train.streams import PackedRows
+from tutelage.train.validation import weights_of
 
 SMALL = PPOSettings(
     episodes=48,
@@ -105,10 +107,34 @@ def test_the_average_lies_between_start_and_end(world, tmp_path):
     assert (average - start).norm() < (start - end).norm() * 1.5
 
 
+def test_the_average_takes_the_models_place_only_inside_the_block(world):
+    model, _ = load_policy(world.policy)
+    ema = Ema(model, 0.5)
+    with torch.no_grad():
+        model.lm_head.weight.add_(1.0)
+    own = model.lm_head.weight.clone()
+    with weights_of(ema, model):
+        assert torch.allclose(model.lm_head.weight, own - 1.0, atol=1e-6)
+    assert torch.equal(model.lm_head.weight, own)
+
+
 def test_an_average_that_holds_its_start_says_so(world, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         ppo(world, tmp_path / "run", changed(ema_start_left=0.5))
     assert "still holds 50 % of the starting weights" in caplog.text
+
+
+def test_watching_the_policy_changes_nothing_but_what_is_logged(world, tmp_path):
+    alone = ppo(world, tmp_path / "a")
+    settings = changed(loop=LoopSettings(checkpoint_every=2, micro_tokens=80, evaluate_every=1))
+    watched = ppo(world, tmp_path / "b", settings, validation=world.prompts[:9])
+    for name in ("model", "ema"):
+        one, other = (load_policy(path.parent / name)[0].state_dict() for path in (alone, watched))
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    rows = metrics(tmp_path / "b")[:6]
+    assert all(row["validation/policy/length"] <= 6 for row in rows)
+    assert all(row["validation/ema/kl"] != row["validation/policy/kl"] for row in rows)
+    assert rows[0]["validation/policy/score"] != rows[-1]["validation/policy/score"]
 
 
 def test_plain_ppo_needs_no_text_and_logs_no_mix(world, tmp_path):
@@ -331,8 +357,8 @@ def test_long_prompts_are_left_out_aloud(world, tmp_path, caplog):
     ("changes", "message"),
     [
         ({"prompts": ["ab", " "]}, "Number 2 of the prompts is empty"),
-        ({"prompts": ["bad " * 99]}, "No prompt leaves room for 6 tokens in a context of 64"),
-        ({"prompts": []}, "No prompt leaves room"),
+        ({"prompts": ["bad " * 99]}, "None of the prompts has at most 58 tokens"),
+        ({"prompts": []}, "None of the prompts"),
         ({"pretraining": []}, "no pretraining text"),
     ],
 )

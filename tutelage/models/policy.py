@@ -21,6 +21,9 @@ from tutelage.core.logprobs import Scored, chunked_logprobs
 from tutelage.core.masks import spans_to_mask
 from tutelage.models.load import head_weight
 
+#: Most logits that exist at once: 64 MiB in fp32, whatever the size of the vocabulary.
+CHUNK = 1 << 24
+
 
 class Row(NamedTuple):
     """A prompt and a completion as tokens; the completion counts."""
@@ -94,14 +97,16 @@ def hidden_states(
     return out.last_hidden_state
 
 
-def completion_logprobs(model: PreTrainedModel, rows: Rows, chunk: int = 4096) -> Scored:
+def completion_logprobs(model: PreTrainedModel, rows: Rows) -> Scored:
     """Give log-probability and entropy of every counted token, row by row: [N] each."""
-    return score_hidden(model, hidden_states(model, rows.ids), rows, chunk)
+    return score_hidden(model, hidden_states(model, rows.ids), rows)
 
 
-def score_hidden(model: PreTrainedModel, hidden: Tensor, rows: Rows, chunk: int = 4096) -> Scored:
+def score_hidden(model: PreTrainedModel, hidden: Tensor, rows: Rows) -> Scored:
     """Project hidden states [B, T, H] where counted tokens are predicted, and score those tokens: [N] each."""
-    return chunked_logprobs(hidden.flatten(0, 1)[rows.before], head_weight(model), rows.targets, chunk)
+    weight = head_weight(model)
+    chunk = max(1, CHUNK // weight.shape[0])
+    return chunked_logprobs(hidden.flatten(0, 1)[rows.before], weight, rows.targets, chunk)
 
 
 def spread(flat: Tensor, mask: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -25,12 +25,14 @@ from tutelage.models.tokens import Renderer, Template
 from tutelage.runs import Run
 from tutelage.train.batching import Weighted, told_dropped
 from tutelage.train.checkpoint import load_model_tensors
+from tutelage.train.ema import Ema
 from tutelage.train.experience import AdvantageSettings
-from tutelage.train.loop import Adam, Ema, Hooks, Loop, LoopSettings, Loss, Trained
+from tutelage.train.loop import Adam, Hooks, Loop, LoopSettings, Loss, Trained
 from tutelage.train.pretrain import check_rows, token_loss
 from tutelage.train.rollout import EXACT, Models, Plan, PPOMicro, Rollouts, Streams
 from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, trainable_flops
 from tutelage.train.streams import PackedRows, Shuffled
+from tutelage.train.validation import Validation
 
 logger = logging.getLogger(__name__)
 
@@ -105,10 +107,11 @@ class PPOSettings(Settings):
 
 
 class PPOData(NamedTuple):
-    """Prompts without answers, and pretraining text for the mix."""
+    """Prompts without answers, pretraining text for the mix, and prompts to watch the policy on."""
 
     prompts: Sequence[str]
     pretraining: Sequence[str] = ()
+    validation: Sequence[str] = ()
 
 
 class Parents(NamedTuple):
@@ -145,7 +148,7 @@ def train_ppo(
         steps=steps,
         settings=settings.loop,
         seed=settings.seed,
-        hooks=Hooks(ema=ema, progress=progress),
+        hooks=Hooks(ema=ema, evaluate=_validation(settings, data, models, renderer, ema), progress=progress),
     ).train()
     _record(run, settings, models, rollouts, ema)
 
@@ -224,24 +227,45 @@ def _load(parents: Parents, template: Template) -> tuple[Models, Renderer]:
 
 def _streams(settings: PPOSettings, data: PPOData, models: Models, renderer: Renderer) -> Streams:
     context = context_of(models.policy)
-    for number, prompt in enumerate(data.prompts, start=1):
-        if not prompt.strip():
-            raise DataError(f"Number {number} of the prompts is empty; remove it.")
-    limit = context - settings.max_tokens
-    encoded = renderer.prompts_ids(data.prompts)
-    kept = [ids for ids in encoded if len(ids) <= limit]
-    told_dropped(len(encoded) - len(kept), len(encoded), "prompts", limit)
-    if not kept:
-        raise DataError(
-            f"No prompt leaves room for {settings.max_tokens} tokens in a context of {context}; give others."
-        )
+    prompts = _prompts(data.prompts, renderer, context - settings.max_tokens, "prompts")
     ptx = None
     if settings.ptx_coef != 0:
         if not data.pretraining:
             raise DataError("ptx_coef is above 0 but there is no pretraining text; give some, or set it to 0.")
         check_rows(settings.ptx_row_tokens, context, "ptx_row_tokens")
         ptx = PackedRows(data.pretraining, renderer, settings.ptx_row_tokens, settings.ptx_seed)
-    return Streams(prompts=kept, order=Shuffled(len(kept), settings.seed), ptx=ptx)
+    return Streams(prompts=prompts, order=Shuffled(len(prompts), settings.seed), ptx=ptx)
+
+
+def _prompts(texts: Sequence[str], renderer: Renderer, limit: int, what: str) -> list[list[int]]:
+    """Encode prompts; those that leave no room for a completion are left out and counted aloud."""
+    for number, text in enumerate(texts, start=1):
+        if not text.strip():
+            raise DataError(f"Number {number} of the {what} is empty; remove it.")
+    encoded = renderer.prompts_ids(texts)
+    kept = [ids for ids in encoded if len(ids) <= limit]
+    told_dropped(len(encoded) - len(kept), len(encoded), what, limit)
+    if not kept:
+        raise DataError(
+            f"None of the {what} has at most {limit} tokens, which max_tokens leaves room for; give others."
+        )
+    return kept
+
+
+def _validation(
+    settings: PPOSettings, data: PPOData, models: Models, renderer: Renderer, ema: Ema
+) -> Callable[[], dict[str, float]] | None:
+    if not data.validation:
+        return None
+    limit = context_of(models.policy) - settings.max_tokens
+    return Validation(
+        models=models,
+        ema=ema,
+        renderer=renderer,
+        prompts=_prompts(data.validation, renderer, limit, "validation prompts"),
+        max_tokens=settings.max_tokens,
+        micro_tokens=settings.loop.micro_tokens,
+    ).measure
 
 
 def _plan(settings: PPOSettings) -> Plan:

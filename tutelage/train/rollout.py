@@ -163,24 +163,13 @@ class Rollouts:
         return [steps[0]._replace(metrics=metrics), *steps[1:]]
 
     def _sample(self) -> list[Episode]:
-        """Let the policy answer the next prompts at temperature 1; every episode has a seed of its own."""
-        plan, first = self.plan, self.streams.order.position
-        prompts = [self.streams.prompts[i] for i in self.streams.order.take(plan.batch)]
-        requests = [
-            Request(prompt_ids=tuple(ids), max_tokens=plan.max_tokens, seed=(plan.seed << 40) + first + number)
-            for number, ids in enumerate(prompts)
-        ]
-        # A new engine each time: nothing of an earlier batch can reach this one, so that it can be drawn again.
-        results = complete(Engine(self.models.policy, self.renderer.tokenizer, max_batch=plan.batch), requests)
-        broken = [result.error for result in results if result.finish_reason not in ("stop", "length")]
-        if broken:
-            raise InvariantError(f"{len(broken)} of {plan.batch} samples failed: {broken[0]}")
+        """Let the policy answer the next prompts."""
+        first = (self.plan.seed << 40) + self.streams.order.position
+        prompts = [self.streams.prompts[i] for i in self.streams.order.take(self.plan.batch)]
+        episodes = sample(self.models.policy, self.renderer, prompts, self.plan.max_tokens, first)
         self.tokens["prompt"] += sum(map(len, prompts))
-        self.tokens["sampled"] += sum(len(result.ids) for result in results)
-        return [
-            Episode(Row(ids, result.ids), result.logprobs, result.finish_reason == "stop")
-            for ids, result in zip(prompts, results, strict=True)
-        ]
+        self.tokens["sampled"] += sum(len(episode.row.completion) for episode in episodes)
+        return episodes
 
     def _penalty(self, episodes: Sequence[Episode]) -> list[float]:
         return [0.0 if episode.ended else self.plan.advantages.missing_end_penalty for episode in episodes]
@@ -219,6 +208,25 @@ class Rollouts:
             for i in range(0, len(episodes), every)
         ]
         self.run.samples(self.steps + 1, rows[: self.plan.samples])
+
+
+def sample(
+    policy: PreTrainedModel, renderer: Renderer, prompts: Sequence[Sequence[int]], max_tokens: int, first_seed: int
+) -> list[Episode]:
+    """Answer prompts at temperature 1; every episode has a seed of its own, `first_seed` and those that follow it."""
+    requests = [
+        Request(prompt_ids=tuple(ids), max_tokens=max_tokens, seed=first_seed + number)
+        for number, ids in enumerate(prompts)
+    ]
+    # A new engine each time: nothing of an earlier batch can reach this one, so that it can be drawn again.
+    results = complete(Engine(policy, renderer.tokenizer), requests)
+    broken = [result.error for result in results if result.finish_reason not in ("stop", "length")]
+    if broken:
+        raise InvariantError(f"{len(broken)} of {len(prompts)} samples failed: {broken[0]}")
+    return [
+        Episode(Row(ids, result.ids), result.logprobs, result.finish_reason == "stop")
+        for ids, result in zip(prompts, results, strict=True)
+    ]
 
 
 @torch.no_grad()

@@ -1,0 +1,60 @@
+"""Watch a policy in training on prompts it is not trained on: its last weights and their average, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedModel
+
+from tutelage.core.kl import k1
+from tutelage.models.policy import spread
+from tutelage.models.tokens import Renderer
+from tutelage.train.checkpoint import load_model_tensors, model_tensors
+from tutelage.train.ema import Ema
+from tutelage.train.rollout import Models, micro_batches, sample, score
+
+#: Seeds of validation samples start far from those of rollouts; they are the same every time, so that runs compare.
+FIRST_SEED = 1 << 62
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """Sample, score and compare with the reference. It leaves every weight and every random state as it was."""
+
+    models: Models
+    ema: Ema
+    renderer: Renderer
+    prompts: Sequence[Sequence[int]]
+    max_tokens: int
+    micro_tokens: int
+
+    def measure(self) -> dict[str, float]:
+        """Give mean score, KL and length of the policy and of its average."""
+        found = self._measure("policy")
+        with weights_of(self.ema, self.models.policy):
+            return found | self._measure("ema")
+
+    def _measure(self, name: str) -> dict[str, float]:
+        episodes = sample(self.models.policy, self.renderer, self.prompts, self.max_tokens, FIRST_SEED)
+        parts = [score(self.models, micro, [0.0] * len(micro)) for micro in micro_batches(episodes, self.micro_tokens)]
+        scores = torch.cat([part.scores for part in parts])
+        kl = torch.cat([spread(k1(part.old, part.reference), part.rows.mask).sum(1) for part in parts])
+        return {
+            f"validation/{name}/score": float(scores.mean()),
+            f"validation/{name}/kl": float(kl.mean()),
+            f"validation/{name}/length": sum(len(episode.row.completion) for episode in episodes) / len(episodes),
+        }
+
+
+@contextmanager
+def weights_of(ema: Ema, model: PreTrainedModel) -> Iterator[None]:
+    """Put the average into the model inside the block; afterwards its own weights are back, bit by bit."""
+    own = {name: tensor.clone() for name, tensor in model_tensors(model).items()}
+    load_model_tensors(model, ema.tensors())
+    try:
+        yield
+    finally:
+        load_model_tensors(model, own)
