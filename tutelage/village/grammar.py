@@ -31,12 +31,19 @@ for _kind, _names in (
             if _part not in ("a", "an", "the"):
                 _KINDS[_part] = _kind
 _VOWELS = "aeiou"
+_SILENT_H, _CONSONANT_SOUNDS = frozenset({"hour", "honest", "heir", "honour"}), ("one", "once", "use", "uni", "usu", "eu")
 #: Words on which no sentence ends.
 _OPEN_ENDS = frozenset("a an the and or of my your very".split())
 
 
-def _tokens(text: str) -> list[str]:
-    return [_KINDS.get(token, token) for token in (found.lower() for found in _TOKEN.findall(text))]
+def _words(text: str) -> list[str]:
+    """Return words and marks in lower case."""
+    return [found.lower() for found in _TOKEN.findall(text)]
+
+
+def _sounds_open(word: str) -> bool:
+    """Say whether "an" stands before a word: its sound counts, not its letter."""
+    return word in _SILENT_H if word[0] not in _VOWELS else not word.startswith(_CONSONANT_SOUNDS)
 
 
 @dataclass(frozen=True)
@@ -52,9 +59,9 @@ class Grammar:
         seen: Counter[str] = Counter()
         pairs: Counter[tuple[str, str]] = Counter()
         for text in texts:
-            seen.update(found.lower() for found in _TOKEN.findall(text))
+            seen.update(_words(text))
             for sentence in sentences(text):
-                tokens = ["^", *_tokens(sentence)]
+                tokens = ["^", *(_KINDS.get(word, word) for word in _words(sentence))]
                 pairs.update(zip(tokens, tokens[1:], strict=False))
         keep = frozenset(word for word, count in seen.items() if count >= least)
         return Grammar(keep, frozenset(pair for pair, count in pairs.items() if count >= least))
@@ -65,34 +72,30 @@ class Grammar:
         Checked: an unknown word, a pair of neighbours that nobody uses, a word twice in a row, "a" before a vowel and
         "an" before a consonant, an open end, a sentence said twice, unbalanced quotation marks.
         """
-        known = self.vocabulary | {found.lower() for found in _TOKEN.findall(given)}
-        raw = [found.lower() for found in _TOKEN.findall(text)]
+        raw, asked = _words(text), _words(given)
         for word in raw:
-            if word not in known and not word.isdigit():
+            if word not in self.vocabulary and word not in asked and not word.isdigit():
                 return f"unknown word {word!r}"
         if text.count('"') % 2:
             return "unbalanced quotation marks"
         parts = sentences(text)
         if len({part.lower() for part in parts}) < len(parts):
             return "a sentence said twice"
-        for part in parts:
-            if (fault := self._sentence_fault(part, given)) is not None:
-                return fault
-        return None
+        kinds = [_KINDS.get(word, word) for word in asked]
+        allowed = set(zip(kinds, kinds[1:], strict=False))
+        return next((fault for part in parts if (fault := self._sentence_fault(part, allowed)) is not None), None)
 
-    def _sentence_fault(self, sentence: str, given: str) -> str | None:
-        found = [token.lower() for token in _TOKEN.findall(sentence)]
+    def _sentence_fault(self, sentence: str, allowed: set[tuple[str, str]]) -> str | None:
+        found = _words(sentence)
         for left, right in zip(found, found[1:], strict=False):
             if left == right:
                 return f"{left!r} twice in a row"
-            if left in ("a", "an") and right.isalpha() and (left == "an") != (right[0] in _VOWELS):
+            if left in ("a", "an") and right.isalpha() and (left == "an") != _sounds_open(right):
                 return f"{left} {right}"
         words_only = [token for token in found if token.isalpha()]
         if words_only and words_only[-1] in _OPEN_ENDS:
             return f"open end {words_only[-1]!r}"
-        tokens = ["^", *_tokens(sentence)]
-        asked = _tokens(given)
-        allowed = set(zip(asked, asked[1:], strict=False))
+        tokens = ["^", *(_KINDS.get(word, word) for word in found)]
         for pair in zip(tokens, tokens[1:], strict=False):
             if pair not in self.pairs and pair not in allowed and not any(token.isdigit() for token in pair):
                 return f"nobody writes {' '.join(pair)!r}"
