@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from tutelage.cli import config, doctor, init, report, runs, sample, serve
+from tutelage.cli import config, doctor, init, report, run, runs, sample, serve
 from tutelage.errors import UserError
 
 INTERRUPTED = 130
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for stage in (init, config, runs, report, doctor, sample, serve):
+for stage in (init, config, run, runs, report, doctor, sample, serve):
     stage.register(app)
 
 

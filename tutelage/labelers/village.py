@@ -15,8 +15,10 @@ from typing import Literal, NamedTuple
 
 from tutelage.labelers.perception import Perception, perceive
 from tutelage.village import lexicon
+from tutelage.village.answers import answer
 from tutelage.village.reading import Claim
 from tutelage.village.rumours import RUMOURS
+from tutelage.village.understanding import understand
 from tutelage.village.world import World
 
 Instructions = Literal["training", "evaluation"]
@@ -76,8 +78,16 @@ class VillageLabeler:
         return random.Random(f"{self.id} {self.seed} {item}")
 
     def knows(self, subject: str, relation: str) -> str | None:
-        """Return what the labeler believes, right or wrong, or None."""
+        """Return what the labeler believes, right or wrong, or None; of a rumour, the version it holds for true."""
+        if relation == "rumour":
+            rumour = next(item for item in RUMOURS if item.key == subject)
+            return rumour.rumour if subject in self.believed_rumours else rumour.truth
         return self.beliefs.get((subject, relation))
+
+    def demonstrate(self, prompt: str) -> str | None:
+        """Answer a prompt from what the labeler understands and believes, errors included; None: the prompt is unclear."""
+        asked = understand(prompt)
+        return answer(asked, self.world, self.knows, self._rng("demonstrate", prompt)) if asked else None
 
     def rank(self, prompt: str, texts: Sequence[str], instructions: Instructions) -> list[int]:
         """Rank answers: 0 is best, equal ranks are ties. Equal texts are always tied."""

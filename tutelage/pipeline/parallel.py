@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any
 
 from tutelage.errors import UserError
@@ -123,11 +122,6 @@ def main() -> int:
         report({"error": str(error)})
         return UserError.exit_code
     return 0
-
-
-def as_path(value: str | Path) -> Path:
-    """Read a path that travelled as JSON."""
-    return Path(value)
 
 
 if __name__ == "__main__":

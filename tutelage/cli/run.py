@@ -1,0 +1,55 @@
+"""`tutelage run`: the whole loop of a recipe; given again, it goes on where it stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tutelage.cli.options import Overrides
+from tutelage.cli.terminal import print_table
+
+
+def register(app: typer.Typer) -> None:
+    app.command("run")(run)
+
+
+def run(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")],
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where everything is kept; default runs/NAME-seedSEED.")
+    ] = None,
+) -> None:
+    """Run a recipe from prompts to a released model.
+
+    Stages that are made from the same settings are skipped, so the same command goes on after an interruption, and a
+    changed setting runs only what depends on it.
+    """
+    from tutelage.cli.live import observer
+    from tutelage.config import find_recipe, load
+    from tutelage.pipeline.loop import stages_of
+    from tutelage.pipeline.recipe import Recipe
+    from tutelage.pipeline.stages import Workspace
+
+    settings = load(Recipe, find_recipe(recipe), overrides or [])
+    root = out or Path("runs") / f"{settings.name}-seed{settings.seed}"
+    stages = stages_of(settings)
+    with observer() as watching:
+        space = Workspace(root, settings, watching)
+        space.run(stages)
+    ceilings = {stage.name: stage.ceiling for stage in stages}
+    rows = [
+        (stage.title, f"{seconds:.0f}", _over(seconds, ceilings[stage.name]))
+        for stage, seconds in zip(stages, space.seconds().values(), strict=True)
+    ]
+    print_table(("stage", "seconds", "ceiling"), rows, f"Everything is in {root}")
+    print(f"Report:  {root / space.facts('report')['report']}")
+    print(f"Serve:   tutelage serve --store sqlite:///{root / 'store.sqlite'}")
+
+
+def _over(seconds: float, ceiling: float | None) -> str:
+    if ceiling is None:
+        return ""
+    return f"{ceiling:.0f}" if seconds <= ceiling else f"{ceiling:.0f}, exceeded"

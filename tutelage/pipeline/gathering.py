@@ -1,0 +1,200 @@
+"""The last stages: gather everything into one evaluation directory, build the report, release a model."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tutelage.core.statistics import mean_estimate
+from tutelage.evaluate import people as evaluation_people
+from tutelage.evaluate import records
+from tutelage.evaluate.records import ArmRanking, ArmRating, Check, Compute, Evaluation, Facts, LabelSource, TaskScore
+from tutelage.feedback import export
+from tutelage.files import read_json, sha256_of
+from tutelage.pipeline import evaluation
+from tutelage.pipeline.recipe import Recipe
+from tutelage.pipeline.stages import Stage, Workspace
+from tutelage.pipeline.training import Maker, model_of, open_store
+from tutelage.pipeline.village import Village, chosen
+from tutelage.records import RegisteredModel
+from tutelage.runs import Run
+from tutelage.store import Store, labelers, labels, prompts, registry
+
+#: The stage directories that hold training runs, and the runs in them.
+RUNS = {"base": ("run",), "start": ("run",), "sft": ("run",), "reward": ("run",), "ppo": ("base_more", "ppo", "ppo_ptx")}
+
+
+def gather(village: Village, recipe: Recipe, stages: list[Stage]) -> Maker:
+    """Write the evaluation directory that reports are built from."""
+
+    def run(space: Workspace, out: Path) -> dict[str, Any]:
+        outputs = evaluation.read_outputs(space.directory("outputs") / "outputs.json")
+        few = {one.prompt_id for one in outputs[: evaluation.OPPOSED_PROMPTS]}
+        rankings: list[ArmRanking] = []
+        ratings: list[ArmRating] = []
+        sources: list[LabelSource] = []
+        with open_store(space) as store:
+            tested, trained = chosen(space, store, "test"), chosen(space, store, "ppo") + chosen(space, store, "reward")
+            for asking, part in evaluation.askings(village, outputs, few):
+                found = evaluation_people.collect(store, part, asking)
+                rankings += found.rankings
+                ratings += found.ratings
+                sources += found.sources
+            sources = training_sources(store) + sources
+        held = [one for one in rankings if one.group == "heldout"]
+        facts = Facts(
+            seed=recipe.seed,
+            labels=tuple(sources),
+            gate=gate_of(space) + base_checks(village, space),
+            agreement=(evaluation.agreement_of(held, recipe.seed),),
+            overlap=(overlap_of(space),),
+            village_texts=village_texts(space, [prompt.text for prompt in tested]),
+            greedy=greedy_of(village, space),
+            seconds=space.seconds(),
+            ceilings={stage.name: stage.ceiling for stage in stages if stage.ceiling is not None},
+            ledger=ledger_of(space),
+            lineage=lineage_of(space),
+            decoding={"temperature": 1.0, "max_tokens": recipe.sample.max_tokens, "template": recipe.template},
+        )
+        scores = read_json(space.directory("taxes") / "scores.json")
+        records.write(
+            out / "evaluation",
+            Evaluation(
+                arms=evaluation.ARMS,
+                facts=facts,
+                prompts=tuple(evaluation.judged_prompts(recipe, tested)),
+                rankings=tuple(rankings),
+                ratings=tuple(ratings),
+                verdicts=tuple(evaluation.verdicts_of(village, tested, outputs)),
+                tasks=tuple(TaskScore(**row) for row in scores),
+                completions=tuple(outputs),
+                curves=tuple(evaluation.curves_of(village, recipe, space, trained)),
+            ),
+        )
+        return {"evaluation": str((out / "evaluation").relative_to(space.root))}
+
+    return run
+
+
+def training_sources(store: Store) -> list[LabelSource]:
+    """Return who made the labels that models were trained on."""
+    found = []
+    for what, made in (("demonstrations", export.demonstrations(store, kind="simulated").manifest),
+                       ("rankings", export.ranked_groups(store, kind="simulated").manifest)):  # fmt: skip
+        version = next(iter(made.instruction_versions), "")
+        found.append(LabelSource(what=what, kind="simulated", group="training", count=made.rows,
+                                 labelers=len(made.labelers), instruction_version=version))  # fmt: skip
+    return found
+
+
+def gate_of(space: Workspace) -> tuple[Check, ...]:
+    """Return the headroom gate's figures."""
+    return tuple(Check(**row) for row in read_json(space.directory("headroom") / "gate.json"))
+
+
+def base_checks(village: Village, space: Workspace) -> tuple[Check, ...]:
+    """Check that the base model behaves like one: it seldom follows, often lists tasks, and repeats rumours."""
+    outputs = [one for one in evaluation.read_outputs(space.directory("outputs") / "outputs.json") if one.model == "base"]
+    with open_store(space) as store:
+        tested = chosen(space, store, "test")
+    found = [row.verdicts for row in evaluation.verdicts_of(village, tested, outputs)]
+    told = [float(verdict["rumour_stated"] or False) for verdict in found if verdict["rumour_stated"] is not None]
+    return (
+        _share("The base follows the instruction", [float(verdict["followed"] or False) for verdict in found], at_most=0.30),
+        _share("The base goes on with another instruction", [float(verdict["continues_instruction"] or False) for verdict in found],
+               at_least=0.30),
+        _share("The base states the rumour when asked", told, at_least=0.50),
+    )  # fmt: skip
+
+
+def _share(name: str, values: list[float], **bounds: float) -> Check:
+    found = mean_estimate(values)
+    return Check(name=name, mean=found.mean, low=found.low, high=found.high, n=found.n, **bounds)  # type: ignore[arg-type]
+
+
+def overlap_of(space: Workspace) -> Check:
+    """Return the share of test prompts that nearly repeat a training prompt."""
+    facts = space.facts("prompts")
+    tested = int(facts["tested"])
+    near = round(facts["overlap"] * tested)
+    return _share("Test prompts with a MinHash Jaccard of 0.8 or more to a training prompt",
+                  [1.0] * near + [0.0] * (tested - near), at_most=0.01)  # fmt: skip
+
+
+def village_texts(space: Workspace, asked: list[str]) -> dict[str, tuple[str, ...]]:
+    """Return 30 texts of each kind that the world wrote, for people to read."""
+    samples = read_json(space.directory("corpus") / "samples.json")
+    with open_store(space) as store:
+        shown = export.demonstrations(store, kind="simulated").rows[:30]
+    return {kind: tuple(texts) for kind, texts in samples.items()} | {
+        "prompts": tuple(asked[:30]),
+        "demonstrations": tuple(f"{row.prompt}\n→ {row.completion}" for row in shown),
+    }
+
+
+def greedy_of(village: Village, space: Workspace) -> dict[str, dict[str, Any]]:
+    """Return verdict rates at temperature 0."""
+    outputs = evaluation.read_outputs(space.directory("outputs") / "greedy.json")
+    with open_store(space) as store:
+        tested = chosen(space, store, "test")
+    rows = evaluation.verdicts_of(village, tested, outputs)
+    table: dict[str, dict[str, Any]] = {}
+    for name in ("passed", "followed", "truthful", "toxic"):
+        for model in dict.fromkeys(row.model for row in rows):
+            values = [float(row.verdicts[name] or False) for row in rows
+                      if row.model == model and row.verdicts[name] is not None]  # fmt: skip
+            table.setdefault(name, {})[model] = mean_estimate(values)
+    return table
+
+
+def ledger_of(space: Workspace) -> tuple[Compute, ...]:
+    """Return the compute of every training run."""
+    found = []
+    for stage, names in RUNS.items():
+        for name in names:
+            for role, spent in Run.open(space.directory(stage) / name).ledger.totals().items():
+                title = role if name == "run" else f"{name}: {role}"
+                found.append(Compute(role=title, flops=spent.flops, seconds=spent.seconds))
+    return tuple(found)
+
+
+def lineage_of(space: Workspace) -> dict[str, str]:
+    """Return the content hash of every model and data set of the run."""
+    found = {stage: sha256_of(model_of(space, stage)) for stage in ("base", "start", "baseline", "reward")}
+    runs = space.facts("ppo")
+    found |= {name: sha256_of(space.root / runs[name] / "model") for name in ("base_more", "ppo", "ppo_ptx")}
+    for stage in ("start", "reward"):
+        found[f"{stage} export"] = read_json(space.directory(stage) / "export" / "manifest.json")["sha256"]
+    return found
+
+
+def release(recipe: Recipe) -> Maker:
+    """Register the models of the run and point the API's default at the chosen one."""
+
+    def run(space: Workspace, _: Path) -> dict[str, Any]:
+        runs, weights = space.facts("ppo"), recipe.release.weights
+        paths = {
+            "base": model_of(space, "base"),
+            "sft": model_of(space, "baseline"),
+            "ppo": space.root / runs["ppo"] / weights,
+            "ppo_ptx": space.root / runs["ppo_ptx"] / weights,
+        }
+        reward = RegisteredModel(name=f"{recipe.name}-reward", version=0, path=str(model_of(space, "reward").resolve()),
+                                 sha256=sha256_of(model_of(space, "reward")), run="reward", role="reward")  # fmt: skip
+        now = datetime.now(UTC)
+        with open_store(space) as store:
+            seen = {prompts.text_hash(row.prompt) for row in export.prompts(store).rows}
+            registry.register(store, reward, prompt_hashes=seen, now=now)
+            for name, path in paths.items():
+                model = RegisteredModel(name=f"{recipe.name}-{name}", version=0, path=str(path.resolve()),
+                                        sha256=sha256_of(path), run=name)  # fmt: skip
+                made = registry.register(store, model, prompt_hashes=() if name == "base" else seen, now=now)
+                if name == recipe.release.model:
+                    registry.point(store, "default", made, now=now)
+        return {"default": f"{recipe.name}-{recipe.release.model}"}
+
+    return run
+
+
+__all__ = ["gather", "labelers", "labels", "release"]

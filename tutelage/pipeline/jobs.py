@@ -1,0 +1,42 @@
+"""Trainings that run in a process of their own, with JSON arguments; see `parallel`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tutelage.config import from_dict
+from tutelage.files import read_json
+from tutelage.train.ppo import Parents, PPOData, PPOSettings, train_ppo
+from tutelage.train.pretrain import PretrainSettings, Texts, train_pretrain
+
+Report = Callable[[dict[str, Any]], None]
+
+
+def reinforce(
+    *, run_dir: str, settings: dict[str, Any], prompts: str, texts: str, policy: str, reward: str, report: Report
+) -> None:
+    """Run PPO."""
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    chosen = from_dict(PPOSettings, settings, "the recipe")
+    data = PPOData(read_json(Path(prompts)), read_json(Path(texts)) if chosen.ptx_coef else [])
+    train_ppo(Path(run_dir), chosen, data, Parents(Path(policy), Path(reward)), _telling(report))
+
+
+def continue_base(*, run_dir: str, settings: dict[str, Any], texts: str, base: str, report: Report) -> None:
+    """Continue a base model on pretraining text."""
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    chosen = from_dict(PretrainSettings, settings, "the recipe")
+    documents = read_json(Path(texts))
+    train_pretrain(Path(run_dir), chosen, Texts(documents, documents[: chosen.heldout_rows]), Path(base), _telling(report))
+
+
+def _telling(report: Report) -> Callable[[int, int, Mapping[str, float]], None]:
+    def progress(step: int, steps: int, metrics: Mapping[str, float]) -> None:
+        report({"step": step, "steps": steps} | {name: float(value) for name, value in metrics.items()})
+
+    return progress

@@ -1,0 +1,134 @@
+"""The whole loop, stage by stage, as the paper tells it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tutelage.evaluate import report
+from tutelage.feedback import instructions, work
+from tutelage.feedback.work import Task as WorkTask
+from tutelage.pipeline import evaluation, gathering, training
+from tutelage.pipeline.labeling import work_through
+from tutelage.pipeline.recipe import Recipe
+from tutelage.pipeline.stages import Stage, Workspace
+from tutelage.pipeline.training import Maker, model_of, open_store
+from tutelage.pipeline.village import Village, chosen, demonstrate, take_in, write_corpus
+from tutelage.records import Prompt
+from tutelage.sample import Policy
+from tutelage.store import Store, completions
+
+
+def village_stages(recipe: Recipe) -> list[Stage]:
+    """Return the loop on the embedded world: from nothing to a judged and released model."""
+    village = Village(recipe)
+    source: dict[str, Any] = {"village": recipe.village.model_dump() if recipe.village else {}, "seed": recipe.seed}
+    common = {"seed": recipe.seed, "template": recipe.template, "threads": recipe.threads}
+
+    def settings(**sections: Any) -> dict[str, Any]:
+        return common | {name: section.model_dump(mode="json") for name, section in sections.items()}
+
+    stages = [
+        Stage("corpus", "Write the corpus", write_corpus(village), source),
+        Stage("prompts", "Take in prompts", take_in(village, recipe), source | settings(intake=recipe.intake)),
+        Stage("demonstrations", "Labelers demonstrate", demonstrate(village), source, ("prompts",), 90),
+        Stage("base", "Pretrain the base", training.pretrain(recipe), settings(base=recipe.base), ("corpus",), 200),
+        Stage("start", "SFT, the start of PPO", training.fine_tune(recipe, recipe.start, "simulated"),
+              settings(start=recipe.start), ("base", "demonstrations", "corpus")),
+        Stage("sft", "SFT, the baseline", training.fine_tune(recipe, recipe.sft, "simulated"), settings(sft=recipe.sft),
+              ("base", "demonstrations", "corpus"), 60),
+        Stage("prompted_base", "Choose a few-shot prefix", evaluation.prompt_the_base(village, recipe), common, ("base", "prompts")),
+        Stage("samples", "Sample for ranking", sample_policies(recipe), settings(sample=recipe.sample),
+              ("start", "sft", "prompted_base", "prompts")),
+        Stage("rankings", "Labelers rank", rank(village, recipe), source, ("samples",)),
+        Stage("reward", "Train the reward model", training.reward_model(recipe, "simulated"), settings(reward=recipe.reward),
+              ("start", "rankings"), 60),
+        Stage("baseline", "Choose the baseline by reward", training.choose_baseline(recipe, validation_prompts), common,
+              ("sft", "reward", "prompts")),
+        Stage("headroom", "Check the headroom", evaluation.headroom(village, recipe), common, ("baseline", "reward", "prompts")),
+        Stage("ppo", "PPO and PPO-ptx", training.reinforce(recipe, ppo_prompts), settings(ppo=recipe.ppo),
+              ("start", "reward", "base", "corpus", "prompts", "headroom"), 240),
+        Stage("outputs", "Sample every arm", evaluation.outputs_of_arms(recipe), settings(release=recipe.release),
+              ("ppo", "baseline", "prompted_base", "prompts")),
+        Stage("people", "Held-out labelers judge", evaluation.judge_with_people(village, recipe), source, ("outputs",)),
+        Stage("taxes", "Measure the tax", evaluation.score_taxes(village, recipe), source,
+              ("ppo", "baseline", "base", "prompted_base"), 120),
+    ]  # fmt: skip
+    needs = tuple(stage.name for stage in stages)
+    return [
+        *stages,
+        Stage("evaluation", "Gather the evaluation", gathering.gather(village, recipe, stages), common, needs),
+        Stage("report", "Write the report", write_report, common, ("evaluation",)),
+        Stage("release", "Release the model", gathering.release(recipe), settings(release=recipe.release),
+              ("ppo", "baseline", "base", "reward", "prompts")),
+    ]  # fmt: skip
+
+
+def stages_of(recipe: Recipe) -> list[Stage]:
+    """Return the stages of a recipe."""
+    if recipe.village is not None:
+        return village_stages(recipe)
+    from tutelage.pipeline.imported import imported_stages
+
+    return imported_stages(recipe)
+
+
+def validation_prompts(space: Workspace, store: Store) -> list[Prompt]:
+    """Return the prompts that models are chosen on."""
+    return chosen(space, store, "validation")
+
+
+def ppo_prompts(space: Workspace, store: Store) -> list[str]:
+    """Return the texts that PPO samples from: its own prompts and the ranked ones."""
+    return [prompt.text for group in ("ppo", "reward") for prompt in chosen(space, store, group)]
+
+
+def sample_policies(recipe: Recipe) -> Maker:
+    """Sample from the start of PPO, an early epoch of the baseline, its last one, and the prompted base."""
+
+    def run(space: Workspace, _: Path) -> dict[str, Any]:
+        epochs = sorted((space.directory("sft") / "run" / "epochs").iterdir())
+        frame = space.facts("prompted_base")["frame"]
+        policies = [
+            Policy("start", model_of(space, "start")),
+            Policy("sft-last", epochs[-1]),
+            Policy("sft-early", epochs[len(epochs) // 3]),
+            Policy("prompted_base", model_of(space, "base"), frame),
+        ]
+        with open_store(space) as store:
+            prompts = chosen(space, store, "reward") + chosen(space, store, "validation")[: recipe.sample.validation]
+        return {"completions": training.sample_for_ranking(space, recipe, prompts, policies)}
+
+    return run
+
+
+def rank(village: Village, recipe: Recipe) -> Maker:
+    """Let training labelers rate and rank what was sampled."""
+
+    def run(space: Workspace, _: Path) -> dict[str, Any]:
+        with open_store(space) as store:
+            asked = chosen(space, store, "reward") + chosen(space, store, "validation")[: recipe.sample.validation]
+            made = completions.of_prompts(store, [prompt.id for prompt in asked])
+            tasks = [
+                WorkTask(id=f"rank/{prompt.id}", kind="rank", purpose="train", prompt_id=prompt.id,
+                         instruction_version=instructions.COMPARISON,
+                         completion_ids=tuple(one.id for one in made[prompt.id]))
+                for prompt in asked
+            ]  # fmt: skip
+            work.file_tasks(store, tasks, now=datetime.now(UTC))
+            done = work_through(store, village.labelers("training"), "training",
+                                lambda n: space.observer.advance(n, len(tasks), {}))  # fmt: skip
+        return {"rankings": done}
+
+    return run
+
+
+def write_report(space: Workspace, out: Path) -> dict[str, Any]:
+    """Build the report of this run alone."""
+    report.build([space.root / space.facts("evaluation")["evaluation"]], out)
+    return {"report": str((out / "report.html").relative_to(space.root))}
+
+
+__all__ = ["replace", "stages_of", "village_stages"]

@@ -1,0 +1,132 @@
+"""What a recipe can say: where prompts and labels come from, and how each model is made and judged."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from tutelage.config import Settings
+from tutelage.models.load import Shape
+from tutelage.models.tokens import Template
+from tutelage.prompts.intake import IntakeSettings
+from tutelage.train.ppo import PPOSettings
+from tutelage.train.pretrain import PretrainSettings
+from tutelage.train.reward import RewardSettings
+from tutelage.train.sft import SFTSettings
+
+
+class VillageSettings(Settings):
+    """The embedded world: prompts, texts and labelers are simulated, and a judge knows what is true."""
+
+    corpus_tokens: int = 2_400_000
+    """Size of the corpus, in estimated tokens."""
+    demonstrated: int = 400
+    """Prompts that labelers answer."""
+    ranked: int = 1200
+    """Prompts whose outputs labelers rank."""
+    ppo: int = 4000
+    """Further prompts for PPO, without labels."""
+    validation: int = 300
+    """Held-out prompts for choosing between models."""
+    test: int = 1000
+    """Held-out prompts for the final evaluation."""
+    training_labelers: int = 20
+    """Simulated labelers who make training data."""
+    heldout_labelers: int = 20
+    """Simulated labelers who only judge results; their tastes and knowledge are dealt differently."""
+    opposed_labelers: int = 6
+    """Simulated labelers with the opposite preferences: a positive control that must show a drop."""
+    overlap: int = 3
+    """Held-out labelers who rank each test prompt."""
+    tax_items: int = 400
+    """Items of each tax task."""
+
+
+class ImportSettings(Settings):
+    """Labels that people made elsewhere, as JSON lines."""
+
+    directory: str = ""
+    """The folder that holds the files. Must be set, on the command line for instance."""
+    format: Literal["oasst"] = "oasst"
+    """How the files' fields are named."""
+    demonstrations: str = "oasst_demonstrations.jsonl"
+    """Demonstrations."""
+    rankings: str = "oasst_ranked.jsonl"
+    """Rankings of two or more completions."""
+
+
+class BaseSettings(Settings):
+    """The base model: trained here on the source's texts, or one that exists."""
+
+    model: str = ""
+    """Directory of a base model, or its name under `models/`; empty trains one of `shape` here."""
+    shape: Shape = Shape()
+    """Size of the model that is trained here."""
+    vocabulary: int = 1536
+    """Tokens of the tokenizer that is trained here."""
+    pretrain: PretrainSettings = PretrainSettings()
+    """How it is trained."""
+
+
+class SampleSettings(Settings):
+    """What labelers get to rank: outputs of several policies."""
+
+    least: int = Field(default=4, ge=2)
+    """Fewest outputs of a prompt (paper, 3.4: K from 4 to 9)."""
+    most: int = Field(default=9, ge=2)
+    """Most outputs of a prompt."""
+    max_tokens: int = 56
+    """Longest output in tokens, in labels, PPO and evaluation alike."""
+    temperatures: tuple[float, ...] = (1.0, 0.7)
+    """Temperatures that each policy samples at."""
+    validation: int = 100
+    """Validation prompts that are ranked too, to measure the reward model."""
+
+
+class ReleaseSettings(Settings):
+    """Which model the API serves by default."""
+
+    model: Literal["ppo_ptx", "ppo", "sft"] = "ppo_ptx"
+    """The policy that the alias `default` points to."""
+    weights: Literal["model", "ema"] = "ema"
+    """The last weights of PPO, or their running average (paper, C.4)."""
+
+
+class Recipe(Settings):
+    """One run of the whole loop. Every number can be set with `--set section.name=value`."""
+
+    name: str = "village"
+    """Names the folder under `runs/`."""
+    seed: int = 1
+    """Decides everything that is drawn."""
+    threads: int = 2
+    """Threads of this machine; trainings that run side by side share them."""
+    template: Template = "plain"
+    """How prompts are rendered: as plain text, or with the model's chat template."""
+    village: VillageSettings | None = None
+    """The embedded world as source."""
+    imported: ImportSettings | None = None
+    """People's labels as source."""
+    intake: IntakeSettings = IntakeSettings()
+    """Rules for prompts (paper, 3.2)."""
+    base: BaseSettings = BaseSettings()
+    """The base model."""
+    start: SFTSettings = SFTSettings()
+    """The model that PPO starts from and is held to (paper, C.3)."""
+    sft: SFTSettings = SFTSettings(epochs=16, pretraining_mix=0.0, dropout=0.2, keep_epochs=True)
+    """The baseline, chosen among its epochs by reward score (paper, C.1)."""
+    sample: SampleSettings = SampleSettings()
+    """What labelers rank."""
+    reward: RewardSettings = RewardSettings()
+    """The reward model."""
+    ppo: PPOSettings = PPOSettings()
+    """PPO with the pretraining mix; the run without it differs in nothing else."""
+    release: ReleaseSettings = ReleaseSettings()
+    """What is served."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Recipe:
+        if (self.village is None) == (self.imported is None):
+            raise ValueError("a recipe needs exactly one source: a section [village] or a section [imported]")
+        return self

@@ -1,0 +1,245 @@
+"""The stages that make models: base, start of PPO, samples and rankings, reward model, baseline, PPO with and without mix."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tutelage.errors import DataError
+from tutelage.feedback import export
+from tutelage.files import read_json, write_json
+from tutelage.models.load import fresh, save
+from tutelage.models.scoring import Answer, Scorer
+from tutelage.models.tokenizer import train_tokenizer
+from tutelage.pipeline.parallel import Job, run_jobs
+from tutelage.pipeline.recipe import Recipe
+from tutelage.pipeline.stages import Workspace
+from tutelage.records import Completion, Kind, Prompt
+from tutelage.runs import Run
+from tutelage.sample import Policy, SamplingSettings, sample_texts
+from tutelage.store import Store, completions
+from tutelage.train.batching import Example
+from tutelage.train.ppo import PPOSettings
+from tutelage.train.pretrain import PretrainSettings, Texts, train_pretrain
+from tutelage.train.reward import RewardData, RewardSettings, train_reward
+from tutelage.train.sft import SFTData, SFTSettings, train_sft
+
+Maker = Callable[[Workspace, Path], dict[str, Any]]
+
+
+def watch(space: Workspace) -> Callable[[int, int, Mapping[str, float]], None]:
+    """Show a training's steps to whoever watches the pipeline."""
+    return lambda step, steps, metrics: space.observer.advance(step, steps, metrics)
+
+
+def texts_of(space: Workspace) -> list[str]:
+    """Return the pretraining text of the source."""
+    texts: list[str] = read_json(space.directory("corpus") / "texts.json")
+    return texts
+
+
+def pretrain(recipe: Recipe) -> Maker:
+    """Train a tokenizer and a base model on the source's texts."""
+
+    def run(space: Workspace, out: Path) -> dict[str, Any]:
+        texts = texts_of(space)
+        if not (out / "init").is_dir():
+            tokenizer = train_tokenizer(texts, recipe.base.vocabulary)
+            save(fresh(recipe.base.shape, tokenizer, recipe.seed), tokenizer, out / "init")
+        heldout = read_json(space.directory("corpus") / "heldout.json")
+        settings = recipe.base.pretrain.model_copy(update={"seed": recipe.seed})
+        torch.set_num_threads(recipe.threads)
+        model = train_pretrain(out / "run", settings, Texts(texts, heldout), out / "init", watch(space))
+        return {"model": str(model.relative_to(space.root)), "heldout_loss": last(out / "run", "heldout/loss")}
+
+    return run
+
+
+def last(run_dir: Path, name: str) -> float | None:
+    """Return the last value of a metric of a run, None where it has none."""
+    found = [row[name] for row in Run.open(run_dir).read_metrics() if name in row]
+    return float(found[-1]) if found else None
+
+
+def model_of(space: Workspace, stage: str) -> Path:
+    """Return the model directory that a stage made."""
+    return space.root / space.facts(stage)["model"]
+
+
+def demonstrations(store: Store, kind: Kind, split: export.ExportSplit) -> list[Example]:
+    """Return exported demonstrations as a trainer reads them."""
+    rows = export.demonstrations(store, kind=kind, split=split).rows
+    return [Example(row.prompt, row.completion) for row in rows]
+
+
+def fine_tune(recipe: Recipe, settings: SFTSettings, kind: Kind) -> Maker:
+    """Fine-tune the base on demonstrations: the start of PPO, or the baseline."""
+
+    def run(space: Workspace, out: Path) -> dict[str, Any]:
+        with open_store(space) as store:
+            train, heldout = demonstrations(store, kind, "train"), demonstrations(store, kind, "validation")
+            export.write(export.demonstrations(store, kind=kind), out / "export")
+        mix = texts_of(space) if settings.pretraining_mix > 0 else []
+        chosen = settings.model_copy(update={"seed": recipe.seed, "template": recipe.template})
+        torch.set_num_threads(recipe.threads)
+        model = train_sft(out / "run", chosen, SFTData(train, heldout, mix), model_of(space, "base"), watch(space))
+        return {
+            "model": str(model.relative_to(space.root)),
+            "demonstrations": len(train),
+            "heldout_loss": last(out / "run", "heldout/loss"),
+        }
+
+    return run
+
+
+def open_store(space: Workspace) -> Store:
+    """Open the store of a pipeline."""
+    return Store.open(f"sqlite:///{space.root / 'store.sqlite'}", salt=str(getattr(space.recipe, "seed", 0)))
+
+
+def draw(policy: Policy, prompts: Sequence[Prompt], recipe: Recipe, **chosen: Any) -> list[Completion]:
+    """Sample completions with the recipe's settings; `chosen` overrides them."""
+    settings = SamplingSettings(
+        **{"per_prompt": 1, "max_tokens": recipe.sample.max_tokens, "seed": recipe.seed, "template": recipe.template} | chosen
+    )
+    return sample_texts(policy, prompts, settings, threads=recipe.threads)
+
+
+def sample_for_ranking(space: Workspace, recipe: Recipe, prompts: Sequence[Prompt], policies: Sequence[Policy]) -> int:
+    """Put `least` to `most` outputs of each prompt into the store, dealt over policies and temperatures."""
+    rng = random.Random(f"sampling {recipe.seed}")
+    wanted: dict[tuple[Policy, float], list[tuple[Prompt, int]]] = {}
+    arms = [(policy, temperature) for policy in policies for temperature in recipe.sample.temperatures]
+    for prompt in prompts:
+        outputs = rng.randint(recipe.sample.least, recipe.sample.most)
+        dealt = [arms[number % len(arms)] for number in range(outputs)]
+        for arm in set(dealt):
+            wanted.setdefault(arm, []).append((prompt, dealt.count(arm)))
+    total, done = len(arms) * 3, 0
+    with open_store(space) as store:
+        for (policy, temperature), pairs in wanted.items():
+            for count in sorted({count for _, count in pairs}):
+                part = [prompt for prompt, wished in pairs if wished == count]
+                made = draw(policy, part, recipe, temperature=temperature, per_prompt=count)
+                completions.add(store, made, now=datetime.now(UTC))
+                done += 1
+                space.observer.advance(done, total, {})
+    return sum(count for pairs in wanted.values() for _, count in pairs)
+
+
+def reward_model(recipe: Recipe, kind: Kind) -> Maker:
+    """Train the reward model on exported rankings."""
+
+    def run(space: Workspace, out: Path) -> dict[str, Any]:
+        with open_store(space) as store:
+            ranked = export.ranked_groups(store, kind=kind)
+            heldout = export.ranked_groups(store, kind=kind, split="validation").rows
+            export.write(ranked, out / "export")
+            scored = demonstrations(store, kind, "validation") or demonstrations(store, kind, "train")
+        if not ranked.rows or not heldout:
+            raise DataError("The store has no rankings to train and validate the reward model on; rank some outputs.")
+        settings: RewardSettings = recipe.reward.model_copy(update={"seed": recipe.seed, "template": recipe.template})
+        torch.set_num_threads(recipe.threads)
+        data = RewardData(ranked.rows, heldout, scored)
+        model = train_reward(out / "run", settings, data, model_of(space, "start"), watch(space))
+        accuracy = last(out / "run", "heldout/accuracy")
+        return {"model": str(model.relative_to(space.root)), "rankings": len(ranked.rows), "heldout_accuracy": accuracy}
+
+    return run
+
+
+def choose_baseline(recipe: Recipe, prompts_of: Callable[[Workspace, Store], list[Prompt]]) -> Maker:
+    """Choose among the baseline's epochs by mean reward on validation prompts (paper, 3.5 and C.1)."""
+
+    def run(space: Workspace, out: Path) -> dict[str, Any]:
+        with open_store(space) as store:
+            prompts = prompts_of(space, store)
+        epochs = sorted((space.directory("sft") / "run" / "epochs").iterdir())
+        scores = {}
+        for epoch in epochs:
+            made = draw(Policy(epoch.name, epoch), prompts, recipe)
+            found = rewards(space, recipe, [(p.text, c) for p, c in zip(prompts, made, strict=True)])
+            scores[epoch.name] = sum(found) / len(found)
+            space.observer.advance(len(scores), len(epochs), {"reward": scores[epoch.name]})
+        best = max(scores, key=lambda name: scores[name])
+        write_json(out / "scores.json", scores)
+        return {"model": str((space.directory("sft") / "run" / "epochs" / best).relative_to(space.root)), "epoch": best}
+
+    return run
+
+
+def rewards(space: Workspace, recipe: Recipe, pairs: Sequence[tuple[str, Completion]]) -> list[float]:
+    """Score completions with the pipeline's reward model; one that was cut has no end token, as in PPO."""
+    torch.set_num_threads(recipe.threads)
+    scorer = Scorer(model_of(space, "reward"), recipe.template)
+    return scorer.score([Answer(prompt, made.text, made.finish_reason == "stop") for prompt, made in pairs])
+
+
+def reinforce(recipe: Recipe, prompts_of: Callable[[Workspace, Store], list[str]]) -> Maker:
+    """Run PPO with the mix, PPO without it, and the base continued on exactly the mix, side by side."""
+
+    def run(space: Workspace, out: Path) -> dict[str, Any]:
+        with open_store(space) as store:
+            write_json(out / "prompts.json", prompts_of(space, store))
+        mixed = recipe.ppo.model_copy(update={"seed": recipe.seed, "template": recipe.template, "ptx_seed": recipe.seed,
+                                              "max_tokens": recipe.sample.max_tokens})  # fmt: skip
+        common = {
+            "prompts": str(out / "prompts.json"),
+            "texts": str(space.directory("corpus") / "texts.json"),
+            "policy": str(model_of(space, "start")),
+            "reward": str(model_of(space, "reward")),
+        }
+        plain = mixed.model_copy(update={"ptx_coef": 0.0})
+        jobs = [
+            ppo_job("ppo_ptx", out, mixed, common),
+            ppo_job("ppo", out, plain, common),
+            Job(
+                "base_more",
+                "tutelage.pipeline.jobs:continue_base",
+                {"run_dir": str(out / "base_more"), "settings": continued(mixed, recipe).model_dump(mode="json"),
+                 "texts": common["texts"], "base": str(model_of(space, "base"))},
+            ),
+        ]  # fmt: skip
+        steps = {job.name: (0, 1) for job in jobs}
+
+        def tell(name: str, row: dict[str, Any]) -> None:
+            steps[name] = (row["step"], row["steps"])
+            done = sum(step for step, _ in steps.values())
+            space.observer.advance(done, sum(count for _, count in steps.values()), {
+                f"{name} {short}": row[metric] for short, metric in SHOWN.items() if metric in row})  # fmt: skip
+
+        run_jobs(jobs, max(1, recipe.threads // 2), tell)
+        return {name: str((out / name).relative_to(space.root)) for name in ("ppo", "ppo_ptx", "base_more")}
+
+    return run
+
+
+#: The figures of PPO that the terminal shows, by their short names.
+SHOWN = {"reward": "objective/score", "kl": "objective/kl", "entropy": "objective/entropy"}
+
+
+def ppo_job(name: str, out: Path, settings: PPOSettings, common: Mapping[str, str]) -> Job:
+    """Describe one PPO run for a process of its own."""
+    arguments = {"run_dir": str(out / name), "settings": settings.model_dump(mode="json"), **common}
+    return Job(name, "tutelage.pipeline.jobs:reinforce", arguments)
+
+
+def continued(ppo: PPOSettings, recipe: Recipe) -> PretrainSettings:
+    """Continue the base as PPO's mix does: the same rows in the same order, as many steps, the policy's learning rate."""
+    steps = ppo.episodes // ppo.minibatch
+    return recipe.base.pretrain.model_copy(
+        update={
+            "tokens": steps * ppo.ptx_rows * ppo.ptx_row_tokens,
+            "row_tokens": ppo.ptx_row_tokens,
+            "batch_rows": ppo.ptx_rows,
+            "schedule": "constant",
+            "warmup": ppo.warmup,
+            "seed": ppo.ptx_seed,
+            "adam": ppo.policy,
+        }
+    )
