@@ -31,7 +31,10 @@ for _kind, _names in (
             if _part not in ("a", "an", "the"):
                 _KINDS[_part] = _kind
 _VOWELS = "aeiou"
-_SILENT_H, _CONSONANT_SOUNDS = frozenset({"hour", "honest", "heir", "honour"}), ("one", "once", "use", "uni", "usu", "eu")
+_SILENT_H, _CONSONANT_SOUNDS = (
+    frozenset({"hour", "honest", "heir", "honour"}),
+    ("one", "once", "use", "uni", "usu", "eu"),
+)
 #: Words on which no sentence ends.
 _OPEN_ENDS = frozenset("a an the and or of my your very".split())
 

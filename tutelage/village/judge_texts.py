@@ -69,7 +69,9 @@ def _past(task: Task, text: str, _: World) -> bool:
 
 
 def _polite(task: Task, text: str, _: World) -> bool:
-    asked = [word for word in reading.words(task.args["command"]) if len(word) > 2 and word not in ("now", "the", "once")]
+    asked = [
+        word for word in reading.words(task.args["command"]) if len(word) > 2 and word not in ("now", "the", "once")
+    ]
     politely = re.search(r"\b(?:please|could|would|kindly)\b", text, re.I) is not None
     whole = all(reading.contains(text, word) for word in asked)
     return politely and whole and not denies(text) and len(reading.words(text)) <= len(asked) + 12
@@ -162,7 +164,9 @@ def _closed(task: Task, text: str, _: World) -> bool:
     if any(base != event.verb for _, base in _deeds(text)):
         return False
     if task.kind == "where":
-        return reading.contains(text, answer) and not any(spot in text.lower() for spot in lexicon.SPOTS if spot != event.spot)
+        return reading.contains(text, answer) and not any(
+            spot in text.lower() for spot in lexicon.SPOTS if spot != event.spot
+        )
     if task.kind == "what":
         described = [word for word in reading.words(text) if word in lexicon.ADJECTIVES]
         return reading.contains(text, head(answer)) and set(described) <= {event.adjective}

@@ -26,7 +26,7 @@ from tutelage.village.statements import Claim, claims
 
 __all__ = ["PLURAL_FOODS", "SUBJECT_KINDS", "SUBJECT_OF", "VALUES", "Claim", "admits_ignorance", "bare", "claims",
            "contains", "insults", "looks_like_instruction", "mentioned", "occurrences", "refuses", "sentences",
-           "sounds_kind", "unquoted", "words"]  # fmt: skip
+           "sounds_kind", "speaks_to_somebody", "unquoted", "without_refusal", "words"]  # fmt: skip
 
 #: What one declines to do: nobody refuses who "will not come again", or who "will not write to you again".
 _DECLINED = (
@@ -53,6 +53,10 @@ _KIND = re.compile(
     r"|let us|come in|sit down|together|peace|rest)\b",
     re.I,
 )
+_REPLY = re.compile(
+    r"\b(you|yours?|us|we|I|me|my|oh|poor|dear|do not worry|(?:sit|come|rest|stay|have|take)(?= (?:in|down|a|and|some|here|by)\b))\b",
+    re.I,
+)
 _UNKIND = re.compile(
     r"\bso what\b|\bI have no time\b|\bI do not care\b|\bI don't care\b|\bI have a better\b|\byour own fault\b"
     r"|\bgo away\b|\bshut up\b|\bbe quiet\b|\bleave me alone\b|\bserves you right\b|\bgood riddance\b|\byou fool\b"
@@ -60,21 +64,21 @@ _UNKIND = re.compile(
     r"|sad|cold|hungry|tired|missing)\b",
     re.I,
 )
-#: First words of a task. What is told in these words ends with "?", or does not, as the second pattern asks.
+#: First words of a task, and of one that is asked with a question mark.
 _COMMAND = re.compile(
-    r"(?:Write|List|Name|Tell (?!you)|Give (?!you)|Explain|Describe|Say|Put|Sort|Change|Read|Make|Summari[sz]e|Rewrite"
-    r"|Turn|Complete|Count|Answer|Pick|Choose|Show|Copy|Draw|Compare|Invent|Tick|Work out|Mark|Suggest|Decide|Sum up"
-    r"|Retell|Translate|Fill|Find (?!it)|Task\b|Q:|Question:|Please (?!come|write to|bring|meet|sit|do not|stay|be|take|rest)"
-    r"|I need (?:a|an|one|two|three|four|the|all|this)\b|I want (?:a|an|one|two|three|four|to know|to read)\b)"
+    r"(?:Task|Question|Q|Answer): ?|(?:(?:Tell|Give)(?! you)|Find(?! it)|Write|List|Name|Explain|Describe|Say|Put|Sort|Change"
+    r"|Read|Make|Summari[sz]e|Rewrite|Turn|Complete|Count|Answer|Pick|Choose|Show|Copy|Draw|Compare|Invent|Tick|Work out|Mark"
+    r"|Suggest|Decide|Sum up|Retell|Translate|Fill|Task|I want to (?:know|read)|I (?:need|want) (?:an?|one|two|three|four)"
+    r"|Please(?! (?:come|write to|bring|meet|sit|do not|stay|be|take|rest)\b))\b"
 )
 _QUESTION = re.compile(
     r"(?:What|Who|Whose|Where|Which|Why|How|When|Is|Are|Do you|Does|Did|Can you|Could you|Would you|Will you"
     r"|Please|Tell me|Say)\b"
 )
 _NEXT_TASK = re.compile(
-    r"(?:Task\b|Q:|Question:|Answer:|Write (?:a|an|one|two|three|four|this|the|down)\b|List (?:the|all|two|three|four)\b"
+    r"(?:(?:Task|Question|Q|Answer):|Write (?:a|an|one|two|three|four|this|the|down)\b|List (?:the|all|two|three|four)\b"
     r"|Name (?:the|all|two|three|four|a|an)\b|Give (?:me )?(?:two|three|four|a list|the name)|(?:Put|Sort) (?:these|this|the words)"
-    r"|Summari[sz]e|Rewrite|Retell|Sum up|Complete|Count the|Translate|Describe|Explain)"
+    r"|Summari[sz]e|Rewrite|Retell|Sum up|Complete|Count the|Translate|Describe|Explain)(?!\w)"
 )
 _NUMBERING = re.compile(r"^[\d.) ]+")
 
@@ -103,6 +107,11 @@ def without_refusal(text: str) -> str:
 def admits_ignorance(text: str) -> bool:
     """Say whether the text admits not to know."""
     return _IGNORANCE.search(text) is not None
+
+
+def speaks_to_somebody(text: str) -> bool:
+    """Say whether a text is a reply to somebody, and not a tale of others."""
+    return _REPLY.search(text) is not None
 
 
 def sounds_kind(text: str) -> bool:
