@@ -10,7 +10,8 @@ from torch import nn
 from tutelage.errors import InvariantError, UnavailableError
 from tutelage.runs import Run
 from tutelage.train.ema import Ema
-from tutelage.train.loop import Adam, Hooks, Loop, LoopSettings, Loss, Step, Trained
+from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Step, Trained
+from tutelage.train.optimizers import Adam
 from tutelage.train.streams import Shuffled
 
 POINTS = torch.linspace(-1, 1, 24, dtype=torch.float64).reshape(12, 2)
@@ -170,8 +171,8 @@ def test_an_optimizer_that_counts_other_steps_is_noticed(tmp_path):
 
     def step_again(_):
         plain(net)(Points().next_step().parts["points"][0]).value.backward()
-        loop.optimizers[0].step()
-        loop.optimizers[0].zero_grad()
+        loop.optimizers[0][0].step()
+        net.zero_grad()
 
     loop.hooks = Hooks(after_step=step_again)
     with pytest.raises(InvariantError, match=r"took \[4\] optimizer steps instead of 2"):

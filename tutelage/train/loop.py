@@ -21,25 +21,9 @@ from tutelage.errors import InvariantError
 from tutelage.runs import Run
 from tutelage.train import checkpoint as checkpoints
 from tutelage.train.ema import Ema
+from tutelage.train.optimizers import Adam, make_optimizers
 
 Metrics = Mapping[str, Tensor | float]
-
-
-class Adam(Settings):
-    """AdamW, as the paper's models were trained (appendix C); what it does not print is chosen here."""
-
-    lr: float = 1e-3
-    """Peak learning rate."""
-    beta1: float = 0.9
-    """Decay of the mean gradient (paper, C)."""
-    beta2: float = 0.95
-    """Decay of the mean squared gradient (paper, C)."""
-    eps: float = 1e-8
-    """Added to the root of the mean squared gradient (not in the paper)."""
-    weight_decay: float = 0.0
-    """Decoupled weight decay (not in the paper)."""
-    clip: float = 1.0
-    """Largest norm of the gradient of one model; 0 switches clipping off (not in the paper)."""
 
 
 class LoopSettings(Settings):
@@ -113,17 +97,7 @@ class Loop:
     def __post_init__(self) -> None:
         self.step = 0
         self.device = next(self.trained[0].model.parameters()).device
-        self.optimizers = [
-            torch.optim.AdamW(
-                one.model.parameters(),
-                lr=one.adam.lr,
-                betas=(one.adam.beta1, one.adam.beta2),
-                eps=one.adam.eps,
-                weight_decay=one.adam.weight_decay,
-                fused=True,
-            )
-            for one in self.trained
-        ]
+        self.optimizers = [make_optimizers(one.model, one.adam) for one in self.trained]
 
     def train(self) -> None:
         """Run to the last step, from the newest checkpoint if there is one."""
@@ -183,7 +157,7 @@ class Loop:
     def _update(self) -> dict[str, float]:
         """Clip and apply the gradient of every model; one that is not finite stops the run before it does harm."""
         metrics: dict[str, float] = {}
-        for one, optimizer in zip(self.trained, self.optimizers, strict=True):
+        for one, optimizers in zip(self.trained, self.optimizers, strict=True):
             limit = one.adam.clip if one.adam.clip > 0 else math.inf
             norm = float(torch.nn.utils.clip_grad_norm_(one.model.parameters(), limit))
             if not math.isfinite(norm):
@@ -191,18 +165,20 @@ class Loop:
                     f"The gradient of the {one.name} is not finite at step {self.step + 1}; "
                     f"lower its learning rate ({one.adam.lr}) or its clip ({one.adam.clip})."
                 )
-            rate = one.adam.lr * one.schedule(self.step)
-            for part in optimizer.param_groups:
-                part["lr"] = rate
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            share = one.schedule(self.step)
+            rate = one.adam.lr * share
+            for optimizer in optimizers:
+                for part in optimizer.param_groups:
+                    part["lr"] = part["peak"] * share
+                optimizer.step()
+            one.model.zero_grad(set_to_none=True)
             metrics |= {f"{one.name}/gradient": norm, f"{one.name}/lr": rate}
         return metrics
 
     def _check_steps(self) -> None:
         """Compare the optimizers' own counts with the plan: a step too few or too many changes every schedule."""
-        for one, optimizer in zip(self.trained, self.optimizers, strict=True):
-            counts = {int(state["step"]) for state in optimizer.state.values()}
+        for one, (adam, *_) in zip(self.trained, self.optimizers, strict=True):
+            counts = {int(state["step"]) for state in adam.state.values()}
             if counts and counts != {self.steps}:
                 raise InvariantError(f"The {one.name} took {sorted(counts)} optimizer steps instead of {self.steps}.")
 
@@ -213,9 +189,10 @@ class Loop:
         tensors: dict[str, dict[str, Tensor]] = {"random": {"cpu": torch.get_rng_state()}}
         if self.device.type == "cuda":
             tensors["random"]["cuda"] = torch.cuda.get_rng_state(self.device)
-        for one, optimizer in zip(self.trained, self.optimizers, strict=True):
+        for one, optimizers in zip(self.trained, self.optimizers, strict=True):
             tensors[one.name] = checkpoints.model_tensors(one.model)
-            tensors[f"{one.name}-optimizer"] = checkpoints.optimizer_tensors(optimizer)
+            for number, optimizer in enumerate(optimizers):
+                tensors[f"{one.name}-optimizer-{number}"] = checkpoints.optimizer_tensors(optimizer)
         if self.hooks.ema is not None:
             tensors["ema"] = self.hooks.ema.tensors()
         state = {"step": self.step, "batches": self.batches.state_dict()}
@@ -226,9 +203,10 @@ class Loop:
         if found is None:
             self.run.truncate_metrics(0)
             return
-        for one, optimizer in zip(self.trained, self.optimizers, strict=True):
+        for one, optimizers in zip(self.trained, self.optimizers, strict=True):
             checkpoints.load_model_tensors(one.model, found.tensors[one.name])
-            checkpoints.load_optimizer_tensors(optimizer, found.tensors[f"{one.name}-optimizer"])
+            for number, optimizer in enumerate(optimizers):
+                checkpoints.load_optimizer_tensors(optimizer, found.tensors[f"{one.name}-optimizer-{number}"])
         if self.hooks.ema is not None:
             self.hooks.ema.load(found.tensors["ema"])
         self.step = int(found.state["step"])

@@ -27,10 +27,11 @@ from tutelage.train.batching import Weighted, told_dropped
 from tutelage.train.checkpoint import load_model_tensors
 from tutelage.train.ema import Ema
 from tutelage.train.experience import AdvantageSettings
-from tutelage.train.loop import Adam, Hooks, Loop, LoopSettings, Loss, Trained
+from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Trained
+from tutelage.train.optimizers import Adam
 from tutelage.train.pretrain import check_rows, token_loss
 from tutelage.train.rollout import EXACT, Models, Plan, PPOMicro, Rollouts, Streams
-from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, trainable_flops
+from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, seconds_of, trainable_flops
 from tutelage.train.streams import PackedRows, Shuffled
 from tutelage.train.validation import Validation
 
@@ -304,12 +305,14 @@ def _record(run: Run, settings: PPOSettings, models: Models, rollouts: Rollouts,
     prompt, sampled = rollouts.tokens["prompt"], rollouts.tokens["sampled"]
     both = prompt + sampled
     ptx = 0 if rollouts.streams.ptx is None else rollouts.steps * settings.ptx_rows * settings.ptx_row_tokens
-    for role, model, trained, read in (
-        ("rollout", models.policy, 0, both),
-        ("policy", models.policy, both, both),
-        ("pretraining mix", models.policy, ptx, 0),
-        ("reference", models.reference, 0, both),
-        ("reward scoring", models.reward, 0, both),
-        ("value", models.value, both, both),
+    rollout, scoring = seconds_of(run, "time/rollout"), seconds_of(run, "time/scoring")
+    # Clocks see three phases: sampling, reading by all four models, and updates; a phase's seconds stand at one role.
+    for role, model, trained, read, seconds in (
+        ("rollout", models.policy, 0, both, rollout),
+        ("policy", models.policy, both, both, seconds_of(run) - rollout - scoring),
+        ("pretraining mix", models.policy, ptx, 0, 0.0),
+        ("reference", models.reference, 0, both, 0.0),
+        ("reward scoring", models.reward, 0, both, scoring),
+        ("value", models.value, both, both, 0.0),
     ):
-        run.ledger.add(role, flops=trainable_flops(model, trained, read), tokens=trained + read)
+        run.ledger.add(role, flops=trainable_flops(model, trained, read), seconds=seconds, tokens=trained + read)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -20,8 +20,9 @@ from tutelage.models.load import context_of, load_policy, write_into
 from tutelage.models.policy import completion_logprobs
 from tutelage.models.tokens import Renderer
 from tutelage.train.batching import Weighted, text_batch
-from tutelage.train.loop import Adam, Hooks, Loop, LoopSettings, Loss, Step, Trained
-from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, trainable_flops
+from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Step, Trained
+from tutelage.train.optimizers import Adam
+from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, seconds_of, trainable_flops
 from tutelage.train.streams import PackedRows, pack
 
 
@@ -51,10 +52,10 @@ class PretrainSettings(Settings):
 
 
 class Texts(NamedTuple):
-    """Documents to train on and documents to measure the loss on."""
+    """Documents to train on and, if there are any, documents to measure the loss on."""
 
     train: Sequence[str]
-    heldout: Sequence[str]
+    heldout: Sequence[str] = ()
 
 
 def train_pretrain(
@@ -74,8 +75,6 @@ def train_pretrain(
     if steps < 1:
         raise SettingsError(f"{settings.tokens} tokens are less than one batch; raise tokens or lower batch_rows.")
     batches = TextBatches(PackedRows(texts.train, renderer, settings.row_tokens, settings.seed), settings)
-    heldout = pack(renderer.texts_ids(texts.heldout), renderer.end_id, settings.row_tokens, settings.seed)
-    micros = text_batch(heldout[: settings.heldout_rows].long(), settings.loop.micro_tokens)
     Loop(
         run=run,
         trained=[Trained(name="policy", model=model, adam=settings.adam, schedule=_schedule(settings, steps))],
@@ -84,10 +83,10 @@ def train_pretrain(
         steps=steps,
         settings=settings.loop,
         seed=settings.seed,
-        hooks=Hooks(evaluate=lambda: {"heldout/loss": measure(model, micros)}, progress=progress),
+        hooks=Hooks(evaluate=_evaluation(model, texts.heldout, renderer, settings), progress=progress),
     ).train()
     tokens = steps * settings.batch_rows * settings.row_tokens
-    run.ledger.add("pretraining", flops=trainable_flops(model, tokens), tokens=tokens)
+    run.ledger.add("pretraining", flops=trainable_flops(model, tokens), seconds=seconds_of(run), tokens=tokens)
     return conclude(run, {"model": lambda part: write_into(part, model, tokenizer)})
 
 
@@ -134,6 +133,16 @@ def check_rows(width: int, context: int, name: str) -> None:
     """Refuse rows that the model cannot read."""
     if not 2 <= width <= context:
         raise SettingsError(f"{name} is {width}; choose 2 to {context}, the context of the model.")
+
+
+def _evaluation(
+    model: PreTrainedModel, texts: Sequence[str], renderer: Renderer, settings: PretrainSettings
+) -> Callable[[], dict[str, float]] | None:
+    if not texts:
+        return None
+    rows = pack(renderer.texts_ids(texts), renderer.end_id, settings.row_tokens, settings.seed)
+    micros = text_batch(rows[: settings.heldout_rows].long(), settings.loop.micro_tokens)
+    return lambda: {"heldout/loss": measure(model, micros)}
 
 
 def _schedule(settings: PretrainSettings, steps: int) -> Any:

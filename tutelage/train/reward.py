@@ -26,8 +26,9 @@ from tutelage.models.scoring import score_rows
 from tutelage.models.tokens import Renderer, Template
 from tutelage.records import RankedGroup
 from tutelage.train.batching import Example, encode_examples, told_dropped
-from tutelage.train.loop import Adam, Hooks, Loop, LoopSettings, Loss, Step, Trained
-from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, trainable_flops
+from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Step, Trained
+from tutelage.train.optimizers import Adam
+from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, seconds_of, trainable_flops
 from tutelage.train.streams import Shuffled
 
 
@@ -53,7 +54,7 @@ class RewardSettings(Settings):
 
 
 class RewardData(NamedTuple):
-    """Rankings to train on and to measure accuracy on, and the demonstrations that shall score 0 on average."""
+    """Rankings to train on, rankings to measure accuracy on (or none), demonstrations that shall score 0 on average."""
 
     train: Sequence[RankedGroup]
     heldout: Sequence[RankedGroup]
@@ -96,7 +97,7 @@ def train_reward(
     move(model)
     renderer, context = Renderer(tokenizer, settings.template), context_of(policy)
     train = encode_groups(data.train, renderer, context, "training rankings")
-    heldout = encode_groups(data.heldout, renderer, context, "held-out rankings")
+    heldout = encode_groups(data.heldout, renderer, context, "held-out rankings") if data.heldout else []
     demonstrations = encode_examples(data.demonstrations, renderer, context, "demonstrations")
     steps = max(1, math.ceil(settings.epochs * len(train) / settings.batch))
     schedule = functools.partial(cosine, total=steps, warmup=round(settings.warmup * steps), final=settings.final)
@@ -109,11 +110,11 @@ def train_reward(
         steps=steps,
         settings=settings.loop,
         seed=settings.seed,
-        hooks=Hooks(evaluate=lambda: _measure(model, micros), progress=progress),
+        hooks=Hooks(evaluate=(lambda: _measure(model, micros)) if micros else None, progress=progress),
     ).train()
     run.metrics(steps + 1, set_bias(model, demonstrations))
     tokens = round(settings.epochs * sum(ranked.group.length for ranked in train))
-    run.ledger.add("reward model", flops=trainable_flops(model, tokens), tokens=tokens)
+    run.ledger.add("reward model", flops=trainable_flops(model, tokens), seconds=seconds_of(run), tokens=tokens)
 
     def write(part: Path) -> None:
         write_scalar(part, model, tokenizer)

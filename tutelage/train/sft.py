@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
@@ -21,9 +20,10 @@ from tutelage.models.load import context_of, load_policy, write_into
 from tutelage.models.policy import Row, branches
 from tutelage.models.tokens import Renderer, Template
 from tutelage.train.batching import Example, completion_batch, encode_examples, text_batch
-from tutelage.train.loop import Adam, Hooks, Loop, LoopSettings, Step, Trained
+from tutelage.train.loop import Hooks, Loop, LoopSettings, Step, Trained
+from tutelage.train.optimizers import Adam
 from tutelage.train.pretrain import check_rows, measure, token_loss
-from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, trainable_flops
+from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, seconds_of, trainable_flops
 from tutelage.train.streams import PackedRows, Shuffled
 
 
@@ -102,7 +102,9 @@ def train_sft(
         hooks=Hooks(evaluate=_evaluation(model, data, renderer, settings), after_step=after_step, progress=progress),
     ).train()
     tokens = round(settings.epochs * sum(row.length for row in train))
-    run.ledger.add("supervised fine-tuning", flops=trainable_flops(model, tokens), tokens=tokens)
+    run.ledger.add(
+        "supervised fine-tuning", flops=trainable_flops(model, tokens), seconds=seconds_of(run), tokens=tokens
+    )
     return conclude(run, {"model": lambda part: write_into(part, model, tokenizer)})
 
 
@@ -170,12 +172,14 @@ def _mix(settings: SFTSettings, data: SFTData, renderer: Renderer, context: int)
     return PackedRows(data.pretraining, renderer, settings.mix_row_tokens, settings.seed)
 
 
-def _evaluation(model: PreTrainedModel, data: SFTData, renderer: Renderer, settings: SFTSettings) -> Any:
+def _evaluation(
+    model: PreTrainedModel, data: SFTData, renderer: Renderer, settings: SFTSettings
+) -> Callable[[], dict[str, float]] | None:
     if not data.heldout:
         return None
     rows = encode_examples(data.heldout, renderer, context_of(model), "held-out demonstrations")
     micros = completion_batch(rows, settings.loop.micro_tokens)
-    return torch.no_grad()(lambda: {"heldout/loss": measure(model, micros)})
+    return lambda: {"heldout/loss": measure(model, micros)}
 
 
 def _epoch_ended(step: int, count: int, batch: int, steps: int) -> int:

@@ -6,7 +6,7 @@ import logging
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
@@ -21,12 +21,6 @@ logger = logging.getLogger(__name__)
 Progress = Callable[[int, int, Mapping[str, float]], None]
 
 
-class Seeded(Protocol):
-    """Settings with a seed."""
-
-    seed: int
-
-
 def begin(run_dir: Path, stage: str, settings: Settings, parents: Mapping[str, str]) -> Run:
     """Create or go on with a run; a machine that differs from the one it began on is told, for bits may then differ."""
     seeds = {"seed": int(getattr(settings, "seed", 0))}
@@ -35,7 +29,7 @@ def begin(run_dir: Path, stage: str, settings: Settings, parents: Mapping[str, s
         for torn in (*run.directory.glob(".*.part"), *run.directory.glob(".*.old")):
             shutil.rmtree(torn) if torn.is_dir() else torn.unlink()
         for sentence in run.changes:
-            logger.warning("This run will not end with exactly the same weights as an unbroken one: %s.", sentence)
+            logger.warning("This run may end with other bits than an unbroken one would: %s.", sentence)
     return run
 
 
@@ -72,6 +66,11 @@ def conclude(run: Run, outputs: Mapping[str, Callable[[Path], object]]) -> Path:
 def drop_checkpoints(run: Run) -> None:
     """Remove what only an unfinished run needs."""
     shutil.rmtree(run.directory / "checkpoints", ignore_errors=True)
+
+
+def seconds_of(run: Run, name: str = "seconds") -> float:
+    """Sum the seconds that a run logged under a name, those before an interruption included."""
+    return float(sum(row.get(name, 0.0) for row in run.read_metrics()))
 
 
 def trainable_flops(model: nn.Module, trained_tokens: int, read_tokens: int = 0) -> float:
