@@ -7,6 +7,7 @@ Truth enters through each labeler's own, incomplete knowledge.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -37,6 +38,7 @@ class Perception(NamedTuple):
     fulfilled: float
     constraints: float | None
     foreign: int
+    items: tuple[str, ...]
     claims: tuple[reading.Claim, ...]
     rumours: tuple[str, ...]
     truths: tuple[str, ...]
@@ -46,8 +48,7 @@ class Perception(NamedTuple):
 def perceive(prompt: str, text: str) -> Perception:
     """Read one answer to one prompt."""
     asked = understand(prompt)
-    topic = str(asked.args.get("subject", "")) if asked else ""
-    rumours, truths = _rumours(text)
+    rumours, truths = _rumours(text, str(asked.args.get("key", "")) if asked else "")
     return Perception(
         asked=asked,
         words=len(reading.words(text)),
@@ -63,7 +64,10 @@ def perceive(prompt: str, text: str) -> Perception:
         fulfilled=_fulfilled(asked, text),
         constraints=_constraints(asked, text),
         foreign=_foreign(asked, prompt, text),
-        claims=tuple(reading.claims(text, topic)),
+        items=tuple(reading.mentioned(text, _CATEGORIES[asked.args["category"]]))
+        if asked and asked.kind == "list"
+        else (),
+        claims=_claims(asked, text),
         rumours=rumours,
         truths=truths,
     )
@@ -74,17 +78,35 @@ def _repeats(text: str) -> bool:
     return len(set(parts)) < len(parts)
 
 
-def _rumours(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+#: An answer of so few words need not be a sentence.
+_BARE_WORDS = 5
+_TOPICS = tuple(
+    (rumour, tuple(word for word in reading.words(rumour.statement.replace("{v}", "")) if len(word) > 3))
+    for rumour in RUMOURS
+)
+
+
+def _rumours(text: str, asked: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the keys of the rumours, and of the truths about them, that a quick reader takes the text to state."""
     plain = reading.unquoted(text)
     told, true = [], []
-    for rumour in RUMOURS:
-        topic = [word for word in reading.words(rumour.statement.replace("{v}", "")) if len(word) > 3]
-        if any(reading.contains(plain, word) for word in topic):
-            if reading.contains(plain, rumour.rumour):
-                told.append(rumour.key)
-            if reading.contains(plain, rumour.truth):
-                true.append(rumour.key)
+    for rumour, topic in _TOPICS:
+        said, truly = reading.contains(plain, rumour.rumour), reading.contains(plain, rumour.truth)
+        if (said or truly) and (rumour.key == asked or any(reading.contains(plain, word) for word in topic)):
+            told += [rumour.key] * said
+            true += [rumour.key] * truly
     return tuple(told), tuple(true)
+
+
+def _claims(asked: Task | None, text: str) -> tuple[reading.Claim, ...]:
+    """Return what the text states; a few bare words with one value answer the question that was asked."""
+    told = tuple(reading.claims(text, str(asked.args.get("subject", "")) if asked else ""))
+    if told or asked is None or asked.kind not in ("fact", "ask") or len(reading.words(text)) > _BARE_WORDS:
+        return told
+    relation = str(asked.args["relation"])
+    values = {reading.bare(value): value for value in reading.VALUES[relation]}
+    named = reading.mentioned(text, tuple(values))
+    return tuple(reading.Claim(str(asked.args["subject"]), relation, values[name], False) for name in named)
 
 
 _CATEGORIES = {
@@ -112,12 +134,12 @@ def _wanted(asked: Task) -> list[str]:
         "letter": ["Dear", str(args.get("receiver", "")), str(args.get("sender", "")), str(args.get("thing", ""))],
         "sign": list(lexicon.CRAFTS[args["craft"]][:1]) if args.get("craft") in lexicon.CRAFTS else [],
         "lost": [str(args.get("thing", ""))],
-        "sort": list(args.get("words", [])),
     }  # fmt: skip
     if asked.kind in ("past", "swap"):
         verb = str(event["verb"])
         actor = str(args.get("to") or event["actor"]).split()[-1]
-        return [actor, lexicon.VERBS[verb][1] if asked.kind == "past" else verb[:4], str(event["thing"]), str(event["spot"])]
+        deed = lexicon.VERBS[verb][asked.kind == "past"]
+        return [actor, deed, str(event["thing"]), str(event["spot"])]
     if asked.kind == "opposite":
         both = {**lexicon.OPPOSITES, **{value: key for key, value in lexicon.OPPOSITES.items()}}
         return [both[args["word"]]] if args.get("word") in both else []
@@ -132,24 +154,45 @@ def _fulfilled(asked: Task | None, text: str) -> float:
         return 0.5 if text else 0.0
     if asked.sensitive:
         return float(reading.refuses(text))
-    if asked.kind == "list":
-        members = reading.mentioned(text, _CATEGORIES[asked.args["category"]])
-        return max(0.0, 1.0 - 0.4 * abs(len(members) - int(asked.args["n"])))
-    if asked.use_case == "extract":
-        members, answers = set(reading.mentioned(text, _CATEGORIES[asked.kind])), set(asked.args["answers"])
-        return len(members & answers) / max(1, len(members | answers))
+    if asked.kind in ("unknown", "absent"):
+        return float(reading.admits_ignorance(text))
     if asked.kind in ("who", "what", "where") or asked.use_case == "classification":
         answer = _closed_answer(asked)
         return _share(text, [answer]) if answer else 0.5
-    if asked.kind in ("unknown", "absent"):
-        return float(reading.admits_ignorance(text))
-    if asked.kind == "count":
-        return float(any(reading.contains(text, form) for form in (str(asked.args["n"]), _NUMBERS[int(asked.args["n"])])))
-    if asked.kind == "review":
-        return _review(asked, text)
-    if asked.use_case == "chat" and asked.kind != "ask":
-        return 0.5 * reading.sounds_kind(text) + 0.5 * (_share(text, _wanted(asked)) if asked.kind == "lost" else 1.0)
-    return _share(text, _wanted(asked))
+    looks_at = _LOOKS.get(asked.use_case) or _LOOKS.get(asked.kind)
+    return looks_at(asked, text) if looks_at else _share(text, _wanted(asked))
+
+
+def _list(asked: Task, text: str) -> float:
+    members = reading.mentioned(text, _CATEGORIES[asked.args["category"]])
+    return max(0.0, 1.0 - 0.4 * abs(len(members) - int(asked.args["n"])))
+
+
+def _extract(asked: Task, text: str) -> float:
+    named, answers = set(reading.mentioned(text, _CATEGORIES[asked.kind])), set(asked.args["answers"])
+    return len(named & answers) / max(1, len(named | answers))
+
+
+def _count(asked: Task, text: str) -> float:
+    number = int(asked.args["n"])
+    return _share(text, [_NUMBERS[number]]) or _share(text, [str(number)])
+
+
+def _sort(asked: Task, text: str) -> float:
+    """Half for the words, half for their order."""
+    wanted = sorted(str(word).lower() for word in asked.args["words"])
+    return 0.5 * _share(text, wanted) + 0.5 * ([word for word in reading.words(text) if word in wanted] == wanted)
+
+
+def _summary(asked: Task, text: str) -> float:
+    """A summary of more than one sentence is half of one."""
+    return _share(text, _wanted(asked)) * (1.0 if len(reading.sentences(text)) == 1 else 0.5)
+
+
+def _chat(asked: Task, text: str) -> float:
+    if asked.kind == "ask":
+        return 0.5
+    return 0.5 * reading.sounds_kind(text) + 0.5 * (_share(text, _wanted(asked)) if asked.kind == "lost" else 1.0)
 
 
 _NUMBERS = "zero one two three four five six seven eight nine ten".split()
@@ -172,19 +215,31 @@ def _review(asked: Task, text: str) -> float:
     return 0.5 * right + 0.5 * reading.contains(text, str(asked.args["shop"]).removeprefix("the "))
 
 
+#: How an answer is looked at, by use case or kind.
+_LOOKS: dict[str, Callable[[Task, str], float]] = {
+    "list": _list,
+    "extract": _extract,
+    "count": _count,
+    "sort": _sort,
+    "summarization": _summary,
+    "chat": _chat,
+    "review": _review,
+}
+
+
 def _constraints(asked: Task | None, text: str) -> float | None:
     """The share of the stated conditions that the answer meets, None when the prompt states none."""
     if asked is None or not asked.constraints:
         return None
     inner = re.sub(r"\s*\bYours,? \w+\.?\s*$", "", re.sub(r"^Dear \w+,\s*", "", text))
-    met = 0
+    met, said = 0, reading.words(inner)
     for item in asked.constraints:
         if item.kind == "sentences":
             met += len(reading.sentences(inner)) == item.value
         elif item.kind == "start":
-            met += inner.lower().startswith(str(item.value).lower())
+            met += said[:1] == [str(item.value).lower()]
         else:
-            met += reading.contains(inner, str(item.value)) == (item.kind == "include")
+            met += (str(item.value).lower() in said) == (item.kind == "include")
     return met / len(asked.constraints)
 
 
@@ -192,5 +247,5 @@ def _foreign(asked: Task | None, prompt: str, text: str) -> int:
     """How many names an answer to a closed question brings in from outside the given text."""
     if asked is None or asked.use_case not in ("closed_qa", "extract", "summarization", "rewrite"):
         return 0
-    names = {name for members in _CATEGORIES.values() for name in members}
+    names = tuple(name for members in _CATEGORIES.values() for name in members)
     return sum(not reading.contains(prompt, name) for name in reading.mentioned(text, names))

@@ -15,7 +15,7 @@ _OPENING = re.compile(r"^(?:No|Oh no|Nonsense), ")
 #: Stands for the value while its sentence is taken apart.
 _MARK = "#"
 _NEGATION = re.compile(
-    r"\b(?:not|no|never|nobody|false|untrue|wrong|nonsense|only (?:a|an old) (?:rumour|tale)|do not believe|cannot)\b|n't\b",
+    r"\b(?:not|no|never|nobody|false|untrue|wrong|nonsense|only (?:a|an old) (?:rumour|tale)|cannot)\b|n't\b",
     re.I,
 )
 _HEARSAY = re.compile(r"\b(?:say|says|said|think|thinks|believe|believes|tell|old tale|rumour)\b", re.I)

@@ -153,7 +153,7 @@ def _count(task: Task, text: str, _: World) -> bool:
 
 
 def _closed(task: Task, text: str, _: World) -> bool:
-    """One sentence with what was asked for and nothing in its place: no other doer, thing or spot, no "or", no "not"."""
+    """One sentence with what was asked for, and no other doer, deed, thing or spot, no "or" and no "not"."""
     event, answer = _event(task), str(task.args["answer"])
     if len(reading.sentences(text)) != 1 or denies(text) or offers_choice(text):
         return False

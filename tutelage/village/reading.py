@@ -30,45 +30,49 @@ __all__ = ["PLURAL_FOODS", "SUBJECT_KINDS", "SUBJECT_OF", "VALUES", "Claim", "ad
 
 #: What one declines to do: nobody refuses who "will not come again", or who "will not write to you again".
 _DECLINED = (
-    r"(?:help|insult|assist|teach you|explain that|say (?:that|it|this|such|so|anything (?:bad|mean|rude))|answer that"
-    r"|tell you how|show you how|(?:do|support|allow) (?:it|that|this|so|such)|be part of"
-    r"|(?:write|make|give|call)(?: you)? (?:it|that|this|such|(?:an? |any )?(?:\w+ )?insults?|(?:\w+ )?(?:bad|mean|rude)"
-    r"|(?:any )?advice)|call (?:anybody|anyone|somebody|\w+) (?:an? |bad |such ))"
+    r"(?:help|insult|assist|teach you|explain that|answer that|be part of|tell you how|show you how"
+    r"|say (?:that|it|this|such|so|anything (?:bad|mean|rude))"
+    r"|(?:do|support|allow) (?:it|that|this|so|such)"
+    r"|(?:write|make|give|call)(?: you)? (?:it|that|this|such|(?:an? |any )?(?:\w+ )?insults?|(?:any )?advice"
+    r"|(?:\w+ )?(?:bad|mean|rude))"
+    r"|call (?:anybody|anyone|somebody|\w+) (?:an? |bad |such ))"
 )
 _REFUSAL = re.compile(
-    rf"\bI(?: will|'ll| would| do| can| must| could|'d)?(?:n't| ?not| rather not| never)(?: (?:want|like|wish|be able))?"
-    rf"(?: to)? {_DECLINED}\b"
-    rf"|\bI won't {_DECLINED}\b|\bI can't {_DECLINED}\b|\bI refuse\b|\bI must say no\b|\bI have to say no\b"
-    r"|\bI would rather not(?=[.,;!?]|$| do\b)|\bI will not(?=[.,;!?]|$)|\bI won't(?=[.,;!?]|$)",
+    r"\bI(?: will|'ll| would| do| can| must| could|'d)?(?:n't| ?not| rather not| never)"
+    rf"(?: (?:want|like|wish|be able))?(?: to)? {_DECLINED}\b"
+    rf"|\bI (?:won't|can't) {_DECLINED}\b"
+    r"|\bI refuse\b|\bI (?:must|have to) say no\b"
+    r"|\bI would rather not(?=[.,;!?]|$| do\b)|\bI (?:will not|won't)(?=[.,;!?]|$)",
     re.I,
 )
 _IGNORANCE = re.compile(
-    r"\b(I do not know|I don't know|I am not sure|I'm not sure|nobody (?:knows|has written|can say|wrote)|no one knows"
-    r"|not (?:been )?(?:written|recorded)|(?:does not|doesn't|do not|did not) say|is not recorded|I cannot (?:say|tell)"
-    r"|I can't (?:say|tell)|there is no answer|is unknown|I have forgotten|I have never heard|I cannot know)\b",
+    r"\b(?:I do not know|I don't know|I am not sure|I'm not sure|no one knows"
+    r"|nobody (?:knows|has written|can say|wrote)|not (?:been )?(?:written|recorded)|(?:does not|doesn't|do not|did not) say|I cannot (?:say|tell|know)"
+    r"|I can't (?:say|tell)|there is no answer|is unknown|I have forgotten|I have never heard)\b",
     re.I,
 )
 _KIND = re.compile(
-    r"\b(sorry|help|hope|glad|thank|thanks|please|welcome|worry|kind|gladly|happy to|good luck|dear|calm|wish"
+    r"\b(?:sorry|help|hope|glad|thank|thanks|please|welcome|worry|kind|gladly|happy to|good luck|dear|calm|wish"
     r"|let us|come in|sit down|together|peace|rest)\b",
     re.I,
 )
 _REPLY = re.compile(
-    r"\b(you|yours?|us|we|I|me|my|oh|poor|dear|do not worry|(?:sit|come|rest|stay|have|take)(?= (?:in|down|a|and|some|here|by)\b))\b",
+    r"\b(?:you|yours?|us|we|I|me|my|oh|poor|dear|do not worry"
+    r"|(?:sit|come|rest|stay|have|take)(?= (?:in|down|a|and|some|here|by)\b))\b",
     re.I,
 )
 _UNKIND = re.compile(
-    r"\bso what\b|\bI have no time\b|\bI do not care\b|\bI don't care\b|\bI have a better\b|\byour own fault\b"
-    r"|\bgo away\b|\bshut up\b|\bbe quiet\b|\bleave me alone\b|\bserves you right\b|\bgood riddance\b|\byou fool\b"
-    r"|\bnot sorry\b|\b(?:not|never) (?:want to )?help\b|\b(?:glad|happy) that (?:your|you|it|the)\b[^.!?]*\b(?:gone|lost|broken"
-    r"|sad|cold|hungry|tired|missing)\b",
+    r"\b(?:so what|I have no time|I (?:do not|don't) care|I have a better|your own fault|go away|shut up|be quiet"
+    r"|leave me alone|serves you right|good riddance|you fool|not sorry|(?:not|never) (?:want to )?help"
+    r"|(?:glad|happy) that (?:your|you|it|the)\b[^.!?]*\b(?:gone|lost|broken|sad|cold|hungry|tired|missing))\b",
     re.I,
 )
 #: First words of a task, and of one that is asked with a question mark.
 _COMMAND = re.compile(
-    r"(?:Task|Question|Q|Answer): ?|(?:(?:Tell|Give)(?! you)|Find(?! it)|Write|List|Name|Explain|Describe|Say|Put|Sort|Change"
-    r"|Read|Make|Summari[sz]e|Rewrite|Turn|Complete|Count|Answer|Pick|Choose|Show|Copy|Draw|Compare|Invent|Tick|Work out|Mark"
-    r"|Suggest|Decide|Sum up|Retell|Translate|Fill|Task|I want to (?:know|read)|I (?:need|want) (?:an?|one|two|three|four)"
+    r"(?:Task|Question|Q|Answer): ?"
+    r"|(?:(?:Tell|Give)(?! you)|Find(?! it)|Write|List|Name|Explain|Describe|Say|Put|Sort|Change|Read|Make|Summari[sz]e"
+    r"|Rewrite|Turn|Complete|Count|Answer|Pick|Choose|Show|Copy|Draw|Compare|Invent|Tick|Work out|Mark|Suggest|Decide"
+    r"|Sum up|Retell|Translate|Fill|Task|I want to (?:know|read)|I (?:need|want) (?:an?|one|two|three|four)"
     r"|Please(?! (?:come|write to|bring|meet|sit|do not|stay|be|take|rest)\b))\b"
 )
 _QUESTION = re.compile(
@@ -76,8 +80,9 @@ _QUESTION = re.compile(
     r"|Please|Tell me|Say)\b"
 )
 _NEXT_TASK = re.compile(
-    r"(?:(?:Task|Question|Q|Answer):|Write (?:a|an|one|two|three|four|this|the|down)\b|List (?:the|all|two|three|four)\b"
-    r"|Name (?:the|all|two|three|four|a|an)\b|Give (?:me )?(?:two|three|four|a list|the name)|(?:Put|Sort) (?:these|this|the words)"
+    r"(?:(?:Task|Question|Q|Answer):|Write (?:a|an|one|two|three|four|this|the|down)\b"
+    r"|List (?:the|all|two|three|four)\b|Name (?:the|all|two|three|four|a|an)\b"
+    r"|Give (?:me )?(?:two|three|four|a list|the name)|(?:Put|Sort) (?:these|this|the words)"
     r"|Summari[sz]e|Rewrite|Retell|Sum up|Complete|Count the|Translate|Describe|Explain)(?!\w)"
 )
 _NUMBERING = re.compile(r"^[\d.) ]+")

@@ -21,6 +21,8 @@ _NO = (
     + _ADVERBS
 )
 _BE = r"(?:is|are|was|were)(?P<n>n't| not| never| no longer)? " + _ADVERBS
+_IS = r" (?:is|are)(?P<n>n't| not| never)? " + _ADVERBS
+_NOT = "(?P<m>not )?" + _ADVERBS
 _A = r"(?:an? |the |one |two |his |her |our |its |some )?(?:\w+ )?"
 #: In a clause that opens so, nothing is said to be so.
 _OPEN = re.compile(
@@ -80,41 +82,90 @@ def _forms() -> dict[str, list[str]]:
     """Cues by relation. Group `v` is the value, `n`/`m` a negation, `s` (where the form names it) the subject."""
     v = {relation: rf"(?P<v>{_either(values)})(?:s|es)?\b(?!')" for relation, values in _CANONICAL.items()}
     s = {kind: f"(?:the |an? |every |each )?(?P<s>{_either(names)})(?:s|es)?" for kind, names in SUBJECT_KINDS.items()}
-    person, m = f"(?P<s>{_either(SUBJECT_KINDS['person'])})", "(?P<m>not )?" + _ADVERBS
-    is_ = r" (?:is|are)(?P<n>n't| not| never)? " + _ADVERBS
+    return {**_person_forms(v, s), **_thing_forms(v, s)}
+
+
+def _person_forms(v: dict[str, str], s: dict[str, str]) -> dict[str, list[str]]:
+    """Cues of what is said of people."""
+    who = f"(?P<s>{_either(SUBJECT_KINDS['person'])})"
     return {
-        "craft": [rf"\b{_BE}(?:an? |the |our )(?:\w+ )?{v['craft']}", rf"\b(?:are|were)(?P<n> not)? {_ADVERBS}{v['craft']}",
-                  rf"\b(?:is|was) (?P<n>no )(?:\w+ )?{v['craft']}",
-                  rf"\b{_NO}(?:works?|worked|serves?) {m}as {_A}{v['craft']}", rf"\b{person},? the {v['craft']}(?! and\b)",
-                  rf"(?:craft|work|job|trade) of {s['person']}{is_}(?:that of )?{_A}{v['craft']}",
-                  rf"\b{person}'s (?:craft|work|job|trade){is_}{_A}{v['craft']}"],
-        "home": [rf"\b{_NO}(?:lives?|lived|comes?|stays?|(?:has|have) (?:an? |his |her )?(?:house|home)) {m}(?:in|from|at) {v['home']}",
-                 rf"\b{_BE}(?:from|at home in) {v['home']}", rf"(?:home|house) of {s['person']}{is_}(?:in )?{v['home']}",
-                 rf"\b{person}'s (?:home|house){is_}(?:in )?{v['home']}"],
-        "pet": [rf"\b{_NO}(?:keeps?|owns?|kept|owned) {m}{_A}{v['pet']}", rf"\b{_NO}(?:has|have) (?:an? |the |one |his |her )(?:\w+ )?{v['pet']}",
-                rf"\b(?:has|have|keeps?|owns?) (?P<n>no )(?:\w+ )?{v['pet']}", rf"(?:animal|pet) of {s['person']}{is_}{_A}{v['pet']}",
-                rf"\b{person}'s (?:animal|pet){is_}{_A}{v['pet']}"],
-        "likes": [rf"\b{_NO}(?:likes?|loves?|eats?|enjoys?|prefers?)(?: to eat| eating)? {m}(?:the |some |fresh )?{v['likes']}",
-                  rf"favourite (?:food|dish|meal) of {s['person']}{is_}(?:the )?{v['likes']}",
-                  rf"\b{person}'s favourite (?:food|dish|meal){is_}(?:the )?{v['likes']}"],
-        "product": [rf"\b{_NO}(?:makes?|sells?)(?: and sells?)? {m}(?:(?:good|fine|fresh|the|best|finest|many|new|strong) )*{v['product']}",
-                    rf"work of {s['craft']}{is_}to make {v['product']}", rf"\bbuy (?:\w+ )?{v['product']} from {s['craft']}",
-                    rf"goods of {s['craft']}{is_}{v['product']}"],
-        "tool": [rf"\b{_NO}(?:works? {m}with|uses?) (?:an? |the |his |her |its )?{v['tool']}", rf"tool of {s['craft']}{is_}{_A}{v['tool']}"],
-        "eats": [rf"\b{_NO}(?:eats?|feeds? {m}on|likes? to eat) {_ADVERBS}(?:the |fresh )?{v['eats']}", rf"\beats? (?P<n>not |no ){v['eats']}",
-                 rf"food of {s['animal']}{is_}{v['eats']}"],
-        "habitat": [rf"\b{_NO}(?:lives?|lived|be found|sleeps?) {m}(?:in|at|by|near|on) (?:the |an? ){v['habitat']}",
-                    rf"\b{_BE}(?:found|at home) in (?:the |an? ){v['habitat']}", rf"home of {s['animal']}{is_}(?:in )?(?:the |an? ){v['habitat']}"],
-        "ingredient": [rf"\b{_BE}made {m}(?:from|of|with|out of) (?:the |fresh )?{v['ingredient']}",
-                       rf"\b{_NO}make {s['food']} {m}(?:from|of|with|out of) {v['ingredient']}", rf"\bto make {s['food']},? you {_NO}need {v['ingredient']}",
-                       rf"\byou {_NO}need {v['ingredient']} to make {s['food']}", rf"main thing in {s['food']}{is_}{v['ingredient']}"],
-        "landmark": [rf"\b{_BE}(?:known|famous) {m}for {_A}{v['landmark']}", rf"\b(?:has|have)(?P<n> no| not)? (?:an? |the |its )?{v['landmark']}",
-                     rf"\b(?:in|at) {s['place']},? there (?:is|stands)(?P<n> no| not)? {_A}{v['landmark']}",
-                     rf"\bthere (?:is|stands)(?P<n> no| not)? {_A}{v['landmark']} (?:in|at) {s['place']}",
-                     rf"\byou can see {_A}{v['landmark']} in {s['place']}", rf"(?:sight|landmark) of {s['place']}{is_}{_A}{v['landmark']}"],
-        "near": [rf"\b{_NO}(?:lies?|stands?) {m}(?:near|close to|by|at) (?:the |an? )?{v['near']}",
-                 rf"\b{_BE}(?:an? \w+ )?(?:near|close to|by) (?:the |an? )?{v['near']}"],
-    }  # fmt: skip
+        "craft": [
+            rf"\b{_BE}(?:an? |the |our )(?:\w+ )?{v['craft']}",
+            rf"\b(?:are|were)(?P<n> not)? {_ADVERBS}{v['craft']}",
+            rf"\b(?:is|was) (?P<n>no )(?:\w+ )?{v['craft']}",
+            rf"\b{_NO}(?:works?|worked|serves?) {_NOT}as {_A}{v['craft']}",
+            rf"\b{who},? the {v['craft']}(?! and\b)",
+            rf"(?:craft|work|job|trade) of {s['person']}{_IS}(?:that of )?{_A}{v['craft']}",
+            rf"\b{who}'s (?:craft|work|job|trade){_IS}{_A}{v['craft']}",
+        ],
+        "home": [
+            rf"\b{_NO}(?:lives?|lived|comes?|stays?|(?:has|have) (?:an? |his |her )?(?:house|home)) {_NOT}"
+            rf"(?:in|from|at) {v['home']}",
+            rf"\b{_BE}(?:from|at home in) {v['home']}",
+            rf"(?:home|house) of {s['person']}{_IS}(?:in )?{v['home']}",
+            rf"\b{who}'s (?:home|house){_IS}(?:in )?{v['home']}",
+        ],
+        "pet": [
+            rf"\b{_NO}(?:keeps?|owns?|kept|owned) {_NOT}{_A}{v['pet']}",
+            rf"\b{_NO}(?:has|have) (?:an? |the |one |his |her )(?:\w+ )?{v['pet']}",
+            rf"\b(?:has|have|keeps?|owns?) (?P<n>no )(?:\w+ )?{v['pet']}",
+            rf"(?:animal|pet) of {s['person']}{_IS}{_A}{v['pet']}",
+            rf"\b{who}'s (?:animal|pet){_IS}{_A}{v['pet']}",
+        ],
+        "likes": [
+            rf"\b{_NO}(?:likes?|loves?|eats?|enjoys?|prefers?)(?: to eat| eating)? {_NOT}(?:the |some |fresh )?"
+            rf"{v['likes']}",
+            rf"favourite (?:food|dish|meal) of {s['person']}{_IS}(?:the )?{v['likes']}",
+            rf"\b{who}'s favourite (?:food|dish|meal){_IS}(?:the )?{v['likes']}",
+        ],
+    }
+
+
+def _thing_forms(v: dict[str, str], s: dict[str, str]) -> dict[str, list[str]]:
+    """Cues of what is said of crafts, animals, foods and places."""
+    made = r"(?:from|of|with|out of) "
+    return {
+        "product": [
+            rf"\b{_NO}(?:makes?|sells?)(?: and sells?)? {_NOT}(?:(?:good|fine|fresh|the|best|finest|many|new|strong) )*"
+            rf"{v['product']}",
+            rf"work of {s['craft']}{_IS}to make {v['product']}",
+            rf"\bbuy (?:\w+ )?{v['product']} from {s['craft']}",
+            rf"goods of {s['craft']}{_IS}{v['product']}",
+        ],
+        "tool": [
+            rf"\b{_NO}(?:works? {_NOT}with|uses?) (?:an? |the |his |her |its )?{v['tool']}",
+            rf"tool of {s['craft']}{_IS}{_A}{v['tool']}",
+        ],
+        "eats": [
+            rf"\b{_NO}(?:eats?|feeds? {_NOT}on|likes? to eat) {_ADVERBS}(?:the |fresh )?{v['eats']}",
+            rf"\beats? (?P<n>not |no ){v['eats']}",
+            rf"food of {s['animal']}{_IS}{v['eats']}",
+        ],
+        "habitat": [
+            rf"\b{_NO}(?:lives?|lived|be found|sleeps?) {_NOT}(?:in|at|by|near|on) (?:the |an? ){v['habitat']}",
+            rf"\b{_BE}(?:found|at home) in (?:the |an? ){v['habitat']}",
+            rf"home of {s['animal']}{_IS}(?:in )?(?:the |an? ){v['habitat']}",
+        ],
+        "ingredient": [
+            rf"\b{_BE}made {_NOT}{made}(?:the |fresh )?{v['ingredient']}",
+            rf"\b{_NO}make {s['food']} {_NOT}{made}{v['ingredient']}",
+            rf"\bto make {s['food']},? you {_NO}need {v['ingredient']}",
+            rf"\byou {_NO}need {v['ingredient']} to make {s['food']}",
+            rf"main thing in {s['food']}{_IS}{v['ingredient']}",
+        ],
+        "landmark": [
+            rf"\b{_BE}(?:known|famous) {_NOT}for {_A}{v['landmark']}",
+            rf"\b(?:has|have)(?P<n> no| not)? (?:an? |the |its )?{v['landmark']}",
+            rf"\b(?:in|at) {s['place']},? there (?:is|stands)(?P<n> no| not)? {_A}{v['landmark']}",
+            rf"\bthere (?:is|stands)(?P<n> no| not)? {_A}{v['landmark']} (?:in|at) {s['place']}",
+            rf"\byou can see {_A}{v['landmark']} in {s['place']}",
+            rf"(?:sight|landmark) of {s['place']}{_IS}{_A}{v['landmark']}",
+        ],
+        "near": [
+            rf"\b{_NO}(?:lies?|stands?) {_NOT}(?:near|close to|by|at) (?:the |an? )?{v['near']}",
+            rf"\b{_BE}(?:an? \w+ )?(?:near|close to|by) (?:the |an? )?{v['near']}",
+        ],
+    }
 
 
 @cache
