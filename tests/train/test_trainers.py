@@ -3,6 +3,7 @@
 import logging
 import math
 import random
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -139,6 +140,12 @@ def test_pretraining_lowers_the_heldout_loss(world, tmp_path):
 def test_rows_longer_than_the_context_are_refused(world, tmp_path):
     with pytest.raises(SettingsError, match="row_tokens is 65; choose 2 to 64"):
         pretrain(world, tmp_path / "run", PRETRAIN.model_copy(update={"row_tokens": 65}))
+
+
+def test_a_device_that_is_not_there_is_told(world, tmp_path):
+    is_there = torch.cuda.is_available()
+    with nullcontext() if is_there else pytest.raises(SettingsError, match="torch finds no CUDA device here"):
+        pretrain(world, tmp_path / "run", PRETRAIN.model_copy(update={"loop": LoopSettings(device="cuda")}))
 
 
 def test_less_than_one_batch_is_refused(world, tmp_path):

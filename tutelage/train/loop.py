@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -33,8 +33,10 @@ class LoopSettings(Settings):
     """Optimizer steps between checkpoints; PPO waits for the end of its rollout batch."""
     evaluate_every: int = 100
     """Optimizer steps between evaluations; the last step is always evaluated."""
-    micro_tokens: int = 4096
+    micro_tokens: int = 2048
     """Largest number of padded tokens in one forward pass; it changes memory and speed, never the update."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where to train. Resuming to the bit is tested on the CPU; nothing has been tested on CUDA so far."""
 
 
 class Loss(NamedTuple):

@@ -31,7 +31,16 @@ from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Trained
 from tutelage.train.optimizers import Adam
 from tutelage.train.pretrain import check_rows, token_loss
 from tutelage.train.rollout import EXACT, Models, Plan, PPOMicro, Rollouts, Streams
-from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, seconds_of, trainable_flops
+from tutelage.train.stage import (
+    Progress,
+    TrainingSettings,
+    begin,
+    conclude,
+    drop_checkpoints,
+    move,
+    seconds_of,
+    trainable_flops,
+)
 from tutelage.train.streams import PackedRows, Shuffled
 from tutelage.train.validation import Validation
 
@@ -54,7 +63,7 @@ class KLSettings(Settings):
     """Episodes over which an adaptive coefficient follows (Ziegler et al. 2019)."""
 
 
-class PPOSettings(Settings):
+class PPOSettings(TrainingSettings):
     """Training a policy against a reward model."""
 
     episodes: int = 8192
@@ -132,7 +141,7 @@ def train_ppo(
     if run.is_finished:
         drop_checkpoints(run)
         return run.output("model")
-    models, renderer = _load(parents, settings.template)
+    models, renderer = _load(parents, settings)
     rollouts = Rollouts(
         run, _plan(settings), models, renderer, _streams(settings, data, models, renderer), _kl(settings)
     )
@@ -214,16 +223,16 @@ def _steps(settings: PPOSettings) -> int:
     return settings.episodes // settings.minibatch
 
 
-def _load(parents: Parents, template: Template) -> tuple[Models, Renderer]:
+def _load(parents: Parents, settings: PPOSettings) -> tuple[Models, Renderer]:
     policy, tokenizer = load_policy(parents.policy)
     reward, other = load_scalar(parents.reward)
     same_vocabulary(tokenizer, other, f"The policy {parents.policy} and the reward model {parents.reward}")
     models = Models(policy=policy, reference=copy.deepcopy(policy), reward=reward, value=copy.deepcopy(reward))
     for model in (models.policy, models.reference, models.reward, models.value):
-        move(model)
+        move(model, settings.loop)
     for frozen in (models.reference, models.reward):
         frozen.requires_grad_(False)
-    return models, Renderer(tokenizer, template)
+    return models, Renderer(tokenizer, settings.template)
 
 
 def _streams(settings: PPOSettings, data: PPOData, models: Models, renderer: Renderer) -> Streams:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from tutelage.config import Settings
 from tutelage.core.losses import next_token_loss
 from tutelage.core.schedules import constant_with_warmup, cosine
 from tutelage.errors import SettingsError
@@ -22,11 +21,20 @@ from tutelage.models.tokens import Renderer
 from tutelage.train.batching import Weighted, text_batch
 from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Step, Trained
 from tutelage.train.optimizers import Adam
-from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, seconds_of, trainable_flops
+from tutelage.train.stage import (
+    Progress,
+    TrainingSettings,
+    begin,
+    conclude,
+    drop_checkpoints,
+    move,
+    seconds_of,
+    trainable_flops,
+)
 from tutelage.train.streams import PackedRows, pack
 
 
-class PretrainSettings(Settings):
+class PretrainSettings(TrainingSettings):
     """Pretraining of a base model, or its continuation."""
 
     tokens: int = 2_500_000
@@ -47,7 +55,7 @@ class PretrainSettings(Settings):
     """Decides the order of the text."""
     adam: Adam = Adam(lr=3e-3, weight_decay=0.1)
     """The optimizer."""
-    loop: LoopSettings = LoopSettings(micro_tokens=2048)
+    loop: LoopSettings = LoopSettings()
     """Checkpoints, evaluation and micro-batches."""
 
 
@@ -68,7 +76,7 @@ def train_pretrain(
         drop_checkpoints(run)
         return run.output("model")
     model, tokenizer = load_policy(init)
-    move(model)
+    move(model, settings.loop)
     check_rows(settings.row_tokens, context_of(model), "row_tokens")
     renderer = Renderer(tokenizer)
     steps = settings.tokens // (settings.row_tokens * settings.batch_rows)

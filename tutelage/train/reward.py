@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from tutelage.config import Settings
 from tutelage.core.losses import pair_weights, ranking_accuracy, ranking_loss
 from tutelage.core.rankings import pairs
 from tutelage.core.schedules import cosine
@@ -28,11 +27,20 @@ from tutelage.records import RankedGroup
 from tutelage.train.batching import Example, encode_examples, told_dropped
 from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Step, Trained
 from tutelage.train.optimizers import Adam
-from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, seconds_of, trainable_flops
+from tutelage.train.stage import (
+    Progress,
+    TrainingSettings,
+    begin,
+    conclude,
+    drop_checkpoints,
+    move,
+    seconds_of,
+    trainable_flops,
+)
 from tutelage.train.streams import Shuffled
 
 
-class RewardSettings(Settings):
+class RewardSettings(TrainingSettings):
     """Training of the reward model."""
 
     epochs: float = 1.0
@@ -94,7 +102,7 @@ def train_reward(
         return run.output("model")
     policy, tokenizer = load_policy(init)
     model = ScalarModel.from_policy(policy, settings.seed)
-    move(model)
+    move(model, settings.loop)
     renderer, context = Renderer(tokenizer, settings.template), context_of(policy)
     train = encode_groups(data.train, renderer, context, "training rankings")
     heldout = encode_groups(data.heldout, renderer, context, "held-out rankings") if data.heldout else []
@@ -210,7 +218,7 @@ def set_bias(model: ScalarModel, demonstrations: Sequence[Row]) -> dict[str, flo
 def check_reload(model: ScalarModel, directory: Path, rows: Sequence[Row]) -> None:
     """Load what was written and compare: a head or bias lost on the way would be noticed only by PPO going wrong."""
     loaded, _ = load_scalar(directory)
-    move(loaded)
+    loaded.to(model.head.weight.device)
     if score_rows(loaded, rows) != score_rows(model, rows):
         raise InvariantError(f"The reward model scores differently after it was written to {directory} and read back.")
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from tutelage.config import Settings
 from tutelage.core.schedules import cosine
 from tutelage.errors import DataError, SettingsError
 from tutelage.files import atomic_directory, content_hash, sha256_of
@@ -23,11 +22,20 @@ from tutelage.train.batching import Example, completion_batch, encode_examples, 
 from tutelage.train.loop import Hooks, Loop, LoopSettings, Step, Trained
 from tutelage.train.optimizers import Adam
 from tutelage.train.pretrain import check_rows, measure, token_loss
-from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, move, seconds_of, trainable_flops
+from tutelage.train.stage import (
+    Progress,
+    TrainingSettings,
+    begin,
+    conclude,
+    drop_checkpoints,
+    move,
+    seconds_of,
+    trainable_flops,
+)
 from tutelage.train.streams import PackedRows, Shuffled
 
 
-class SFTSettings(Settings):
+class SFTSettings(TrainingSettings):
     """Supervised fine-tuning. The defaults are the paper's start of PPO; its baseline has 16 epochs and no mix."""
 
     epochs: float = 2.0
@@ -76,7 +84,7 @@ def train_sft(
         drop_checkpoints(run)
         return run.output("model")
     model, tokenizer = load_policy(init)
-    move(model)
+    move(model, settings.loop)
     renderer = Renderer(tokenizer, settings.template)
     context = context_of(model)
     train = encode_examples(data.train, renderer, context, "demonstrations")

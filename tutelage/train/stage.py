@@ -12,8 +12,10 @@ import torch
 from torch import nn
 
 from tutelage.config import Settings
+from tutelage.errors import SettingsError
 from tutelage.files import atomic_directory
 from tutelage.runs import Run
+from tutelage.train.loop import LoopSettings
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +23,20 @@ logger = logging.getLogger(__name__)
 Progress = Callable[[int, int, Mapping[str, float]], None]
 
 
-def begin(run_dir: Path, stage: str, settings: Settings, parents: Mapping[str, str]) -> Run:
+class TrainingSettings(Settings):
+    """What the settings of every trainer hold."""
+
+    seed: int = 0
+    """Decides everything that is drawn at random."""
+    loop: LoopSettings = LoopSettings()
+    """Checkpoints, evaluation, micro-batches and device."""
+
+
+def begin(run_dir: Path, stage: str, settings: TrainingSettings, parents: Mapping[str, str]) -> Run:
     """Create or go on with a run; a machine that differs from the one it began on is told, for bits may then differ."""
-    seeds = {"seed": int(getattr(settings, "seed", 0))}
-    run = Run.begin(run_dir, stage=stage, settings=settings, parents=parents, seeds=seeds, platform=platform())
+    made_on = platform(settings.loop.device)
+    seeds = {"seed": settings.seed}
+    run = Run.begin(run_dir, stage=stage, settings=settings, parents=parents, seeds=seeds, platform=made_on)
     if not run.is_finished:
         for torn in (*run.directory.glob(".*.part"), *run.directory.glob(".*.old")):
             shutil.rmtree(torn) if torn.is_dir() else torn.unlink()
@@ -33,24 +45,21 @@ def begin(run_dir: Path, stage: str, settings: Settings, parents: Mapping[str, s
     return run
 
 
-def platform() -> dict[str, Any]:
+def platform(device: str) -> dict[str, Any]:
     """Describe the machine as far as the bits of a result depend on it."""
     return {
         "torch": torch.__version__,
         "capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
-        "device": str(device()),
+        "device": device,
     }
 
 
-def device() -> torch.device:
-    """Choose where to train: the accelerator where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def move(model: nn.Module) -> None:
-    """Put a model where training happens."""
-    model.to(device())
+def move(model: nn.Module, settings: LoopSettings) -> None:
+    """Put a model where it is to be trained."""
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise SettingsError("loop.device is cuda, but torch finds no CUDA device here; set it to cpu.")
+    model.to(settings.device)
 
 
 def conclude(run: Run, outputs: Mapping[str, Callable[[Path], object]]) -> Path:
