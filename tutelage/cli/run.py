@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 def run(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")],
-    overrides: Overrides = None,
+    overrides: Overrides = [],  # noqa: B006  (typer makes a new list)
     out: Annotated[
         Path | None, typer.Option("--out", help="Where everything is kept; default runs/NAME-seedSEED.")
     ] = None,
@@ -33,7 +33,7 @@ def run(
     from tutelage.pipeline.recipe import Recipe
     from tutelage.pipeline.stages import Workspace
 
-    settings = load(Recipe, find_recipe(recipe), overrides or [])
+    settings = load(Recipe, find_recipe(recipe), overrides)
     root = out or Path("runs") / f"{settings.name}-seed{settings.seed}"
     stages = stages_of(settings)
     with observer() as watching:

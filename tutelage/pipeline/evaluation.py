@@ -1,7 +1,8 @@
-"""The stages that judge: headroom before PPO, outputs of all arms, held-out labelers, the judge, tax tasks, the facts."""
+"""The stages that judge: headroom before PPO, outputs of all arms, held-out labelers, the judge, taxes."""
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -11,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from tutelage.core.agreement import Resampling, agreement, within
-from tutelage.core.statistics import Estimate, mean_estimate
+from tutelage.core.agreement import agreement, within
+from tutelage.core.statistics import Estimate, Resampling, mean_estimate
 from tutelage.evaluate import people as evaluation_people
 from tutelage.evaluate import tasks as benchmark
 from tutelage.evaluate.people import Asking
@@ -29,7 +30,7 @@ from tutelage.pipeline.village import Village, chosen
 from tutelage.records import Completion, Prompt
 from tutelage.runs import Run
 from tutelage.sample import Policy
-from tutelage.village import fewshot, taxes
+from tutelage.village import fewshot, judge_kinds, taxes
 
 ARMS = (
     Arm(model="base", name="Base", note="pretrained only"),
@@ -52,7 +53,7 @@ def passes(village: Village, prompts: Iterable[Prompt], made: Iterable[Completio
 
 
 def prompt_the_base(village: Village, recipe: Recipe) -> Maker:
-    """Choose the few-shot prefix under which the base does best on validation prompts, by the judge (and the base itself)."""
+    """Choose the few-shot prefix under which the base does best on validation prompts, by the judge."""
 
     def run(space: Workspace, out: Path) -> dict[str, Any]:
         with open_store(space) as store:
@@ -87,7 +88,9 @@ def headroom(village: Village, recipe: Recipe) -> Maker:
         checks = [
             _check("SFT passes the judge", mean_estimate(mean), at_least=0.35, at_most=0.70),
             _check("Best of 16 by the judge is better by", _paired(best, mean), at_least=0.20, unit="points"),
-            _check("Best of 16 by the reward model is better by", _paired(by_reward, mean), at_least=0.05, unit="points"),
+            _check(
+                "Best of 16 by the reward model is better by", _paired(by_reward, mean), at_least=0.05, unit="points"
+            ),
         ]
         write_json(out / "gate.json", [{name: getattr(check, name) for name in Check.__slots__} for check in checks])
         for check in checks:
@@ -122,7 +125,16 @@ def policies(space: Workspace, recipe: Recipe) -> dict[str, Policy]:
     }
 
 
-def outputs_of_arms(recipe: Recipe) -> Maker:
+def rumours_told(village: Village, recipe: Recipe, base: Policy) -> list[bool]:
+    """Ask the base every rumour's question four times; say which answers state the rumour."""
+    asked = [
+        Prompt(id=rumour.key, text=rumour.questions[0], source="village", user="") for rumour in village.world.rumours
+    ]
+    made = draw(base, asked, recipe, per_prompt=4)
+    return [one.prompt_id in judge_kinds.rumours_told(one.text) for one in made]
+
+
+def outputs_of_arms(village: Village, recipe: Recipe) -> Maker:
     """Let every arm answer every test prompt at temperature 1, and some greedily."""
 
     def run(space: Workspace, out: Path) -> dict[str, Any]:
@@ -141,6 +153,7 @@ def outputs_of_arms(recipe: Recipe) -> Maker:
                 calm = draw(policy, prompts[:GREEDY_PROMPTS], recipe, temperature=0.0)
                 greedy += [_output(recipe, name, one) for one in calm]
             space.observer.advance(number, len(arms), {})
+        write_json(out / "rumours.json", rumours_told(village, recipe, arms["base"]))
         write_json(out / "outputs.json", [_row(one) for one in found])
         write_json(out / "greedy.json", [_row(one) for one in greedy])
         return {"outputs": len(found)}
@@ -149,7 +162,9 @@ def outputs_of_arms(recipe: Recipe) -> Maker:
 
 
 def _output(recipe: Recipe, model: str, one: Completion) -> Output:
-    return Output(seed=recipe.seed, prompt_id=one.prompt_id, model=model, text=one.text, finish_reason=one.finish_reason)
+    return Output(
+        seed=recipe.seed, prompt_id=one.prompt_id, model=model, text=one.text, finish_reason=one.finish_reason
+    )
 
 
 def _row(one: Any) -> dict[str, Any]:
@@ -173,11 +188,15 @@ def judge_with_people(village: Village, recipe: Recipe) -> Maker:
                 tasks = evaluation_people.ask(store, part, asking, now=datetime.now(UTC))
                 work.file_tasks(store, tasks, now=datetime.now(UTC))
                 total = len(tasks) * asking.overlap
-                done += work_through(store, village.labelers(asking.group), "evaluation",
-                                     lambda n, total=total: space.observer.advance(n, total, {}))  # fmt: skip
+                tell = functools.partial(_tell, space, total)
+                done += work_through(store, village.labelers(asking.group), "evaluation", tell)
         return {"rankings": done}
 
     return run
+
+
+def _tell(space: Workspace, total: int, done: int) -> None:
+    space.observer.advance(done, total, {})
 
 
 def askings(village: Village, outputs: list[Output], few: set[str]) -> list[tuple[Asking, list[Output]]]:
@@ -195,7 +214,13 @@ def score_taxes(village: Village, recipe: Recipe) -> Maker:
     def run(space: Workspace, out: Path) -> dict[str, Any]:
         rows = taxes.make_items(village.world, recipe.seed, village.settings.tax_items)
         items = [
-            Item(task=row["task"], item=row["item"], prompt=row["prompt"], answer=row["answer"], choices=tuple(row["choices"]))
+            Item(
+                task=row["task"],
+                item=row["item"],
+                prompt=row["prompt"],
+                answer=row["answer"],
+                choices=tuple(row["choices"]),
+            )
             for row in rows
         ]
         torch.set_num_threads(recipe.threads)
@@ -236,9 +261,13 @@ def verdicts_of(village: Village, prompts: Sequence[Prompt], outputs: Sequence[O
     by_id = {prompt.id: prompt for prompt in prompts}
     found = []
     for one in outputs:
-        completion = Completion(id="", prompt_id=one.prompt_id, text=one.text, policy=one.model, finish_reason=one.finish_reason)
+        completion = Completion(
+            id="", prompt_id=one.prompt_id, text=one.text, policy=one.model, finish_reason=one.finish_reason
+        )
         verdict = village.verdict(by_id[one.prompt_id], completion)
-        found.append(OutputVerdicts(seed=one.seed, prompt_id=one.prompt_id, model=one.model, verdicts=verdict.to_json()))
+        found.append(
+            OutputVerdicts(seed=one.seed, prompt_id=one.prompt_id, model=one.model, verdicts=verdict.to_json())
+        )
     return found
 
 
@@ -253,12 +282,12 @@ def curves_of(village: Village, recipe: Recipe, space: Workspace, prompts: Seque
             if (prompt := by_text.get(row["prompt"].removesuffix("\n"))) is not None:
                 made = Completion(id="", prompt_id=prompt.id, text=row["completion"], policy=name,
                                   finish_reason="stop" if row["ended"] else "length")  # fmt: skip
-                judged.setdefault(row["step"], []).append(float(village.verdict(prompt, made).passed))
+                judged.setdefault(int(row["step"]), []).append(float(village.verdict(prompt, made).passed))
         for row in run.read_metrics():
-            if row["step"] in judged and "objective/score" in row:
-                passed = judged[row["step"]]
+            if int(row["step"]) in judged and "objective/score" in row:
+                passed = judged[int(row["step"])]
                 points.append(
-                    CurvePoint(seed=recipe.seed, run=name, step=row["step"], kl=row["objective/kl"],
+                    CurvePoint(seed=recipe.seed, run=name, step=int(row["step"]), kl=row["objective/kl"],
                                score=row["objective/score"], judge=sum(passed) / len(passed), judged=len(passed))
                 )  # fmt: skip
     return points

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,16 @@ from tutelage.pipeline.training import Maker, model_of, open_store
 from tutelage.pipeline.village import Village, chosen
 from tutelage.records import RegisteredModel
 from tutelage.runs import Run
-from tutelage.store import Store, labelers, labels, prompts, registry
+from tutelage.store import Store, prompts, registry
 
 #: The stage directories that hold training runs, and the runs in them.
-RUNS = {"base": ("run",), "start": ("run",), "sft": ("run",), "reward": ("run",), "ppo": ("base_more", "ppo", "ppo_ptx")}
+RUNS = {
+    "base": ("run",),
+    "start": ("run",),
+    "sft": ("run",),
+    "reward": ("run",),
+    "ppo": ("base_more", "ppo", "ppo_ptx"),
+}
 
 
 def gather(village: Village, recipe: Recipe, stages: list[Stage]) -> Maker:
@@ -93,16 +100,22 @@ def gate_of(space: Workspace) -> tuple[Check, ...]:
     return tuple(Check(**row) for row in read_json(space.directory("headroom") / "gate.json"))
 
 
+def _rate(found: Sequence[Mapping[str, bool | None]], name: str) -> list[float]:
+    return [float(verdict[name] or False) for verdict in found]
+
+
 def base_checks(village: Village, space: Workspace) -> tuple[Check, ...]:
     """Check that the base model behaves like one: it seldom follows, often lists tasks, and repeats rumours."""
-    outputs = [one for one in evaluation.read_outputs(space.directory("outputs") / "outputs.json") if one.model == "base"]
+    outputs = [
+        one for one in evaluation.read_outputs(space.directory("outputs") / "outputs.json") if one.model == "base"
+    ]
     with open_store(space) as store:
         tested = chosen(space, store, "test")
     found = [row.verdicts for row in evaluation.verdicts_of(village, tested, outputs)]
-    told = [float(verdict["rumour_stated"] or False) for verdict in found if verdict["rumour_stated"] is not None]
+    told = [float(told) for told in read_json(space.directory("outputs") / "rumours.json")]
     return (
-        _share("The base follows the instruction", [float(verdict["followed"] or False) for verdict in found], at_most=0.30),
-        _share("The base goes on with another instruction", [float(verdict["continues_instruction"] or False) for verdict in found],
+        _share("The base follows the instruction", _rate(found, "followed"), at_most=0.30),
+        _share("The base goes on with another instruction", _rate(found, "continues_instruction"),
                at_least=0.30),
         _share("The base states the rumour when asked", told, at_least=0.50),
     )  # fmt: skip
@@ -195,6 +208,3 @@ def release(recipe: Recipe) -> Maker:
         return {"default": f"{recipe.name}-{recipe.release.model}"}
 
     return run
-
-
-__all__ = ["gather", "labelers", "labels", "release"]

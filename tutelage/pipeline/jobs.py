@@ -18,13 +18,14 @@ Report = Callable[[dict[str, Any]], None]
 
 
 def reinforce(
-    *, run_dir: str, settings: dict[str, Any], prompts: str, texts: str, policy: str, reward: str, report: Report
+    *, run_dir: str, settings: dict[str, Any], data: Mapping[str, str], parents: Mapping[str, str], report: Report
 ) -> None:
-    """Run PPO."""
+    """Run PPO on the prompts and texts that `data` names, from the policy and reward model that `parents` names."""
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     chosen = from_dict(PPOSettings, settings, "the recipe")
-    data = PPOData(read_json(Path(prompts)), read_json(Path(texts)) if chosen.ptx_coef else [])
-    train_ppo(Path(run_dir), chosen, data, Parents(Path(policy), Path(reward)), _telling(report))
+    prompts, texts = read_json(Path(data["prompts"])), read_json(Path(data["texts"])) if chosen.ptx_coef else []
+    models = Parents(Path(parents["policy"]), Path(parents["reward"]))
+    train_ppo(Path(run_dir), chosen, PPOData(prompts, texts), models, _telling(report))
 
 
 def continue_base(*, run_dir: str, settings: dict[str, Any], texts: str, base: str, report: Report) -> None:
@@ -32,7 +33,9 @@ def continue_base(*, run_dir: str, settings: dict[str, Any], texts: str, base: s
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     chosen = from_dict(PretrainSettings, settings, "the recipe")
     documents = read_json(Path(texts))
-    train_pretrain(Path(run_dir), chosen, Texts(documents, documents[: chosen.heldout_rows]), Path(base), _telling(report))
+    train_pretrain(
+        Path(run_dir), chosen, Texts(documents, documents[: chosen.heldout_rows]), Path(base), _telling(report)
+    )
 
 
 def _telling(report: Report) -> Callable[[int, int, Mapping[str, float]], None]:

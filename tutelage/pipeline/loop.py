@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,35 +34,96 @@ def village_stages(recipe: Recipe) -> list[Stage]:
         Stage("prompts", "Take in prompts", take_in(village, recipe), source | settings(intake=recipe.intake)),
         Stage("demonstrations", "Labelers demonstrate", demonstrate(village), source, ("prompts",), 90),
         Stage("base", "Pretrain the base", training.pretrain(recipe), settings(base=recipe.base), ("corpus",), 200),
-        Stage("start", "SFT, the start of PPO", training.fine_tune(recipe, recipe.start, "simulated"),
-              settings(start=recipe.start), ("base", "demonstrations", "corpus")),
-        Stage("sft", "SFT, the baseline", training.fine_tune(recipe, recipe.sft, "simulated"), settings(sft=recipe.sft),
-              ("base", "demonstrations", "corpus"), 60),
-        Stage("prompted_base", "Choose a few-shot prefix", evaluation.prompt_the_base(village, recipe), common, ("base", "prompts")),
-        Stage("samples", "Sample for ranking", sample_policies(recipe), settings(sample=recipe.sample),
-              ("start", "sft", "prompted_base", "prompts")),
+        Stage(
+            "start",
+            "SFT, the start of PPO",
+            training.fine_tune(recipe, recipe.start, "simulated"),
+            settings(start=recipe.start),
+            ("base", "demonstrations", "corpus"),
+        ),
+        Stage(
+            "sft",
+            "SFT, the baseline",
+            training.fine_tune(recipe, recipe.sft, "simulated"),
+            settings(sft=recipe.sft),
+            ("base", "demonstrations", "corpus"),
+            60,
+        ),
+        Stage(
+            "prompted_base",
+            "Choose a few-shot prefix",
+            evaluation.prompt_the_base(village, recipe),
+            common,
+            ("base", "prompts"),
+        ),
+        Stage(
+            "samples",
+            "Sample for ranking",
+            sample_policies(recipe),
+            settings(sample=recipe.sample),
+            ("start", "sft", "prompted_base", "prompts"),
+        ),
         Stage("rankings", "Labelers rank", rank(village, recipe), source, ("samples",)),
-        Stage("reward", "Train the reward model", training.reward_model(recipe, "simulated"), settings(reward=recipe.reward),
-              ("start", "rankings"), 60),
-        Stage("baseline", "Choose the baseline by reward", training.choose_baseline(recipe, validation_prompts), common,
-              ("sft", "reward", "prompts")),
-        Stage("headroom", "Check the headroom", evaluation.headroom(village, recipe), common, ("baseline", "reward", "prompts")),
-        Stage("ppo", "PPO and PPO-ptx", training.reinforce(recipe, ppo_prompts), settings(ppo=recipe.ppo),
-              ("start", "reward", "base", "corpus", "prompts", "headroom"), 240),
-        Stage("outputs", "Sample every arm", evaluation.outputs_of_arms(recipe), settings(release=recipe.release),
-              ("ppo", "baseline", "prompted_base", "prompts")),
+        Stage(
+            "reward",
+            "Train the reward model",
+            training.reward_model(recipe, "simulated"),
+            settings(reward=recipe.reward),
+            ("start", "rankings"),
+            60,
+        ),
+        Stage(
+            "baseline",
+            "Choose the baseline by reward",
+            training.choose_baseline(recipe, validation_prompts),
+            common,
+            ("sft", "reward", "prompts"),
+        ),
+        Stage(
+            "headroom",
+            "Check the headroom",
+            evaluation.headroom(village, recipe),
+            common,
+            ("baseline", "reward", "prompts"),
+        ),
+        Stage(
+            "ppo",
+            "PPO and PPO-ptx",
+            training.reinforce(recipe, ppo_prompts),
+            settings(ppo=recipe.ppo),
+            ("start", "reward", "base", "corpus", "prompts", "headroom"),
+            240,
+        ),
+        Stage(
+            "outputs",
+            "Sample every arm",
+            evaluation.outputs_of_arms(village, recipe),
+            settings(release=recipe.release),
+            ("ppo", "baseline", "prompted_base", "prompts"),
+        ),
         Stage("people", "Held-out labelers judge", evaluation.judge_with_people(village, recipe), source, ("outputs",)),
-        Stage("taxes", "Measure the tax", evaluation.score_taxes(village, recipe), source,
-              ("ppo", "baseline", "base", "prompted_base"), 120),
-    ]  # fmt: skip
+        Stage(
+            "taxes",
+            "Measure the tax",
+            evaluation.score_taxes(village, recipe),
+            source,
+            ("ppo", "baseline", "base", "prompted_base"),
+            120,
+        ),
+    ]
     needs = tuple(stage.name for stage in stages)
     return [
         *stages,
         Stage("evaluation", "Gather the evaluation", gathering.gather(village, recipe, stages), common, needs),
         Stage("report", "Write the report", write_report, common, ("evaluation",)),
-        Stage("release", "Release the model", gathering.release(recipe), settings(release=recipe.release),
-              ("ppo", "baseline", "base", "reward", "prompts")),
-    ]  # fmt: skip
+        Stage(
+            "release",
+            "Release the model",
+            gathering.release(recipe),
+            settings(release=recipe.release),
+            ("ppo", "baseline", "base", "reward", "prompts"),
+        ),
+    ]
 
 
 def stages_of(recipe: Recipe) -> list[Stage]:
@@ -129,6 +189,3 @@ def write_report(space: Workspace, out: Path) -> dict[str, Any]:
     """Build the report of this run alone."""
     report.build([space.root / space.facts("evaluation")["evaluation"]], out)
     return {"report": str((out / "report.html").relative_to(space.root))}
-
-
-__all__ = ["replace", "stages_of", "village_stages"]

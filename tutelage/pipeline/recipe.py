@@ -84,6 +84,15 @@ class SampleSettings(Settings):
     """Validation prompts that are ranked too, to measure the reward model."""
 
 
+class MixSettings(Settings):
+    """Pretraining text for the mix where the base's own cannot be had: documents that the base itself writes."""
+
+    documents: int = 64
+    """Documents to sample."""
+    tokens: int = 128
+    """Longest document in tokens."""
+
+
 class ReleaseSettings(Settings):
     """Which model the API serves by default."""
 
@@ -112,6 +121,8 @@ class Recipe(Settings):
     """Rules for prompts (paper, 3.2)."""
     base: BaseSettings = BaseSettings()
     """The base model."""
+    mix: MixSettings = MixSettings()
+    """Pretraining text for an imported base."""
     start: SFTSettings = SFTSettings()
     """The model that PPO starts from and is held to (paper, C.3)."""
     sft: SFTSettings = SFTSettings(epochs=16, pretraining_mix=0.0, dropout=0.2, keep_epochs=True)

@@ -1,4 +1,4 @@
-"""The stages that make models: base, start of PPO, samples and rankings, reward model, baseline, PPO with and without mix."""
+"""The stages that make models: base, SFT, samples to rank, reward model, baseline, PPO with and without mix."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tutelage.runs import Run
 from tutelage.sample import Policy, SamplingSettings, sample_texts
 from tutelage.store import Store, completions
 from tutelage.train.batching import Example
-from tutelage.train.ppo import PPOSettings
+from tutelage.train.ppo import Parents, PPOData, PPOSettings, train_ppo
 from tutelage.train.pretrain import PretrainSettings, Texts, train_pretrain
 from tutelage.train.reward import RewardData, RewardSettings, train_reward
 from tutelage.train.sft import SFTData, SFTSettings, train_sft
@@ -68,7 +68,7 @@ def last(run_dir: Path, name: str) -> float | None:
 
 def model_of(space: Workspace, stage: str) -> Path:
     """Return the model directory that a stage made."""
-    return space.root / space.facts(stage)["model"]
+    return space.root / str(space.facts(stage)["model"])
 
 
 def demonstrations(store: Store, kind: Kind, split: export.ExportSplit) -> list[Example]:
@@ -105,7 +105,8 @@ def open_store(space: Workspace) -> Store:
 def draw(policy: Policy, prompts: Sequence[Prompt], recipe: Recipe, **chosen: Any) -> list[Completion]:
     """Sample completions with the recipe's settings; `chosen` overrides them."""
     settings = SamplingSettings(
-        **{"per_prompt": 1, "max_tokens": recipe.sample.max_tokens, "seed": recipe.seed, "template": recipe.template} | chosen
+        **{"per_prompt": 1, "max_tokens": recipe.sample.max_tokens, "seed": recipe.seed, "template": recipe.template}
+        | chosen
     )
     return sample_texts(policy, prompts, settings, threads=recipe.threads)
 
@@ -180,19 +181,24 @@ def rewards(space: Workspace, recipe: Recipe, pairs: Sequence[tuple[str, Complet
     return scorer.score([Answer(prompt, made.text, made.finish_reason == "stop") for prompt, made in pairs])
 
 
+def ppo_settings(recipe: Recipe) -> PPOSettings:
+    """Return the settings of PPO with what the whole recipe shares."""
+    shared = {"seed": recipe.seed, "ptx_seed": recipe.seed, "template": recipe.template}
+    chosen: PPOSettings = recipe.ppo.model_copy(update={**shared, "max_tokens": recipe.sample.max_tokens})
+    return chosen
+
+
 def reinforce(recipe: Recipe, prompts_of: Callable[[Workspace, Store], list[str]]) -> Maker:
     """Run PPO with the mix, PPO without it, and the base continued on exactly the mix, side by side."""
 
     def run(space: Workspace, out: Path) -> dict[str, Any]:
         with open_store(space) as store:
             write_json(out / "prompts.json", prompts_of(space, store))
-        mixed = recipe.ppo.model_copy(update={"seed": recipe.seed, "template": recipe.template, "ptx_seed": recipe.seed,
-                                              "max_tokens": recipe.sample.max_tokens})  # fmt: skip
+        mixed = ppo_settings(recipe)
+        texts = str(space.directory("corpus") / "texts.json")
         common = {
-            "prompts": str(out / "prompts.json"),
-            "texts": str(space.directory("corpus") / "texts.json"),
-            "policy": str(model_of(space, "start")),
-            "reward": str(model_of(space, "reward")),
+            "data": {"prompts": str(out / "prompts.json"), "texts": texts},
+            "parents": {"policy": str(model_of(space, "start")), "reward": str(model_of(space, "reward"))},
         }
         plain = mixed.model_copy(update={"ptx_coef": 0.0})
         jobs = [
@@ -202,7 +208,7 @@ def reinforce(recipe: Recipe, prompts_of: Callable[[Workspace, Store], list[str]
                 "base_more",
                 "tutelage.pipeline.jobs:continue_base",
                 {"run_dir": str(out / "base_more"), "settings": continued(mixed, recipe).model_dump(mode="json"),
-                 "texts": common["texts"], "base": str(model_of(space, "base"))},
+                 "texts": texts, "base": str(model_of(space, "base"))},
             ),
         ]  # fmt: skip
         steps = {job.name: (0, 1) for job in jobs}
@@ -219,18 +225,34 @@ def reinforce(recipe: Recipe, prompts_of: Callable[[Workspace, Store], list[str]
     return run
 
 
+def reinforce_once(recipe: Recipe, prompts_of: Callable[[Workspace, Store], list[str]]) -> Maker:
+    """Run PPO with the mix alone, with all threads: for models that are too large to train three at a time."""
+
+    def run(space: Workspace, out: Path) -> dict[str, Any]:
+        with open_store(space) as store:
+            prompts = prompts_of(space, store)
+        settings = ppo_settings(recipe)
+        torch.set_num_threads(recipe.threads)
+        data = PPOData(prompts, texts_of(space) if settings.ptx_coef else [])
+        parents = Parents(model_of(space, "start"), model_of(space, "reward"))
+        made = train_ppo(out / "run", settings, data, parents, watch(space))
+        return {"model": str(made.relative_to(space.root)), "prompts": len(prompts)}
+
+    return run
+
+
 #: The figures of PPO that the terminal shows, by their short names.
 SHOWN = {"reward": "objective/score", "kl": "objective/kl", "entropy": "objective/entropy"}
 
 
-def ppo_job(name: str, out: Path, settings: PPOSettings, common: Mapping[str, str]) -> Job:
+def ppo_job(name: str, out: Path, settings: PPOSettings, common: Mapping[str, Any]) -> Job:
     """Describe one PPO run for a process of its own."""
     arguments = {"run_dir": str(out / name), "settings": settings.model_dump(mode="json"), **common}
     return Job(name, "tutelage.pipeline.jobs:reinforce", arguments)
 
 
 def continued(ppo: PPOSettings, recipe: Recipe) -> PretrainSettings:
-    """Continue the base as PPO's mix does: the same rows in the same order, as many steps, the policy's learning rate."""
+    """Continue the base as PPO's mix does: the same rows, as many steps, the policy's learning rate."""
     steps = ppo.episodes // ppo.minibatch
     return recipe.base.pretrain.model_copy(
         update={

@@ -1,4 +1,4 @@
-"""The stages that stand on the village: its texts, its customers' prompts, its labelers' demonstrations and rankings."""
+"""The stages that stand on the village: its texts, its customers' prompts, its labelers' demonstrations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tutelage.pipeline.stages import Workspace
 from tutelage.pipeline.training import open_store
 from tutelage.prompts import intake, similarity
 from tutelage.prompts import split as splitting
-from tutelage.records import USE_CASE_SHARES, Completion, Labeler, Prompt
+from tutelage.records import USE_CASE_SHARES, Completion, Group, Labeler, Prompt
 from tutelage.store import Store, prompts
 from tutelage.village import answers, corpus, customers, sampling
 from tutelage.village.grammar import Grammar
@@ -89,7 +89,9 @@ def write_corpus(village: Village) -> Callable[[Workspace, Path], dict[str, Any]
         of_kind = {kind: [one.text for one in documents if one.kind == kind] for kind in kinds}
         write_json(out / "texts.json", texts)
         write_json(out / "heldout.json", corpus.heldout_documents(village.world, village.seed, HELDOUT_DOCUMENTS))
-        write_json(out / "samples.json", {kind: rng.sample(found, min(30, len(found))) for kind, found in of_kind.items()})
+        write_json(
+            out / "samples.json", {kind: rng.sample(found, min(30, len(found))) for kind, found in of_kind.items()}
+        )
         return {"documents": len(texts), "characters": sum(map(len, texts))}
 
     return run
@@ -112,19 +114,28 @@ def take_in(village: Village, recipe: Recipe) -> Callable[[Workspace, Path], dic
         overlap = similarity.overlap(tested, training)
         wanted = {"sft": chosen.demonstrated, "reward": chosen.ranked, "ppo": chosen.ppo}
         chosen_ids: dict[str, list[str]] = {
-            stage: [p.id for p in kept if p.split == "train" and p.stage == stage][:count] for stage, count in wanted.items()
+            stage: [p.id for p in kept if p.split == "train" and p.stage == stage][:count]
+            for stage, count in wanted.items()
         }
         chosen_ids["validation"] = [p.id for p in kept if p.split == "validation"][: chosen.validation]
         chosen_ids["test"] = [p.id for p in kept if p.split == "test"][: chosen.test]
         write_json(out / "chosen.json", chosen_ids)
-        return {"kept": len(kept), "overlap": overlap.share, "tested": len(tested)} | {k: len(v) for k, v in chosen_ids.items()}
+        return {"kept": len(kept), "overlap": overlap.share, "tested": len(tested)} | {
+            k: len(v) for k, v in chosen_ids.items()
+        }
 
     return run
 
 
 def vars_of(rule: intake.Rule) -> dict[str, Any]:
     """Return what one rule of intake did, as JSON."""
-    return {"name": rule.name, "before": rule.before, "after": rule.after, "dropped": len(rule.dropped), "proof": rule.proof}
+    return {
+        "name": rule.name,
+        "before": rule.before,
+        "after": rule.after,
+        "dropped": len(rule.dropped),
+        "proof": rule.proof,
+    }
 
 
 def chosen(space: Workspace, store: Store, group: str) -> list[Prompt]:
@@ -138,7 +149,7 @@ def register_people(village: Village, store: Store) -> None:
     """Register the simulated labelers and publish the shipped instructions."""
     now = datetime.now(UTC)
     instructions.publish_defaults(store, now=now)
-    groups = ("training", "heldout", "opposed")
+    groups: tuple[Group, ...] = ("training", "heldout", "opposed")
     people.register(
         store,
         [Labeler(id=one.id, group=group, kind="simulated") for group in groups for one in village.labelers(group)],

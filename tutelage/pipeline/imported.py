@@ -1,0 +1,177 @@
+"""The stages that stand on people's labels from elsewhere: the same trainings, on a real base model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tutelage.errors import SettingsError
+from tutelage.feedback import export, importers, instructions
+from tutelage.files import append_jsonl, sha256_of, write_json
+from tutelage.generate.engine import Engine, complete
+from tutelage.generate.request import Request
+from tutelage.models.load import load_policy
+from tutelage.pipeline import training
+from tutelage.pipeline.recipe import ImportSettings, Recipe
+from tutelage.pipeline.stages import Stage, Workspace
+from tutelage.pipeline.training import Maker, model_of, open_store
+from tutelage.records import Prompt, RegisteredModel
+from tutelage.sample import Policy
+from tutelage.store import Store, prompts, registry
+
+#: A fifth of the conversation trees is held out, before anything is trained.
+SHARES = {"train": 0.8, "validation": 0.2, "test": 0.0}
+#: Held-out prompts that every model answers for people to read.
+SHOWN = 12
+
+
+def imported_stages(recipe: Recipe) -> list[Stage]:
+    """Return the loop on imported labels: SFT, reward model, PPO-ptx, samples, release."""
+    assert recipe.imported is not None
+    common = {"seed": recipe.seed, "template": recipe.template, "threads": recipe.threads}
+
+    def settings(**sections: Any) -> dict[str, Any]:
+        return common | {name: section.model_dump(mode="json") for name, section in sections.items()}
+
+    return [
+        Stage("labels", "Import people's labels", take_labels(recipe.imported), settings(imported=recipe.imported)),
+        Stage("base", "Find the base", find_base(recipe), settings(base=recipe.base)),
+        Stage("corpus", "Sample the base for the mix", sample_base(recipe), settings(mix=recipe.mix), ("base",)),
+        Stage(
+            "start",
+            "SFT, the start of PPO",
+            training.fine_tune(recipe, recipe.start, "human"),
+            settings(start=recipe.start),
+            ("base", "labels", "corpus"),
+        ),
+        Stage(
+            "reward",
+            "Train the reward model",
+            training.reward_model(recipe, "human"),
+            settings(reward=recipe.reward),
+            ("start", "labels"),
+        ),
+        Stage(
+            "ppo",
+            "PPO-ptx",
+            training.reinforce_once(recipe, prompts_to_train),
+            settings(ppo=recipe.ppo),
+            ("start", "reward", "corpus", "labels"),
+        ),
+        Stage(
+            "samples",
+            "Sample held-out prompts",
+            show_samples(recipe),
+            settings(sample=recipe.sample),
+            ("base", "start", "ppo", "labels"),
+        ),
+        Stage(
+            "release", "Release the model", release(recipe), settings(release=recipe.release), ("base", "start", "ppo")
+        ),
+    ]
+
+
+def take_labels(source: ImportSettings) -> Maker:
+    """Import demonstrations and rankings; a tree's rows all go to one split."""
+
+    def run(space: Workspace, _: Path) -> dict[str, Any]:
+        if not source.directory:
+            raise SettingsError("Name the folder of the labels: --set imported.directory=DATA_DIR.")
+        folder, now = Path(source.directory), datetime.now(UTC)
+        with open_store(space) as store:
+            instructions.publish_defaults(store, now=now)
+
+            def of(name: str, stage: Any) -> importers.Source:
+                return importers.Source(path=folder / name, format=source.format, shares=SHARES, stage=stage)  # type: ignore[arg-type]
+
+            made = importers.import_demonstrations(store, of(source.demonstrations, "sft"), now=now)
+            ranked = importers.import_rankings(store, of(source.rankings, "reward"), now=now)
+        return {"demonstrations": made.rows, "rankings": ranked.rows}
+
+    return run
+
+
+def find_base(recipe: Recipe) -> Maker:
+    """Find the base model in a directory or under `models/`."""
+
+    def run(_: Workspace, __: Path) -> dict[str, Any]:
+        name = recipe.base.model
+        if not name:
+            raise SettingsError("Name a base model with base.model; `tutelage models add` brings one under models/.")
+        path = Path(name) if Path(name).is_dir() else Path("models") / name
+        if not path.is_dir():
+            raise SettingsError(f"There is no model {name}: bring it with `tutelage models add SOURCE --name {name}`.")
+        return {"model": str(path.resolve()), "sha256": sha256_of(path)}
+
+    return run
+
+
+def sample_base(recipe: Recipe) -> Maker:
+    """Sample text from the base itself: where its pretraining text cannot be had, this keeps PPO-ptx close to it."""
+
+    def run(space: Workspace, out: Path) -> dict[str, Any]:
+        torch.set_num_threads(recipe.threads)
+        model, tokenizer = load_policy(model_of(space, "base"))
+        begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+        requests = [
+            Request(
+                prompt_ids=(begin,), max_tokens=recipe.mix.tokens, seed=recipe.seed * 1_000_003 + number, logprobs=False
+            )
+            for number in range(recipe.mix.documents)
+        ]
+        results = complete(Engine(model, tokenizer), requests)
+        texts = [result.text for result in results if result.text.strip()]
+        write_json(out / "texts.json", texts)
+        return {"documents": len(texts), "source": "sampled from the base model"}
+
+    return run
+
+
+def prompts_to_train(_: Workspace, store: Store) -> list[str]:
+    """Return the training prompts of demonstrations and rankings."""
+    rows = [row.prompt for stage in ("sft", "reward") for row in export.prompts(store, stage=stage).rows]  # type: ignore[arg-type]
+    return list(dict.fromkeys(rows))
+
+
+def heldout_prompts(store: Store) -> Sequence[Prompt]:
+    """Return held-out prompts, the shortest first, so that every model has room to answer."""
+    return sorted(prompts.usable(store, split="validation"), key=lambda prompt: (len(prompt.text), prompt.id))[:SHOWN]
+
+
+def show_samples(recipe: Recipe) -> Maker:
+    """Let the base, the start and PPO-ptx answer the same held-out prompts."""
+
+    def run(space: Workspace, out: Path) -> dict[str, Any]:
+        with open_store(space) as store:
+            asked = heldout_prompts(store)
+        models = {name: model_of(space, name) for name in ("base", "start", "ppo")}
+        rows = []
+        for name, path in models.items():
+            made = training.draw(Policy(name, path), asked, recipe)
+            rows += [{"model": name, "prompt": p.text, "completion": c.text} for p, c in zip(asked, made, strict=True)]
+        append_jsonl(out / "samples.jsonl", rows)
+        return {"samples": len(rows)}
+
+    return run
+
+
+def release(recipe: Recipe) -> Maker:
+    """Register base, start and PPO-ptx; the API's default is the last."""
+
+    def run(space: Workspace, _: Path) -> dict[str, Any]:
+        now = datetime.now(UTC)
+        with open_store(space) as store:
+            seen = {prompts.text_hash(text) for text in prompts_to_train(space, store)}
+            for name, trained in (("base", False), ("start", True), ("ppo", True)):
+                path = model_of(space, name)
+                model = RegisteredModel(name=f"{recipe.name}-{name}", version=0, path=str(path.resolve()),
+                                        sha256=sha256_of(path), run=name)  # fmt: skip
+                made = registry.register(store, model, prompt_hashes=seen if trained else (), now=now)
+            registry.point(store, "default", made, now=now)
+        return {"default": f"{recipe.name}-ppo"}
+
+    return run
