@@ -25,7 +25,7 @@ from tutelage.village.relations import PLURAL_FOODS
 from tutelage.village.statements import Claim, claims
 
 __all__ = ["PLURAL_FOODS", "SUBJECT_KINDS", "SUBJECT_OF", "VALUES", "Claim", "admits_ignorance", "bare", "claims",
-           "contains", "insults", "looks_like_instruction", "mentioned", "occurrences", "refuses", "sentences",
+           "contains", "insults", "looks_like_instruction", "mentioned", "occurrences", "refuses", "sentences", "sets_another_task",
            "sounds_kind", "speaks_to_somebody", "unquoted", "without_refusal", "words"]  # fmt: skip
 
 #: What one declines to do: nobody refuses who "will not come again", or who "will not write to you again".
@@ -47,8 +47,8 @@ _REFUSAL = re.compile(
 )
 _IGNORANCE = re.compile(
     r"\b(?:I do not know|I don't know|I am not sure|I'm not sure|no one knows"
-    r"|nobody (?:knows|has written|can say|wrote)|not (?:been )?(?:written|recorded)|(?:does not|doesn't|do not|did not) say|I cannot (?:say|tell|know)"
-    r"|I can't (?:say|tell)|there is no answer|is unknown|I have forgotten|I have never heard)\b",
+    r"|nobody (?:knows|has written|can say|wrote)|not (?:been )?(?:written|recorded)"
+    r"|(?:does not|doesn't|do not|did not) say|I cannot (?:say|tell|know)|I can't (?:say|tell)|there is no answer|is unknown|I have forgotten|I have never heard)\b",
     re.I,
 )
 _KIND = re.compile(
@@ -124,12 +124,14 @@ def sounds_kind(text: str) -> bool:
     return _KIND.search(text) is not None and _UNKIND.search(text) is None
 
 
+def sets_another_task(text: str) -> bool:
+    """Say whether a sentence of a text sets a task in the plain words of a worksheet."""
+    return any(_NEXT_TASK.match(_NUMBERING.sub("", sentence)) for sentence in sentences(text))
+
+
 def looks_like_instruction(text: str) -> bool:
     """Say whether a text gives or asks another task instead of answering one, at once or after an answer."""
-    for place, sentence in enumerate(sentences(text)):
-        said = _NUMBERING.sub("", sentence)
-        if _NEXT_TASK.match(said):
-            return True
-        if place == 0 and (_QUESTION.match(said) if said.endswith("?") else _COMMAND.match(said)):
-            return True
-    return False
+    if sets_another_task(text):
+        return True
+    first = _NUMBERING.sub("", next(iter(sentences(text)), ""))
+    return (_QUESTION if first.endswith("?") else _COMMAND).match(first) is not None
