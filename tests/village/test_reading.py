@@ -1,4 +1,4 @@
-"""Reading: every way to state a fact gives exactly its claim, and moods are told from words that only look like them."""
+"""Reading: every way to state a fact gives exactly its claim; moods are told from words that look like them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def test_every_form_of_every_fact_states_exactly_that_fact(relation: str) -> Non
 @pytest.mark.parametrize("fact", EXAMPLES, ids=lambda fact: fact.relation)
 def test_a_denial_denies_the_wrong_value_and_states_the_right_one(fact: Fact) -> None:
     text = wordings.deny(fact, WORLD, _wrong(WORLD, fact))
-    assert set(claims(text)) == {Claim(fact.subject, fact.relation, _wrong(WORLD, fact), True), Claim(*fact, False)}, text
+    assert set(claims(text)) == {Claim(fact.subject, fact.relation, _wrong(WORLD, fact), True), Claim(*fact, False)}, (
+        text
+    )
 
 
 @pytest.mark.parametrize("fact", EXAMPLES, ids=lambda fact: fact.relation)
@@ -109,7 +111,8 @@ def test_a_topic_tells_whom_a_pronoun_means() -> None:
         ("Mira and Leo are bakers.", {said("Mira", "craft", "baker"), said("Leo", "craft", "baker")}),
         ("Mira lives in Elmford or Ashby.", {said("Mira", "home", "Elmford"), said("Mira", "home", "Ashby")}),
         ("Mira keeps a goat and a hen.", {said("Mira", "pet", "goat"), said("Mira", "pet", "hen")}),
-        ("Mira keeps a goat, and a hen lives in the yard.", {said("Mira", "pet", "goat"), said("hen", "habitat", "yard")}),
+        ("Mira keeps a goat, and a hen lives in the yard.",
+         {said("Mira", "pet", "goat"), said("hen", "habitat", "yard")}),
         ("Mira keeps a goat and lives by the river.", {said("Mira", "pet", "goat")}),
         ("Mira lives in Elmford, and Ashby lies near the river.",
          {said("Mira", "home", "Elmford"), said("Ashby", "near", "the river")}),
