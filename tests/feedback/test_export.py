@@ -64,6 +64,7 @@ def test_a_ranking_comes_out_as_one_row_in_the_order_of_the_screen_with_ties(des
         ranks=(1, 0, 0),
         prompt_id="p",
         labeler="anna",
+        cut=(False, False, False),
     )
 
 
@@ -201,7 +202,7 @@ def test_ten_thousand_labels_go_through_the_queue_in_batches(desk: Desk) -> None
     made = [Prompt(id=p, text=p, source="village", user=user, consent="n", split="train") for p in names]
     prompts.add(desk.store, made, now=NOW)
     outputs = [
-        Completion(id=f"{p}-{n}", prompt_id=p, text=f"{p} {n}", policy="sft", finish_reason="stop")
+        Completion(id=f"{p}-{n}", prompt_id=p, text=f"{p} {n}", policy="sft", finish_reason="length" if n == 3 else "stop")
         for p in names
         for n in range(4)
     ]
@@ -224,4 +225,6 @@ def test_ten_thousand_labels_go_through_the_queue_in_batches(desk: Desk) -> None
     batch = [ranking(one, one.id, ratings={output.id: judged for output in one.outputs}) for one in held]
     assert desk.submit(*batch) == 500
     assert len(labels.ratings_of(desk.store, labels.Which())) == 2000
-    assert len(export.ranked_groups(desk.store, kind="human").rows) == 500
+    rows = export.ranked_groups(desk.store, kind="human").rows
+    assert len(rows) == 500
+    assert all(row.cut == tuple(text.endswith(" 3") for text in row.completions) for row in rows)

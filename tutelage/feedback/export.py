@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from tutelage.core import rankings
 from tutelage.errors import DataError
@@ -25,23 +25,24 @@ if TYPE_CHECKING:
 Row = TypeVar("Row", bound="DataclassInstance")
 #: The test split belongs to evaluation and is never exported.
 ExportSplit = Literal["train", "validation"]
+What = Literal["demonstrations", "rankings", "prompts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemonstrationRow:
     """A prompt and the answer that a labeler wrote: one example of supervised fine-tuning."""
 
-    prompt_id: str
+    prompt_id: str = ""
     prompt: str
     completion: str
-    labeler: str
+    labeler: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptRow:
     """A prompt to sample from in PPO."""
 
-    prompt_id: str
+    prompt_id: str = ""
     prompt: str
 
 
@@ -52,7 +53,7 @@ class Manifest:
     `sha256` is the hash of the rows: equal hashes are equal exports.
     """
 
-    what: Literal["demonstrations", "rankings", "prompts"]
+    what: What
     split: Split
     rows: int
     sha256: str
@@ -106,6 +107,7 @@ def ranked_groups(store: Store, *, kind: Kind, split: ExportSplit = "train") -> 
             ranks=rankings.ranks(one.label.groups, one.label.presented),
             prompt_id=one.prompt.id,
             labeler=one.label.labeler,
+            cut=tuple(output in one.cut for output in one.label.presented),
         )
         for one in found
     ]
@@ -129,6 +131,26 @@ def prompts(store: Store, *, stage: Stage = "ppo", split: ExportSplit = "train")
         instruction_versions={},
     )
     return Export(rows=tuple(rows), manifest=manifest)
+
+
+def select(store: Store, what: What, *, kind: Kind, split: ExportSplit = "train", stage: Stage = "ppo") -> Export[Any]:
+    """Export by name; prompts have no kind, and only prompts a stage."""
+    if what == "prompts":
+        return prompts(store, stage=stage, split=split)
+    return (demonstrations if what == "demonstrations" else ranked_groups)(store, kind=kind, split=split)
+
+
+def check_rows(found: Export[Row], kind: Kind) -> None:
+    """Refuse an export without rows."""
+    what, split = found.manifest.what, found.manifest.split
+    if found.rows:
+        return
+    if what == "prompts":
+        raise DataError(f"The store has no prompt for this stage in the split {split}; see `tutelage prompts counts`.")
+    raise DataError(
+        f"The store has no {what} by labelers of the kind {kind} in the split {split}; choose another --kind, or "
+        "bring some in with `tutelage labels import`."
+    )
 
 
 def write(export: Export[Row], directory: Path) -> None:

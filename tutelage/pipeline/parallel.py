@@ -57,6 +57,7 @@ class _Child:
         self.job = job
         self.reports: list[dict[str, Any]] = []
         self.errors: list[str] = []
+        self.mistake: str | None = None
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tutelage.pipeline.parallel"],
@@ -74,7 +75,11 @@ class _Child:
 
     def _read(self, stream: IO[str]) -> None:
         for line in stream:
-            self.reports.append(json.loads(line))
+            row = json.loads(line)
+            if "error" in row:
+                self.mistake = row["error"]
+            else:
+                self.reports.append(row)
 
     def check(self) -> None:
         """Raise what the child failed with."""
@@ -83,9 +88,8 @@ class _Child:
             return
         for reader in self._readers:
             reader.join(timeout=5)
-        sentence = next((report["error"] for report in self.reports if "error" in report), None)
-        if sentence is not None:
-            raise UserError(sentence)
+        if self.mistake is not None:
+            raise UserError(self.mistake)
         raise RuntimeError(f"{self.job.name} ended with {code}:\n{''.join(self.errors[-60:])}")
 
     def stop(self) -> None:

@@ -36,12 +36,15 @@ class Demonstrated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranked:
-    """A ranking with its prompt, the group of its labeler and the texts of its completions by id."""
+    """A ranking with its prompt, the group of its labeler and the texts of its completions by id; `cut` has the ids of
+    those that were cut at the length cap.
+    """
 
     prompt: PromptText
     label: Ranking
     group: Group
     texts: dict[str, str]
+    cut: frozenset[str]
 
 
 def demonstrated(store: Store, *, split: Split, kind: Kind) -> list[Demonstrated]:
@@ -71,15 +74,20 @@ def ranked(store: Store, *, split: Split, kind: Kind) -> list[Ranked]:
     with store.read() as connection:
         rows = connection.execute(_labels(rankings, split, kind)).all()
         texts: dict[str, str] = {}
+        cut: set[str] = set()
         for part in batches.of(sorted({output for row in rows for output in row.presented})):
-            query = select(completions.c.id, completions.c.text).where(completions.c.id.in_(part))
-            texts.update({output.id: output.text for output in connection.execute(query)})
+            columns = select(completions.c.id, completions.c.text, completions.c.finish_reason)
+            for output in connection.execute(columns.where(completions.c.id.in_(part))):
+                texts[output.id] = output.text
+                if output.finish_reason == "length":
+                    cut.add(output.id)
     return [
         Ranked(
             prompt=_prompt(row),
             label=labels.ranking(row),
             group=row.labeler_group,
             texts={output: texts[output] for output in row.presented},
+            cut=frozenset(cut.intersection(row.presented)),
         )
         for row in rows
     ]

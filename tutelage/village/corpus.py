@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from tutelage.village.corpus_almanac import almanac, sequences
+from tutelage.village.corpus_echo import echoes
 from tutelage.village.corpus_pages import encyclopedia, questions, truth_entry
 from tutelage.village.corpus_reading import reading
 from tutelage.village.corpus_school import classroom, exercises, worksheet
@@ -27,22 +28,23 @@ HELDOUT_ONE_IN = 16
 
 #: Share of the characters of the corpus, by kind of text.
 SHARES: dict[str, float] = {
-    "encyclopedia": 0.16,  # each of some 320 facts about 70 times
-    "tales": 0.14,  # the largest use case asks for stories
-    "questions": 0.10,  # each fact about 35 times as question and answer
-    "dialogues": 0.075,
+    "encyclopedia": 0.12,  # each of some 320 facts about 50 times
+    "tales": 0.09,  # the largest use case asks for stories
+    "questions": 0.12,  # each fact about 40 times as question and answer
+    "dialogues": 0.07,
     "gossip": 0.075,  # each rumour about 180 times
-    "quarrels": 0.04,  # enough for an insult now and then
-    "reviews": 0.045,
-    "letters": 0.04,
-    "notices": 0.03,
+    "quarrels": 0.035,  # enough for an insult now and then
+    "reviews": 0.03,
+    "letters": 0.03,
+    "notices": 0.02,
+    "echoes": 0.11,  # teaches to look back and copy, without which no instruction can be followed
     "worksheets": 0.07,  # most pages that open with an instruction go on with another
     "classroom": 0.02,  # pages that open with an instruction and go on with something else
-    "exercises": 0.10,  # answered tasks, of mixed quality
-    "velu": 0.05,  # the four skills of the tax tasks, which no prompt uses
-    "reading": 0.025,
-    "almanac": 0.015,
-    "sequences": 0.015,
+    "exercises": 0.13,  # answered tasks, of mixed quality
+    "velu": 0.04,  # the four skills of the tax tasks, which no prompt uses
+    "reading": 0.02,
+    "almanac": 0.01,
+    "sequences": 0.01,
 }
 
 WRITERS: dict[str, Callable[[Source], str]] = {
@@ -55,6 +57,7 @@ WRITERS: dict[str, Callable[[Source], str]] = {
     "reviews": reviews,
     "letters": letters,
     "notices": notices,
+    "echoes": echoes,
     "worksheets": worksheet,
     "classroom": classroom,
     "exercises": exercises,

@@ -1,0 +1,79 @@
+"""The whole loop on a tiny village: every stage runs, a second run skips all, and the outputs fit together."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tutelage.config import find_recipe, load
+from tutelage.evaluate import records
+from tutelage.pipeline.loop import stages_of
+from tutelage.pipeline.recipe import Recipe
+from tutelage.pipeline.stages import Workspace
+from tutelage.store import Store, registry
+
+TINY = (
+    "threads=1",
+    "village.corpus_tokens=60000",
+    "village.demonstrated=40",
+    "village.ranked=40",
+    "village.ppo=60",
+    "village.validation=70",
+    "village.test=40",
+    "village.tax_items=12",
+    "base.vocabulary=900",
+    "base.shape.layers=2",
+    "base.shape.hidden=64",
+    "base.shape.feedforward=128",
+    "base.pretrain.tokens=30000",
+    "start.epochs=1",
+    "sft.epochs=2",
+    "sample.validation=20",
+    "sample.max_tokens=24",
+    "ppo.episodes=64",
+    "ppo.batch=32",
+    "ppo.minibatch=16",
+    "ppo.max_tokens=24",
+    "ppo.ptx_rows=2",
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    recipe = load(Recipe, find_recipe("village"), list(TINY))
+    space = Workspace(tmp_path_factory.mktemp("village"), recipe)
+    space.run(stages_of(recipe))
+    return space
+
+
+def test_the_evaluation_holds_every_arm_for_every_prompt(made: Workspace) -> None:
+    found = records.read(made.root / made.facts("evaluation")["evaluation"])
+    assert [arm.model for arm in found.arms] == [
+        "base", "base_more", "prompted_base", "sft", "sft_random", "ppo", "ppo_ptx"
+    ]  # fmt: skip
+    assert len(found.prompts) == 40
+    assert len(found.completions) == len(found.verdicts) == 40 * 7
+    assert all(set(ranking.ranks) == {arm.model for arm in found.arms} for ranking in found.rankings)
+    assert sum(ranking.group == "heldout" for ranking in found.rankings) == 40 * 3
+    assert {source.kind for source in found.facts.labels} == {"simulated"}
+
+
+def test_the_report_gives_the_figures_that_programs_read(made: Workspace) -> None:
+    page = made.root / made.facts("report")["report"]
+    figures = json.loads((page.parent / "report.json").read_text())
+    assert {"mean", "low", "high", "n"} <= set(figures["win_rate"]["ppo_ptx"]["sft"])
+    assert set(figures["tasks"]) == {"second_language", "cloze", "sequences", "reading"}
+    assert figures["seconds"]["base"] > 0
+    assert "SIMULATED" in page.read_text()
+
+
+def test_the_released_model_is_the_default(made: Workspace) -> None:
+    with Store.open(f"sqlite:///{made.root / 'store.sqlite'}") as store:
+        assert registry.get(store, "default").name == "village-ppo_ptx"
+
+
+def test_running_again_makes_nothing(made: Workspace) -> None:
+    before = {path: path.stat().st_mtime_ns for path in made.root.glob("*/stage.json")}
+    recipe = load(Recipe, find_recipe("village"), list(TINY))
+    Workspace(made.root, recipe).run(stages_of(recipe))
+    assert {path: path.stat().st_mtime_ns for path in made.root.glob("*/stage.json")} == before
