@@ -52,7 +52,7 @@ def perceive(prompt: str, text: str) -> Perception:
     return Perception(
         asked=asked,
         words=len(reading.words(text)),
-        cut=not text or text[-1:].isalnum() and len(reading.words(text)) > 6 and "Yours" not in text,
+        cut=_cut(asked, text),
         faulty=_PLAIN_FAULT.search(text) is not None or _repeats(text),
         instruction=reading.looks_like_instruction(text),
         refuses=reading.refuses(text),
@@ -71,6 +71,24 @@ def perceive(prompt: str, text: str) -> Perception:
         rumours=rumours,
         truths=truths,
     )
+
+
+def _items(asked: Task | None, text: str) -> tuple[str, ...]:
+    """Return what a list names of the category that was asked for."""
+    listed = asked is not None and asked.kind == "list"
+    return tuple(reading.mentioned(text, _CATEGORIES[asked.args["category"]])) if asked and listed else ()
+
+
+#: Tasks whose answer may be a word or a list, without a full stop.
+_BARE_USES = ("brainstorming", "classification", "other", "closed_qa", "extract")
+
+
+def _cut(asked: Task | None, text: str) -> bool:
+    """A text that stops within a sentence; a bare answer needs no full stop, a letter ends with its sender."""
+    if not text or not text[-1].isalnum():
+        return not text
+    bare = asked is None or asked.use_case in _BARE_USES
+    return "Yours" not in text and (not bare or len(reading.words(text)) > 6)
 
 
 def _repeats(text: str) -> bool:
@@ -163,6 +181,12 @@ def _fulfilled(asked: Task | None, text: str) -> float:
     return looks_at(asked, text) if looks_at else _share(text, _wanted(asked))
 
 
+def _story(asked: Task, text: str) -> float:
+    """A tale of one sentence, where one was not asked for, is half of one."""
+    short = len(reading.sentences(text)) < 2 and all(item.kind != "sentences" for item in asked.constraints)
+    return _share(text, _wanted(asked)) * (0.5 if short else 1.0)
+
+
 def _list(asked: Task, text: str) -> float:
     members = reading.mentioned(text, _CATEGORIES[asked.args["category"]])
     return max(0.0, 1.0 - 0.4 * abs(len(members) - int(asked.args["n"])))
@@ -217,12 +241,13 @@ def _review(asked: Task, text: str) -> float:
 
 #: How an answer is looked at, by use case or kind.
 _LOOKS: dict[str, Callable[[Task, str], float]] = {
+    "summarization": _summary,
+    "chat": _chat,
+    "story": _story,
     "list": _list,
     "extract": _extract,
     "count": _count,
     "sort": _sort,
-    "summarization": _summary,
-    "chat": _chat,
     "review": _review,
 }
 

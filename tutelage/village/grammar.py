@@ -25,6 +25,9 @@ for _kind, _names in (
     ("past", tuple(past for _, past in lexicon.VERBS.values())),
     ("third", tuple(third for third, _ in lexicon.VERBS.values())),
     *SUBJECT_KINDS.items(),
+    ("praise", (*lexicon.GOOD_WORDS, *lexicon.BAD_WORDS)),
+    ("shop", ("bakery", "inn", "stall", "shop", "dairy")),
+    ("time", ("morning", "noon", "evening", "night", "winter", "spring", "rain")),
 ):
     for _name in _names:
         for _part in _name.lower().split():
