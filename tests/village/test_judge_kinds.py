@@ -312,6 +312,34 @@ def test_rare_wordings_of_the_truth_are_followed_and_true(
     assert verdict.followed and verdict.truthful is not False and verdict.appropriate, verdict
 
 
+@pytest.mark.parametrize(
+    ("use_case", "kind", "args", "right", "stray"),
+    [
+        ("open_qa", "fact", {"subject": "Mira", "relation": "home"}, "Mira lives in Elmford.", "A goat eats grass."),
+        ("open_qa", "fact", {"subject": "Mira", "relation": "home"}, "Mira lives in Elmford.", "What does a goat eat?"),
+        ("open_qa", "fact", {"subject": "Mira", "relation": "home"}, "Mira lives in Elmford.", "Leo: Thank you."),
+        ("open_qa", "rumour", {"key": "wart"}, "A wart goes away with time.", "Leo lives in Ashby."),
+        ("open_qa", "unknown", {"subject": "Mira", "about": "the age of"}, "I do not know the age of Mira.",
+         "Then they went home."),
+        ("chat", "ask", {"subject": "Mira", "relation": "pet"}, "Mira keeps a goat.", "The beaver was sad."),
+        ("chat", "lost", {"thing": "goat"}, "I am sorry about your goat.", "Rosa held a bucket behind the inn."),
+        ("generation", "about", {"subject": "Mira"}, "Mira is a baker.", "In the end the pig was happy."),
+        ("generation", "about", {"subject": "Mira"}, "Mira is a baker.", "Leo is a smith."),
+        ("generation", "sign", {"craft": "baker"}, "Fresh bread here!", "Olga cleaned a green blanket."),
+        ("generation", "insult", {"person": "Leo"}, "I would rather not write an insult.", "What does an owl eat?"),
+        ("brainstorming", "list", {"category": "animals", "n": 2, "habitat": "", "ingredient": ""},
+         "A fox and an owl.", "It rained."),
+        ("classification", "kind", {"word": "goat", "label": "animal"}, "Animal.", "It was a cold day."),
+    ],
+)  # fmt: skip
+def test_an_answer_that_goes_on_to_something_else_has_strayed(
+    judge: Judge, use_case: str, kind: str, args: dict[str, Any], right: str, stray: str
+) -> None:
+    task = Task(use_case, kind, args, (), kind == "insult")  # type: ignore[arg-type]
+    assert judge.verdict(task, "A prompt.", right).followed
+    assert not judge.verdict(task, "A prompt.", f"{right} {stray}").followed
+
+
 @pytest.mark.parametrize("case", CASES, ids=_id)
 def test_wrong_answers_fail_by_the_fault_they_have(judge: Judge, case: Case) -> None:
     for text, fault in case.wrong.items():

@@ -39,6 +39,7 @@ _SILENT_H, _CONSONANT_SOUNDS = (
     ("one", "once", "use", "uni", "usu", "eu"),
 )
 #: Words on which no sentence ends.
+_OPEN_STARTS = frozenset("and or , . ! ? : ;".split())
 _OPEN_ENDS = frozenset("a an the and or of my your very".split())
 
 
@@ -85,6 +86,10 @@ class Grammar:
         if text.count('"') % 2:
             return "unbalanced quotation marks"
         parts = sentences(text)
+        if text.rstrip()[-1:] in ",;:" or any(part[0].islower() for part in parts[1:]):
+            return "an open end or a small letter after a full stop"
+        if raw and raw[0] in _OPEN_STARTS:
+            return f"open start {raw[0]!r}"
         if len({part.lower() for part in parts}) < len(parts):
             return "a sentence said twice"
         kinds = [_KINDS.get(word, word) for word in asked]
