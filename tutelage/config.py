@@ -50,6 +50,15 @@ def from_dict(cls: type[S], tree: Mapping[str, Any], source: str) -> S:
     return _validate(cls, tree, source, ())
 
 
+def override(settings: S, overrides: Sequence[str]) -> S:
+    """Apply `a.b=value` strings to settings that were made elsewhere."""
+    tree = settings.model_dump(mode="json")
+    for one in overrides:
+        name, value = parse_override(one)
+        _put(tree, name, value)
+    return _validate(type(settings), tree, "", overrides)
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; a missing one is answered with the recipes that exist."""
     if not path.is_file():

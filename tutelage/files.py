@@ -42,6 +42,8 @@ def read_records(path: Path | str, record: type[R]) -> list[R]:
             row = adapter.validate_json(line, strict=True)
         except ValidationError as error:
             raise DataError(f"{path}:{number}: {_reason(error)}.") from None
+        except DataError as error:  # a record that checks itself
+            raise DataError(f"{path}:{number}: {error}") from None
         unknown = sorted(json.loads(line).keys() - known)
         if unknown:
             raise DataError(f"{path}:{number}: {record.__name__} has no field {', '.join(unknown)}.")

@@ -4,30 +4,53 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from tutelage.cli import app
-from tutelage.errors import SettingsError
-
-
-def config(*arguments: str | Path) -> str:
-    result = CliRunner().invoke(app, ["config", *map(str, arguments)])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.stdout
+from tutelage.config import load, shipped_recipes
+from tutelage.pipeline.recipe import Recipe
 
 
-@pytest.mark.parametrize("stage", ["pretrain", "sft", "reward", "ppo"])
-def test_the_settings_of_a_stage_are_toml_and_load_back(tmp_path: Path, stage: str) -> None:
-    text = config(stage)
+@pytest.mark.parametrize("subject", ["pretrain", "start", "sft", "reward", "ppo", "intake", "sampling", "shares"])
+def test_the_settings_of_a_command_are_toml_with_comments(tutelage, subject):
+    text = tutelage("config", subject)
     assert tomllib.loads(text)
     assert "# " in text
-    path = tmp_path / "stage.toml"
-    path.write_text(text, encoding="utf-8")
-    assert config(stage, path) == text
 
 
-def test_an_override_is_shown_and_an_unknown_name_refused() -> None:
-    assert tomllib.loads(config("sft", "--set", "seed=41"))["seed"] == 41
-    with pytest.raises(SettingsError, match="did you mean seed"):
-        config("sft", "--set", "sed=41")
+def test_a_whole_recipe_is_printed_and_loads_back(tutelage):
+    village = shipped_recipes() / "village.toml"
+    for arguments in ((), (village,), ("village",)):
+        Path("mine.toml").write_text(tutelage("config", "recipe", *arguments), encoding="utf-8")
+        assert load(Recipe, "mine.toml") == (
+            load(Recipe, village) if arguments else load(Recipe, None, ["village.ppo=4000"])
+        )
+    assert tomllib.loads(village.read_text())["seed"] == 1
+    assert (
+        tomllib.loads(tutelage("config", "recipe", "village", "--set", "ppo.kl.beta=0.25"))["ppo"]["kl"]["beta"] == 0.25
+    )
+
+
+def test_a_section_is_printed_with_what_the_recipe_shares(tutelage):
+    Path("r.toml").write_text("seed = 5\n[village]\n[sft]\nepochs = 3.0\n[sample]\nmax_tokens = 21\n")
+    sft = tomllib.loads(tutelage("config", "sft", "r.toml", "--set", "batch=8"))
+    assert (sft["seed"], sft["epochs"], sft["batch"]) == (5, 3.0, 8)
+    ppo = tomllib.loads(tutelage("config", "ppo", "r.toml"))
+    assert (ppo["seed"], ppo["ptx_seed"], ppo["max_tokens"]) == (5, 5, 21)
+    assert tomllib.loads(tutelage("config", "pretrain", "r.toml"))["pretrain"]["seed"] == 5
+
+
+def test_mistakes_are_told(refused):
+    assert "did you mean seed?" in refused("config", "sft", "--set", "sed=41")
+    assert "did you mean ppo.kl.beta?" in refused("config", "recipe", "--set", "ppo.beta=0.05")
+    assert "did you mean pretrain.tokens?" in refused("config", "pretrain", "--set", "tokens=5")
+    assert "There is no recipe vilage.toml." in refused("config", "recipe", "vilage.toml")
+    assert "leave out village" in refused("config", "intake", "village")
+    assert "'reward', 'ppo'" in refused("config", "rewards")
+    Path("two.toml").write_text("[village]\n[imported]\n")
+    assert "exactly one source" in refused("config", "recipe", "two.toml")
+    Path("latin.toml").write_bytes(b"name = '\xe9'")
+    assert "latin.toml is not UTF-8 text" in refused("config", "recipe", "latin.toml")
+    Path("broken.toml").write_text("seed = ")
+    assert "broken.toml is not valid TOML" in refused("config", "recipe", "broken.toml")
+    assert "broken.toml is not valid TOML" in refused("run", "broken.toml")
+    assert "There is no recipe nowhere.toml." in refused("run", "nowhere.toml")
+    assert "did you mean ppo.kl.beta?" in refused("run", "village", "--set", "ppo.kl.beat=1")

@@ -77,6 +77,19 @@ def test_stages_are_set_and_prompts_found_by_them(store: Store) -> None:
     assert set(prompts.get(store, ["a", "none"])) == {"a"}
 
 
+def test_prompts_are_counted_with_those_that_may_be_used(store: Store) -> None:
+    for name in ("a", "b", "c"):
+        add_prompt(store, name)
+    users.assign(store, ["silent"], shares={"train": 1}, now=NOW)
+    silent = Prompt(id="d", text="d", source="customer", user="silent", split="train", stage="ppo")
+    prompts.add(store, [silent], now=NOW)
+    prompts.set_stage(store, ["a"], "sft")
+    assert prompts.counts(store) == [
+        prompts.Tally(source="customer", split="train", stage="ppo", prompts=3, usable=2),
+        prompts.Tally(source="customer", split="train", stage="sft", prompts=1, usable=1),
+    ]
+
+
 # Completions
 
 
@@ -112,6 +125,8 @@ def test_versions_count_up_and_the_same_files_are_the_same_version(store: Store)
         Version("ppo", 1): {"h1", "h2"},
         Version("ppo", 2): {"h2"},
     }
+    assert registry.prompt_hashes(store, first) == {"h1", "h2"}
+    assert registry.prompt_hashes(store, other) == set()
 
 
 def test_a_model_is_found_by_name_version_and_alias(store: Store) -> None:

@@ -10,7 +10,23 @@ import sys
 
 import typer
 
-from tutelage.cli import config, doctor, init, report, run, runs, sample, serve
+from tutelage.cli import (
+    config,
+    db,
+    doctor,
+    evaluate,
+    export,
+    init,
+    labels,
+    models,
+    prompts,
+    report,
+    run,
+    runs,
+    sample,
+    serve,
+    train,
+)
 from tutelage.errors import UserError
 
 INTERRUPTED = 130
@@ -24,7 +40,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for stage in (init, config, run, runs, report, doctor, sample, serve):
+# In the order in which a project needs them.
+STAGES = (init, config, run, runs, prompts, labels, export, sample, train, evaluate, report, models, serve, db, doctor)
+for stage in STAGES:
     stage.register(app)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,48 +11,50 @@ from tutelage.cli.options import Overrides
 if TYPE_CHECKING:
     from tutelage.config import Settings
 
-
-class Subject(StrEnum):
-    """Whose settings to print."""
-
-    PRETRAIN = "pretrain"
-    SFT = "sft"
-    REWARD = "reward"
-    PPO = "ppo"
+#: A whole recipe, or what one command's --set overrides.
+Subject = Literal["recipe", "intake", "sampling", "shares", "pretrain", "start", "sft", "reward", "ppo"]
 
 
 def register(app: typer.Typer) -> None:
-    app.command("config")(config)
+    app.command("config", epilog="Example: tutelage config recipe village --set ppo.kl.beta=0.05")(config)
 
 
 def config(
-    subject: Annotated[Subject, typer.Argument(help="The stage whose settings to print.")],
-    file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="A TOML file that overrides defaults.", show_default=False)
-    ] = None,
+    subject: Annotated[Subject, typer.Argument(help="Whose settings to print.", show_default=False)],
+    recipe: Annotated[
+        str, typer.Argument(metavar="[RECIPE]", help="A recipe whose values to show; else the defaults.")
+    ] = "",
     overrides: Overrides = [],  # noqa: B006 - typer reads the default and never changes it
 ) -> None:
-    """Print a stage's settings as TOML: every name with its meaning, its source and the value it would have."""
-    from tutelage.config import load, template
+    """Print settings as TOML: every name with its meaning, its source and the value it would have.
 
-    kind = _settings(subject)
-    # Without overrides the class itself, so that settings that must be given are shown as such and not asked for.
-    print(template(load(kind, file, overrides) if file or overrides else kind), end="")
+    `recipe` is a whole recipe for `tutelage run`; pretrain, start, sft, reward and ppo are what `tutelage train` takes,
+    intake what `tutelage prompts import`, shares what `tutelage labels import`, and sampling what `tutelage sample`.
+    """
+    from tutelage.config import template
+
+    print(template(_settings(subject, recipe, overrides)), end="")
 
 
-def _settings(subject: Subject) -> type[Settings]:
-    if subject is Subject.PRETRAIN:
-        from tutelage.train.pretrain import PretrainSettings
+def _settings(subject: Subject, recipe: str, overrides: list[str]) -> Settings:
+    if subject == "intake" or subject == "sampling" or subject == "shares":
+        return _alone(subject, recipe, overrides)
+    from tutelage.pipeline.recipe import read_recipe, read_section
 
-        return PretrainSettings
-    if subject is Subject.SFT:
-        from tutelage.train.sft import SFTSettings
+    if subject == "recipe":
+        return read_recipe(recipe, overrides)
+    section: Settings = read_section(subject, recipe, overrides)
+    return section
 
-        return SFTSettings
-    if subject is Subject.REWARD:
-        from tutelage.train.reward import RewardSettings
 
-        return RewardSettings
-    from tutelage.train.ppo import PPOSettings
+def _alone(subject: Literal["intake", "sampling", "shares"], recipe: str, overrides: list[str]) -> Settings:
+    """Return settings that commands read from --set alone."""
+    from tutelage.config import load
+    from tutelage.errors import SettingsError
+    from tutelage.prompts.intake import IntakeSettings, Shares
+    from tutelage.sample import SamplingSettings
 
-    return PPOSettings
+    if recipe:
+        raise SettingsError(f"The settings of {subject} are taken from --set alone; leave out {recipe}.")
+    kinds: dict[str, type[Settings]] = {"intake": IntakeSettings, "sampling": SamplingSettings, "shares": Shares}
+    return load(kinds[subject], None, overrides)

@@ -29,7 +29,7 @@ class Finding(NamedTuple):
 
 
 def register(app: typer.Typer) -> None:
-    app.command("doctor")(doctor)
+    app.command("doctor", epilog="Example: tutelage doctor --database sqlite:///tutelage.db")(doctor)
 
 
 def doctor(database: DatabaseUrl = "") -> None:

@@ -7,7 +7,7 @@ import typer
 
 
 def register(app: typer.Typer) -> None:
-    app.command("init")(init)
+    app.command("init", epilog="Example: tutelage init my-project --recipe village")(init)
 
 
 def init(

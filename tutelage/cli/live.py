@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -100,3 +100,14 @@ class Block:
             state += f", over its ceiling of {stage.ceiling:.0f} s"
         self._progress.remove_task(self._task)
         self._progress.console.print(f"{self._head}: {state}", highlight=False)
+
+
+@contextmanager
+def steps(title: str) -> Iterator[Callable[[int, int, Mapping[str, float]], None]]:
+    """Watch one training by itself; it is called after every step."""
+    began = time.monotonic()
+    stage = Stage(title, title, run=lambda space, out: {}, settings=None)
+    with observer() as watching:
+        watching.begin(stage, 1, 1)
+        yield watching.advance
+        watching.end(stage, time.monotonic() - began, skipped=False)

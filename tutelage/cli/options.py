@@ -5,13 +5,15 @@ from typing import Annotated
 
 import typer
 
-#: `--set ppo.beta=0.05`, any number of times.
+from tutelage.records import Kind
+
+#: `--set ppo.kl.beta=0.05`, any number of times.
 Overrides = Annotated[
     list[str],
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="Override one setting of the recipe, as in --set ppo.beta=0.05. May be given several times.",
+        help="Override one setting. May be given several times; `tutelage config` prints the names.",
         show_default=False,
     ),
 ]
@@ -24,4 +26,32 @@ DatabaseUrl = Annotated[
         envvar="TUTELAGE_DATABASE",
         help="Where the store is: sqlite:///FILE or postgresql://USER@HOST/NAME.",
     ),
+]
+#: The store of a project directory.
+DEFAULT_DATABASE = "sqlite:///tutelage.db"
+
+LabelerKind = Annotated[Kind, typer.Option("--kind", help="Whose labels: reports and exports never mix kinds.")]
+RecipeSection = Annotated[
+    str,
+    typer.Option("--recipe", metavar="NAME|FILE", help="Take this training's settings from a recipe.", show_default=""),
+]
+Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads; 0 takes torch's choice.")]
+RunDirectory = Annotated[
+    Path, typer.Argument(metavar="RUN", help="The run's directory; one that was stopped goes on.", show_default=False)
+]
+Init = Annotated[
+    str,
+    typer.Option("--init", metavar="MODEL", help="What to start from: a directory, or a registered name."),
+]
+DataFile = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="FILE", help="JSON lines to train on; without it the store.", show_default=False),
+]
+HeldoutFile = Annotated[
+    Path | None,
+    typer.Option("--heldout", metavar="FILE", help="JSON lines of the same kind to measure on.", show_default=False),
+]
+TextsFile = Annotated[
+    Path | None,
+    typer.Option("--texts", metavar="FILE", help='Pretraining text: {"text": ...} per line.', show_default=False),
 ]

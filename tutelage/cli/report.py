@@ -18,7 +18,7 @@ DEFAULT_ROOT = Path("runs")
 
 
 def register(app: typer.Typer) -> None:
-    app.command("report")(report)
+    app.command("report", epilog="Example: tutelage report runs/village-seed1 runs/village-seed2 --out report")(report)
 
 
 def report(

@@ -12,7 +12,7 @@ from tutelage.cli.terminal import print_table
 
 
 def register(app: typer.Typer) -> None:
-    app.command("run")(run)
+    app.command("run", epilog="Example: tutelage run village --set seed=2 --set village.ppo=2000")(run)
 
 
 def run(

@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="runs")
 
 
-@group.command("list")
+@group.command("list", epilog="Example: tutelage runs list --root runs")
 def list_command(root: RunsRoot = DEFAULT_ROOT) -> None:
     """List all runs under a folder; directories that this version cannot read are told and left out."""
     rows = []
@@ -34,7 +34,7 @@ def list_command(root: RunsRoot = DEFAULT_ROOT) -> None:
     print_table(("run", "stage", "status", "last step", "created"), rows)
 
 
-@group.command("show")
+@group.command("show", epilog="Example: tutelage runs show runs/sft")
 def show(
     directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     root: RunsRoot = DEFAULT_ROOT,
@@ -62,7 +62,7 @@ def show(
     print_table(("metric", "last value"), sorted(_last_values(run).items()))
 
 
-@group.command("compare")
+@group.command("compare", epilog="Example: tutelage runs compare runs/sft runs/sft-2")
 def compare(
     directories: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Two or more run directories.")],
 ) -> None:

@@ -9,7 +9,7 @@ from tutelage.cli.terminal import warn
 
 
 def register(app: typer.Typer) -> None:
-    app.command("sample")(sample)
+    app.command("sample", epilog="Example: tutelage sample sft@1 sft@2 --stage reward --set per_prompt=3")(sample)
 
 
 def sample(

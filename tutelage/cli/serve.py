@@ -8,7 +8,7 @@ from tutelage.cli.options import DatabaseUrl
 
 
 def register(app: typer.Typer) -> None:
-    app.command("serve")(serve)
+    app.command("serve", epilog="Example: tutelage serve --model default --port 8000")(serve)
 
 
 def serve(  # noqa: PLR0913 - one parameter per option

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from tutelage import pii
 from tutelage.core import rankings
@@ -23,6 +23,7 @@ from tutelage.store import Store, completions, labelers, labels, prompts, users
 from tutelage.store.prompts import Found, Mark, PiiStatus
 
 T = TypeVar("T")
+What = Literal["demonstrations", "rankings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ FORMATS: Mapping[str, Format] = {"oasst": Format(consent="oasst: published by it
 class Imported:
     """What an import added: rows, and how many prompts of them are in each split."""
 
+    what: What
     rows: int
     prompts: dict[Split, int]
     quarantined: int
@@ -81,11 +83,31 @@ class Source:
     stage: Stage = ""
 
 
+def import_labels(store: Store, source: Source, *, now: datetime) -> Imported:
+    """Import a file of demonstrations or of rankings; which it is, its first row says by the fields it has."""
+    fields = _fields(source)
+    for number, line in numbered_lines(source.path):
+        try:
+            first = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{source.path}:{number}: {error}; nothing was imported.") from None
+        names = first.keys() if isinstance(first, dict) else ()
+        if fields.outputs in names:
+            return import_rankings(store, source, now=now)
+        if fields.demonstration in names:
+            return import_demonstrations(store, source, now=now)
+        raise DataError(
+            f"{source.path}:{number}: the row has neither {fields.demonstration!r} (a demonstration) nor "
+            f"{fields.outputs!r} (a ranking); nothing was imported."
+        )
+    raise DataError(f"{source.path} holds no row; nothing was imported.")
+
+
 def import_demonstrations(store: Store, source: Source, *, now: datetime) -> Imported:
     """Import answers as demonstrations; those that a model wrote are kept under the kind `model`."""
     rows = _read(source, _demonstrated)
     people = _prepare(store, source.format, now)
-    imported = _add_prompts(store, source, rows, now)
+    imported = _add_prompts(store, "demonstrations", source, rows, now)
     made = [
         Demonstration(
             id=f"{source.format}-demonstration-{row.prompt.id}",
@@ -105,7 +127,7 @@ def import_rankings(store: Store, source: Source, *, now: datetime) -> Imported:
     """Import rankings of two or more completions; equal ranks are ties. The file's order is stored as presented."""
     rows = _read(source, _ranked)
     people = _prepare(store, source.format, now)
-    imported = _add_prompts(store, source, rows, now)
+    imported = _add_prompts(store, "rankings", source, rows, now)
     completions.add(store, [output for row in rows for output in row.outputs], now=now)
     made = []
     for row in rows:
@@ -127,8 +149,7 @@ def import_rankings(store: Store, source: Source, *, now: datetime) -> Imported:
 
 
 def _read(source: Source, parse: Callable[[Source, int, dict[str, Any]], T]) -> list[T]:
-    if source.format not in FORMATS:
-        raise SettingsError(f"There is no import format {source.format!r}; there are: {', '.join(FORMATS)}.")
+    fields = _fields(source)
     rows, seen = [], set()
     for number, line in numbered_lines(source.path):
         try:
@@ -136,7 +157,7 @@ def _read(source: Source, parse: Callable[[Source, int, dict[str, Any]], T]) -> 
             if not isinstance(found, dict):
                 raise DataError("the row is no JSON object")
             row = parse(source, number, found)
-            name = found[FORMATS[source.format].id]
+            name = found[fields.id]
             if name in seen:
                 raise DataError(f"the id {name} is used twice")
         except (DataError, json.JSONDecodeError) as error:
@@ -144,6 +165,12 @@ def _read(source: Source, parse: Callable[[Source, int, dict[str, Any]], T]) -> 
         seen.add(name)
         rows.append(row)
     return rows
+
+
+def _fields(source: Source) -> Format:
+    if source.format not in FORMATS:
+        raise SettingsError(f"There is no import format {source.format!r}; there are: {', '.join(FORMATS)}.")
+    return FORMATS[source.format]
 
 
 def _prompt(source: Source, found: dict[str, Any]) -> Prompt:
@@ -227,7 +254,7 @@ def _prepare(store: Store, format: str, now: datetime) -> dict[Kind, str]:
     return people
 
 
-def _add_prompts(store: Store, source: Source, rows: Sequence[_Row], now: datetime) -> Imported:
+def _add_prompts(store: Store, what: What, source: Source, rows: Sequence[_Row], now: datetime) -> Imported:
     """Add the prompts that are not in the store yet; look for personal data in those of the training split."""
     known = prompts.get(store, (row.prompt.id for row in rows))
     for row in rows:
@@ -253,6 +280,7 @@ def _add_prompts(store: Store, source: Source, rows: Sequence[_Row], now: dateti
     counts = Counter(splits[trees[row.prompt.user]] for row in rows)
     held = prompts.marks(store, (row.prompt.id for row in rows))
     return Imported(
+        what=what,
         rows=len(rows),
         prompts={split: counts[split] for split in users.SPLITS},
         quarantined=sum(mark.pii == "quarantined" for mark in held.values()),

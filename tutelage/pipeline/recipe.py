@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from tutelage.config import Settings
+from tutelage.config import Settings, find_recipe, load, override
 from tutelage.models.load import Shape
 from tutelage.models.tokens import Template
 from tutelage.prompts.intake import IntakeSettings
@@ -141,3 +142,31 @@ class Recipe(Settings):
         if (self.village is None) == (self.imported is None):
             raise ValueError("a recipe needs exactly one source: a section [village] or a section [imported]")
         return self
+
+
+#: The parts of a recipe that one training command reads.
+Section = Literal["pretrain", "start", "sft", "reward", "ppo"]
+
+
+def read_recipe(recipe: str = "", overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe file, or a shipped one by its name, with `name=value` strings applied; by default the defaults."""
+    if recipe:
+        return load(Recipe, find_recipe(recipe), overrides)
+    return override(Recipe(village=VillageSettings()), overrides)
+
+
+def read_section(name: Section, recipe: str = "", overrides: Sequence[str] = ()) -> Any:
+    """Return what a recipe says about one training, with `name=value` strings applied to the section."""
+    return override(section(read_recipe(recipe), name), overrides)
+
+
+def section(recipe: Recipe, name: Section) -> Any:
+    """Return a section with what the recipe says about all trainings: the seed, the template, the longest output."""
+    if name == "pretrain":
+        pretrain = recipe.base.pretrain.model_copy(update={"seed": recipe.seed})
+        return recipe.base.model_copy(update={"pretrain": pretrain})
+    found: Settings = getattr(recipe, name)
+    common: dict[str, object] = {"seed": recipe.seed, "template": recipe.template}
+    if name == "ppo":
+        common |= {"ptx_seed": recipe.seed, "max_tokens": recipe.sample.max_tokens}
+    return found.model_copy(update=common)

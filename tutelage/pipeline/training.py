@@ -12,12 +12,12 @@ import torch
 
 from tutelage.errors import DataError
 from tutelage.feedback import export
-from tutelage.files import read_json, write_json
+from tutelage.files import content_hash, read_json, write_json
 from tutelage.models.load import fresh, save
 from tutelage.models.scoring import Answer, Scorer
 from tutelage.models.tokenizer import train_tokenizer
 from tutelage.pipeline.parallel import Job, run_jobs
-from tutelage.pipeline.recipe import Recipe
+from tutelage.pipeline.recipe import BaseSettings, Recipe, section
 from tutelage.pipeline.stages import Workspace
 from tutelage.records import Completion, Kind, Prompt
 from tutelage.runs import Run
@@ -49,8 +49,7 @@ def pretrain(recipe: Recipe) -> Maker:
     def run(space: Workspace, out: Path) -> dict[str, Any]:
         texts = texts_of(space)
         if not (out / "init").is_dir():
-            tokenizer = train_tokenizer(texts, recipe.base.vocabulary)
-            save(fresh(recipe.base.shape, tokenizer, recipe.seed), tokenizer, out / "init")
+            new_model(recipe.base, texts, recipe.seed, out / "init")
         heldout = read_json(space.directory("corpus") / "heldout.json")
         settings = recipe.base.pretrain.model_copy(update={"seed": recipe.seed})
         torch.set_num_threads(recipe.threads)
@@ -58,6 +57,21 @@ def pretrain(recipe: Recipe) -> Maker:
         return {"model": str(model.relative_to(space.root)), "heldout_loss": last(out / "run", "heldout/loss")}
 
     return run
+
+
+def new_model(base: BaseSettings, texts: Sequence[str], seed: int, target: Path) -> Path:
+    """Train a tokenizer on texts and make a model with random weights for it."""
+    tokenizer = train_tokenizer(texts, base.vocabulary)
+    return save(fresh(base.shape, tokenizer, seed), tokenizer, target)
+
+
+def first_model(base: BaseSettings, texts: Sequence[str], run_dir: Path) -> Path:
+    """Return the untrained model of a run, made on the first call; other settings or texts make another one."""
+    made_from = [base.shape.model_dump(), base.vocabulary, base.pretrain.seed, texts]
+    target = run_dir / f"init-{content_hash(made_from)[:12]}"
+    if not target.is_dir():
+        new_model(base, texts, base.pretrain.seed, target)
+    return target
 
 
 def last(run_dir: Path, name: str) -> float | None:
@@ -183,9 +197,8 @@ def rewards(space: Workspace, recipe: Recipe, pairs: Sequence[tuple[str, Complet
 
 def ppo_settings(recipe: Recipe) -> PPOSettings:
     """Return the settings of PPO with what the whole recipe shares."""
-    shared = {"seed": recipe.seed, "ptx_seed": recipe.seed, "template": recipe.template}
-    chosen: PPOSettings = recipe.ppo.model_copy(update={**shared, "max_tokens": recipe.sample.max_tokens})
-    return chosen
+    settings: PPOSettings = section(recipe, "ppo")
+    return settings
 
 
 def reinforce(recipe: Recipe, prompts_of: Callable[[Workspace, Store], list[str]]) -> Maker:

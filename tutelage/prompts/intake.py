@@ -5,12 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 
 from pydantic import Field
 
 from tutelage import pii
 from tutelage.config import Settings
 from tutelage.errors import DataError
+from tutelage.files import numbered_lines, read_records
 from tutelage.prompts import cap, consent, dedupe, split
 from tutelage.records import Prompt, Split
 from tutelage.store import Store, users
@@ -70,35 +72,48 @@ class IntakeReport:
     notices: dict[str, int]
 
 
-def intake(store: Store, rows: Sequence[Prompt], settings: IntakeSettings, *, now: datetime) -> IntakeReport:
+def intake(
+    store: Store, rows: Sequence[Prompt], settings: IntakeSettings, *, now: datetime, places: Sequence[str] = ()
+) -> IntakeReport:
     """Add what users sent to the store and report on it; a malformed row is refused and then nothing is added.
 
     Every row is stored with what the rules decided, so that the report can be checked. `user` is the name that the user
-    sends under; the store keeps a salted hash. Rows that are in the store already are left as they are.
+    sends under; the store keeps a salted hash. Rows that are in the store already are left as they are. `places` names
+    the rows in messages.
     """
-    _check(rows)
+    placed = list(zip(places or [f"Row {number}" for number in range(1, len(rows) + 1)], rows, strict=True))
+    _check(placed)
     known = stored.get(store, (row.id for row in rows))
-    for number, row in enumerate(rows, start=1):
+    for place, row in placed:
         if row.id in known and known[row.id].text != row.text:
-            raise DataError(f"Row {number}: the prompt {row.id} is in the store with another text; give it another id.")
+            raise DataError(f"{place}: the prompt {row.id} is in the store with another text; give it another id.")
     new = [replace(row, user=store.user_hash(row.user)) for row in rows if row.id not in known]
     _add(store, new, settings, now)
     return _report(store, [row.id for row in rows], settings)
 
 
-def _check(rows: Sequence[Prompt]) -> None:
+def intake_file(store: Store, path: Path, settings: IntakeSettings, *, now: datetime) -> IntakeReport:
+    """Take in a file with one prompt per JSON line; a malformed row is told by file and line, and nothing is added."""
+    rows = read_records(path, Prompt)
+    if not rows:
+        raise DataError(f"{path} holds no prompt; give one JSON object per line.")
+    places = [f"{path}:{number}" for number, _ in numbered_lines(path)]
+    return intake(store, rows, settings, now=now, places=places)
+
+
+def _check(placed: Sequence[tuple[str, Prompt]]) -> None:
     ids: set[str] = set()
-    for number, row in enumerate(rows, start=1):
+    for place, row in placed:
         if not stored.normalise(row.text):
-            raise DataError(f"Row {number}: the prompt {row.id!r} is empty; take it out.")
+            raise DataError(f"{place}: the prompt {row.id!r} is empty; take it out.")
         if not row.id or row.id in ids:
-            raise DataError(f"Row {number}: the id {row.id!r} is empty or used twice; give every prompt its own.")
+            raise DataError(f"{place}: the id {row.id!r} is empty or used twice; give every prompt its own.")
         if not row.user:
-            raise DataError(f"Row {number}: the prompt {row.id!r} names no user; the cap and the split need one.")
+            raise DataError(f"{place}: the prompt {row.id!r} names no user; the cap and the split need one.")
         try:
             row.text.encode()
         except UnicodeEncodeError:
-            raise DataError(f"Row {number}: the prompt {row.id!r} is no valid Unicode; decode it as UTF-8.") from None
+            raise DataError(f"{place}: the prompt {row.id!r} is no valid Unicode; decode it as UTF-8.") from None
         ids.add(row.id)
 
 

@@ -28,13 +28,19 @@ class Store:
         self._salt = salt.encode()
 
     @classmethod
-    def open(cls, url: str, *, salt: str = "") -> Self:
+    def open(cls, url: str, *, salt: str = "", create: bool = True) -> Self:
         """Open the database at `url` (`sqlite:///file`, `postgresql://...` or a file's path); make its tables if empty.
 
         `salt` hashes user names. It is made at random when the database is created, unless the caller gives one (the
-        embedded world does, to be the same every time); a salt that differs from the stored one is refused.
+        embedded world does, to be the same every time); a salt that differs from the stored one is refused. Without
+        `create` a file that is not there is refused too, so that a mistyped address does not look like an empty store.
         """
         engine = connect(url)
+        if not create and engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
+            raise MissingError(
+                f"There is no database {engine.url.database}; name another one with --database, or make it with "
+                "`tutelage prompts import`."
+            )
         try:
             with _one_at_a_time(engine) as connection:
                 migrate.create_or_check(connection, _shown(engine.url))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, case, func, insert, select, update
 
 from tutelage.records import Prompt, Split, Stage
 from tutelage.store import batches
@@ -37,6 +37,17 @@ class Found:
     end: int
     detector: str
     action: Literal["quarantined", "noted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many prompts of one source, split and stage there are, and how many of them may be used."""
+
+    source: str
+    split: str
+    stage: str
+    prompts: int
+    usable: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +103,15 @@ def marks(store: Store, ids: Iterable[str]) -> dict[str, Mark]:
             for row in connection.execute(select(*columns).where(prompts.c.id.in_(part))):
                 found[row.id] = Mark(status=row.status, pii=row.pii, group=row.dedupe_group)
     return found
+
+
+def counts(store: Store) -> list[Tally]:
+    """Count all prompts, and those that may be used (`allowed`), by source, split and stage."""
+    keys = (prompts.c.source, prompts.c.split, prompts.c.stage)
+    usable = func.sum(case((allowed(), 1), else_=0)).label("usable")
+    query = select(*keys, func.count().label("prompts"), usable).group_by(*keys).order_by(*keys)
+    with store.read() as connection:
+        return [Tally(**row._mapping) for row in connection.execute(query)]
 
 
 def unchecked(store: Store) -> int:

@@ -94,6 +94,15 @@ def trained_on(store: Store, hashes: Iterable[str]) -> dict[Version, set[str]]:
     return dict(sorted(found.items()))
 
 
+def prompt_hashes(store: Store, model: RegisteredModel) -> set[str]:
+    """Return the hashes of the prompts that a model version was trained on."""
+    query = select(model_prompts.c.text_hash).where(
+        model_prompts.c.name == model.name, model_prompts.c.version == model.version
+    )
+    with store.read() as connection:
+        return set(connection.scalars(query))
+
+
 def _key(model: RegisteredModel) -> tuple[Any, Any]:
     return models.c.name == model.name, models.c.version == model.version
 

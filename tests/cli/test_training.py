@@ -1,0 +1,215 @@
+"""`tutelage train`, `models`, `evaluate`: tiny models through every command, and what is refused."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import table
+from tests.cli.test_data import demonstration, ranked
+from tutelage.runs import Run
+from tutelage.store import Store, registry
+from tutelage.store import prompts as stored
+
+SMALL = ("--threads", "1", "--set", "batch=4")
+PPO = ("--set=episodes=8", "--set=batch=8", "--set=minibatch=4", "--set=max_tokens=4", "--set=ptx_rows=1",
+       "--set=ptx_row_tokens=16")  # fmt: skip
+
+
+def last(path):
+    return Run.open(path).read_metrics()[-1]
+
+
+def model_of(printed):
+    return Path(printed.splitlines()[-1].removeprefix("Model: "))
+
+
+@pytest.fixture
+def texts(world, written):
+    return written("texts.jsonl", [{"text": text} for text in world.texts])
+
+
+@pytest.fixture
+def examples(world, written):
+    return written("d.jsonl", [{"prompt": prompt, "completion": answer} for prompt, answer in world.examples(8)])
+
+
+def test_a_base_is_made_from_text_and_its_run_goes_on(tutelage, refused, texts):
+    command = ("train", "pretrain", "runs/base", "--texts", texts, "--heldout", texts, "--threads", "1",
+               "--set=vocabulary=280", "--set=shape.hidden=16", "--set=shape.layers=1", "--set=shape.heads=2",
+               "--set=shape.feedforward=32", "--set=pretrain.tokens=256", "--set=pretrain.row_tokens=16",
+               "--set=pretrain.batch_rows=8")  # fmt: skip
+    printed = tutelage(*command)
+    assert model_of(printed) == Path("runs/base/model")
+    assert "heldout/loss" in [row[0] for row in table(printed)]
+    before = Run.open("runs/base").outputs
+    assert model_of(tutelage(*command)) == Path("runs/base/model")
+    assert Run.open("runs/base").outputs == before
+    told = refused(*command, "--set", "pretrain.tokens=384")
+    assert "runs/base was made from something else (settings.tokens was 256 and is now 384)" in told
+    assert "was made from something else (parents.init" in refused(*command, "--set", "shape.hidden=32")
+
+
+def test_a_model_is_tuned_on_demonstrations_of_a_file(tutelage, world, examples):
+    printed = tutelage("train", "sft", "runs/sft", "--init", world.policy, "--data", examples, "--heldout", examples,
+                       *SMALL, "--set", "epochs=1.0")  # fmt: skip
+    assert model_of(printed) == Path("runs/sft/model")
+    settings = Run.open("runs/sft").settings
+    assert (settings["epochs"], settings["dropout"], settings["pretraining_mix"]) == (1.0, 0.2, 0.0)
+    assert last("runs/sft")["step"] == 2
+    seen = json.loads(Path("runs/sft/prompts.json").read_text())
+    assert seen == sorted({stored.text_hash(prompt) for prompt, _ in world.examples(8)})
+
+
+def test_the_start_of_ppo_takes_its_section_of_a_recipe(tutelage, refused, world, examples, texts):
+    Path("r.toml").write_text("seed = 7\n[village]\n[start]\nepochs = 1.0\nmix_row_tokens = 16\n")
+    command = (
+        "train",
+        "sft",
+        "runs/start",
+        "--start",
+        "--recipe",
+        "r.toml",
+        "--init",
+        world.policy,
+        "--data",
+        examples,
+        *SMALL,
+    )
+    assert "there is no pretraining text" in refused(*command)
+    tutelage(*command[:2], "runs/start2", *command[3:], "--texts", texts)
+    settings = Run.open("runs/start2").settings
+    assert (settings["seed"], settings["pretraining_mix"], settings["epochs"], settings["batch"]) == (7, 0.1, 1.0, 4)
+
+
+def test_the_store_feeds_every_training_and_a_run_keeps_its_export(tutelage, refused, world, written, texts):
+    everything = ("--set", "train=1.0", "--set", "validation=0.0", "--set", "test=0.0")
+    tutelage(
+        "labels", "import", written("d.jsonl", [demonstration(n) for n in range(4)]), *everything, "--stage", "ppo"
+    )
+    tutelage("labels", "import", written("r.jsonl", [ranked(n) for n in range(10, 14)]), *everything, "--stage", "ppo")
+    sft = ("train", "sft", "runs/sft", "--init", world.policy, *SMALL, "--set", "epochs=1.0")
+    tutelage(*sft)
+    tutelage("labels", "import", written("more.jsonl", [demonstration(9)]), *everything)
+    assert model_of(tutelage(*sft)) == Path("runs/sft/model"), "the run goes on with the labels that it began with"
+    assert json.loads(Path("runs/sft/data/demonstrations-train-human/manifest.json").read_text())["rows"] == 4
+    tutelage("train", "reward", "runs/reward", "--init", "runs/sft/model", *SMALL)
+    tutelage("train", "ppo", "runs/ppo", "--init", "runs/sft/model", "--reward", "runs/reward/model", "--texts", texts,
+             "--threads", "1", *PPO)  # fmt: skip
+    assert Path("runs/ppo/ema").is_dir()
+    assert "no demonstrations by labelers of the kind simulated" in refused(
+        *sft[:2], "runs/x", *sft[3:], "--kind", "simulated"
+    )
+    assert "is a run of the stage sft and not of reward" in refused(
+        "train", "reward", "runs/sft", "--init", "runs/sft/model"
+    )
+
+    added = tutelage("models", "add", "runs/ppo/model", "--alias", "default")
+    assert added.startswith("ppo@1 is ") and added.endswith(", and default names it\n")
+    (row,) = table(tutelage("models", "list"))[1:]
+    assert row[:3] == ["ppo@1", "policy", "default"]
+    with Store.open("sqlite:///tutelage.db") as store:
+        seen = registry.prompt_hashes(store, registry.get(store, "default"))
+    wanted = {stored.text_hash(f"Question {n}?") for n in (0, 1, 2, 3, 10, 11, 12, 13)}
+    assert seen == wanted, "the prompts of PPO, and of the models that it was made from"
+
+
+def test_a_reward_model_and_ppo_read_files(tutelage, world, written, examples):
+    groups = [{"prompt": g.prompt, "completions": g.completions, "ranks": g.ranks} for g in world.rankings(8)]
+    ranked_file = written("r.jsonl", groups)
+    printed = tutelage("train", "reward", "runs/reward", "--init", world.policy, "--data", ranked_file, "--heldout",
+                       ranked_file, "--demonstrations", examples, *SMALL)  # fmt: skip
+    assert "heldout/accuracy" in [row[0] for row in table(printed)]
+    asked = written("p.jsonl", [{"prompt": prompt} for prompt in world.prompts[:8]])
+    printed = tutelage("train", "ppo", "runs/ppo", "--init", world.policy, "--reward", "runs/reward/model",
+                       "--data", asked, "--threads", "1", *PPO, "--set", "ptx_coef=0.0")  # fmt: skip
+    assert model_of(printed) == Path("runs/ppo/model")
+
+
+def test_bad_input_to_training_is_told(tutelage, refused, world, written, examples):
+    command = ("train", "sft", "runs/sft", "--init", world.policy, "--data")
+    assert "did you mean epochs?" in refused(*command, examples, "--set", "epoch=2")
+    assert "There is no recipe no.toml" in refused(*command, examples, "--recipe", "no.toml")
+    assert "There is no file no.jsonl." in refused(*command, "no.jsonl")
+    assert "bad.jsonl:2: the field completion is missing." in refused(
+        *command, written("bad.jsonl", [{"prompt": "a", "completion": "b"}, {"prompt": "a"}])
+    )
+    assert "utf.jsonl:1: byte 1 of the line is not UTF-8" in refused(*command, written("utf.jsonl", [b"\xff"]))
+    assert "has an empty prompt" in refused(
+        *command, written("blank.jsonl", [{"prompt": " ", "completion": "b"}]), "--set", "epochs=1.0"
+    )
+    assert "nothing.jsonl holds no row" in refused(*command, written("nothing.jsonl", []))
+    assert "There is no model directory nobody" in refused(
+        "train", "sft", "runs/a", "--init", "nobody", "--data", examples
+    )
+    assert "Missing option '--init'" in refused("train", "sft", "runs/a", "--data", examples)
+    assert "There is no database" in refused("train", "sft", "runs/a", "--init", world.policy)
+    Path("runs/future").mkdir(parents=True)
+    Path("runs/future/run.json").write_text('{"format": 99}')
+    assert "runs/future has run format 99" in refused(
+        "train", "sft", "runs/future", "--init", world.policy, "--data", examples
+    )
+    assert [path.name for path in Path("runs/future").iterdir()] == ["run.json"]
+
+
+def test_models_are_scored_on_tasks(tutelage, world, written):
+    items = [{"task": "choice", "item": f"c{n}", "prompt": f"{word}:", "choices": [" ab", " cab"], "answer": " ab"}
+             for n, word in enumerate(("add", "bad", "fade"))]  # fmt: skip
+    items += [{"task": "exact", "item": "e0", "prompt": "ab", "answer": "never said"}]
+    tutelage("models", "add", world.policy, "--name", "tiny")
+    printed = table(
+        tutelage("evaluate", "run", "tiny", world.policy, "--tasks", written("t.jsonl", items), "--threads", "1")
+    )
+    rows = {(row[0], row[1]): row[2:] for row in printed if len(row) == 5}
+    assert rows["exact", "tiny"] == ["0", "", "1"]
+    assert rows["choice", "tiny"] == rows["choice", str(world.policy)]
+    saved = json.loads(Path("scores.json").read_text())
+    assert saved["figures"]["exact"]["tiny"]["mean"] == 0 and saved["figures"]["exact"]["tiny"]["low"] is None
+    assert len(saved["items"]) == 8
+    assert saved["models"]["tiny"]["path"].endswith("models/tiny")
+
+
+@pytest.mark.parametrize(
+    ("item", "told"),
+    [
+        (
+            {"task": "t", "item": "b", "prompt": "p", "answer": ""},
+            "t.jsonl:2: The item b of t needs a prompt and an answer",
+        ),
+        (
+            {"task": "t", "item": "b", "prompt": "p", "answer": "x", "choices": ["y", "z"]},
+            "t.jsonl:2: The item b of t needs two or more",
+        ),
+        (
+            {"task": "t", "item": "b", "prompt": "p", "answer": "x", "choices": ["x", "z"]},
+            "t.jsonl: only some items of the task t",
+        ),
+        ({"task": "t", "item": "b", "prompt": "p"}, "t.jsonl:2: the field answer is missing."),
+        ({"task": "t", "item": "a", "prompt": "p", "answer": "x"}, "The task t needs items with different names"),
+    ],
+)
+def test_a_malformed_item_is_told(refused, world, written, item, told):
+    tasks = written("t.jsonl", [{"task": "t", "item": "a", "prompt": "p", "answer": "x"}, item])
+    assert told in refused("evaluate", "run", world.policy, "--tasks", tasks)
+    assert not Path("scores.json").exists()
+
+
+def test_evaluate_refuses_models_and_files_that_are_not_there(tutelage, refused, world, written):
+    tasks = written("t.jsonl", [{"task": "t", "item": "a", "prompt": "p", "answer": "x"}])
+    assert "There is no model directory nobody" in refused("evaluate", "run", "nobody", "--tasks", tasks)
+    assert "There is no file no.jsonl." in refused("evaluate", "run", world.policy, "--tasks", "no.jsonl")
+    assert "holds no item" in refused("evaluate", "run", world.policy, "--tasks", written("none.jsonl", []))
+
+
+def test_models_refuses_what_it_cannot_add(tutelage, refused, world):
+    assert "There is no model directory nowhere" in refused("models", "add", "nowhere")
+    assert "There is no known model in the package left-pad" in refused("models", "add", "pypi:left-pad")
+    assert "cannot name a model" in refused("models", "add", world.policy, "--name", "../up")
+    tutelage("models", "add", world.policy)
+    tutelage("models", "add", world.policy)
+    assert [row[0] for row in table(tutelage("models", "list"))[1:]] == ["policy@1"]
+    assert re.search(
+        r"'policy' is the name of a model; choose another alias",
+        refused("models", "add", world.policy, "--alias", "policy"),
+    )

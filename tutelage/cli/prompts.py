@@ -1,0 +1,71 @@
+"""`tutelage prompts`: what users sent, taken in by the rules of intake."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl, Overrides
+from tutelage.cli.terminal import print_table
+from tutelage.records import Split, Stage
+
+group = typer.Typer(help="Take in prompts, list and count them.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="prompts")
+
+
+@group.command("import", epilog="Example: tutelage prompts import sent.jsonl --set per_user=100")
+def import_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="One prompt per JSON line.", show_default=False)],
+    database: DatabaseUrl = DEFAULT_DATABASE,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+) -> None:
+    """Take in prompts: near-duplicates, cap per user, split by user, personal data, consent; report on each rule.
+
+    A line holds id, text, source (customer, labeler, imported) and user, and may hold consent (the version of the
+    notice that the user agreed to; without one a prompt is kept but never used), stage (sft, reward, ppo, evaluation),
+    use_case, model and endpoint. A malformed line is named, and then nothing is imported.
+    """
+    from tutelage.config import load
+    from tutelage.prompts.intake import IntakeSettings, intake_file
+    from tutelage.store import Store
+
+    settings = load(IntakeSettings, None, overrides)
+    with Store.open(database) as store:
+        report = intake_file(store, file, settings, now=datetime.now(UTC))
+    rows = [
+        (rule.name, rule.before, rule.after, "; ".join(f"{name} {value:g}" for name, value in rule.proof.items()))
+        for rule in report.rules
+    ]
+    print_table(("rule", "before", "after", "proof in the whole store"), rows, f"{report.rows} prompts of {file}")
+    print_table(("split", "usable", "users"), [(n, report.usable[n], report.users[n]) for n in report.usable])
+
+
+@group.command("list", epilog="Example: tutelage prompts list --split train --stage ppo --limit 5")
+def list_command(
+    database: DatabaseUrl = DEFAULT_DATABASE,
+    split: Annotated[Split | None, typer.Option("--split", help="Only this split.", show_default=False)] = None,
+    stage: Annotated[Stage | None, typer.Option("--stage", help="Only this stage.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Prompts to show at most.")] = 20,
+) -> None:
+    """List the prompts that may be used: kept, with consent, and without personal data that was found."""
+    from tutelage.store import Store, prompts
+
+    with Store.open(database, create=False) as store:
+        found = prompts.usable(store, split=split, stage=stage)
+    columns = ("id", "source", "split", "stage", "use case", "text")
+    print_table(columns, [(p.id, p.source, p.split, p.stage, p.use_case, p.text) for p in found[:limit]])
+
+
+@group.command("counts", epilog="Example: tutelage prompts counts --database sqlite:///runs/village-seed1/store.sqlite")
+def counts(database: DatabaseUrl = DEFAULT_DATABASE) -> None:
+    """Count all prompts, and those that may be used, by source, split and stage."""
+    from tutelage.store import Store, prompts
+
+    with Store.open(database, create=False) as store:
+        found = prompts.counts(store)
+    rows = [(one.source, one.split, one.stage, one.prompts, one.usable) for one in found]
+    print_table(("source", "split", "stage", "prompts", "usable"), rows)

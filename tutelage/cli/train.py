@@ -1,0 +1,182 @@
+"""`tutelage train`: one training by itself, from JSON lines or from the store."""
+
+# ruff: noqa: PLR0913 - one parameter per option
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tutelage.cli.options import (
+    DEFAULT_DATABASE,
+    DatabaseUrl,
+    DataFile,
+    HeldoutFile,
+    Init,
+    LabelerKind,
+    Overrides,
+    RecipeSection,
+    RunDirectory,
+    TextsFile,
+    Threads,
+)
+
+Watch = Callable[[int, int, Mapping[str, float]], None]
+
+group = typer.Typer(
+    help="Train one model by itself. Given again, a command that was stopped goes on.", no_args_is_help=True
+)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="train")
+
+
+@group.command("pretrain", epilog="Example: tutelage train pretrain runs/base --texts texts.jsonl --recipe village")
+def pretrain(
+    run: RunDirectory,
+    texts: Annotated[Path, typer.Option("--texts", metavar="FILE", help='{"text": ...} per line.', show_default=False)],
+    heldout: HeldoutFile = None,
+    init: Init = "",
+    recipe: RecipeSection = "",
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    database: DatabaseUrl = DEFAULT_DATABASE,
+    threads: Threads = 0,
+) -> None:
+    """Train a base model on text, or continue one with --init. Settings: `tutelage config pretrain`."""
+    from tutelage.pipeline import sources
+    from tutelage.pipeline.recipe import BaseSettings, read_section
+    from tutelage.pipeline.training import first_model
+    from tutelage.train.pretrain import Texts, train_pretrain
+
+    settings: BaseSettings = read_section("pretrain", recipe, overrides)
+    sources.check_run(run, "pretrain")
+    documents = sources.texts(texts)
+    start = init or settings.model
+    model = sources.find_model(start, database) if start else first_model(settings, documents, run)
+    data = Texts(documents, sources.texts(heldout))
+    _train("Pretraining", run, threads, lambda watch: train_pretrain(run, settings.pretrain, data, model, watch))
+
+
+@group.command("sft", epilog="Example: tutelage train sft runs/sft --init runs/base/model --data demonstrations.jsonl")
+def sft(
+    run: RunDirectory,
+    init: Init,
+    data: DataFile = None,
+    heldout: HeldoutFile = None,
+    texts: TextsFile = None,
+    start: Annotated[bool, typer.Option("--start", help="Take the settings of the start of PPO instead.")] = False,
+    recipe: RecipeSection = "",
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    database: DatabaseUrl = DEFAULT_DATABASE,
+    kind: LabelerKind = "human",
+    threads: Threads = 0,
+) -> None:
+    """Fine-tune a model on demonstrations, {"prompt": ..., "completion": ...} per line.
+
+    Settings: `tutelage config sft`, and `tutelage config start` with --start, which mixes in pretraining text.
+    """
+    from tutelage.pipeline.recipe import read_section
+    from tutelage.pipeline.sources import Sources, find_model, with_heldout
+    from tutelage.pipeline.sources import texts as read_texts
+    from tutelage.train.sft import SFTData, SFTSettings, train_sft
+
+    settings: SFTSettings = read_section("start" if start else "sft", recipe, overrides)
+    source = Sources(run, "sft", database, kind)
+    model = find_model(init, database)
+    rows = SFTData(*with_heldout(source.examples, data, heldout), read_texts(texts))
+    seen = (row.prompt for row in rows.train)
+    _train("Supervised fine-tuning", run, threads, lambda watch: train_sft(run, settings, rows, model, watch), seen)
+
+
+@group.command("reward", epilog="Example: tutelage train reward runs/reward --init runs/sft/model --kind human")
+def reward(
+    run: RunDirectory,
+    init: Init,
+    data: DataFile = None,
+    heldout: HeldoutFile = None,
+    demonstrations: Annotated[
+        Path | None,
+        typer.Option(
+            "--demonstrations", metavar="FILE", help="Demonstrations that score 0 on average.", show_default=False
+        ),
+    ] = None,
+    recipe: RecipeSection = "",
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    database: DatabaseUrl = DEFAULT_DATABASE,
+    kind: LabelerKind = "human",
+    threads: Threads = 0,
+) -> None:
+    """Train a reward model on rankings, {"prompt": ..., "completions": [...], "ranks": [...]} per line, 0 is best.
+
+    Settings: `tutelage config reward`.
+    """
+    from tutelage.pipeline.recipe import read_section
+    from tutelage.pipeline.sources import Sources, find_model, with_heldout
+    from tutelage.train.reward import RewardData, RewardSettings, train_reward
+
+    settings: RewardSettings = read_section("reward", recipe, overrides)
+    source = Sources(run, "reward", database, kind)
+    model = find_model(init, database)
+    train, measured = with_heldout(source.groups, data, heldout)
+    rows = RewardData(train, measured, source.examples(demonstrations))
+    seen = (row.prompt for row in rows.train)
+    _train("Reward model", run, threads, lambda watch: train_reward(run, settings, rows, model, watch), seen)
+
+
+@group.command(
+    "ppo", epilog="Example: tutelage train ppo runs/ppo --init sft --reward runs/reward/model --texts texts.jsonl"
+)
+def ppo(
+    run: RunDirectory,
+    init: Init,
+    reward: Annotated[
+        str,
+        typer.Option("--reward", metavar="MODEL", help="The reward model: a directory, or a name.", show_default=False),
+    ],
+    data: DataFile = None,
+    heldout: HeldoutFile = None,
+    texts: TextsFile = None,
+    recipe: RecipeSection = "",
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    database: DatabaseUrl = DEFAULT_DATABASE,
+    threads: Threads = 0,
+) -> None:
+    """Train a policy against a reward model on prompts without answers, {"prompt": ...} per line.
+
+    With pretraining text it is PPO-ptx; without, set ptx_coef=0. Settings: `tutelage config ppo`.
+    """
+    from tutelage.pipeline.recipe import read_section
+    from tutelage.pipeline.sources import Sources, find_model, with_heldout
+    from tutelage.pipeline.sources import texts as read_texts
+    from tutelage.train.ppo import Parents, PPOData, PPOSettings, train_ppo
+
+    settings: PPOSettings = read_section("ppo", recipe, overrides)
+    source = Sources(run, "ppo", database, "human")
+    parents = Parents(find_model(init, database), find_model(reward, database))
+    prompts, watched = with_heldout(source.prompts, data, heldout)
+    rows = PPOData(prompts, read_texts(texts), watched)
+    _train("PPO", run, threads, lambda watch: train_ppo(run, settings, rows, parents, watch), prompts)
+
+
+def _train(title: str, run: Path, threads: int, train: Callable[[Watch], Path], seen: Iterable[str] = ()) -> None:
+    """Train under the eyes of the terminal, and say where the model is and how good it looks."""
+    import torch
+
+    from tutelage.cli.live import steps
+    from tutelage.cli.terminal import print_table
+    from tutelage.pipeline.sources import note_prompts
+    from tutelage.runs import Run
+
+    torch.set_num_threads(threads or torch.get_num_threads())
+    with steps(title) as watch:
+        model = train(watch)
+    note_prompts(run, seen)
+    last: dict[str, float] = {}
+    for row in Run.open(run).read_metrics():
+        last |= row
+    print_table(("last metric", "value"), sorted(last.items()))
+    print(f"Model: {model}")
