@@ -9,7 +9,7 @@ help:
 	@echo "make demo   run the whole loop on the village: base model, labels, SFT, reward model, PPO, report"
 	@echo "make test   all tests, on SQLite and PostgreSQL"
 	@echo "make check  format, lint, types, layers"
-	@echo "make fix    format, and mend what the linter can"
+	@echo "make fix    format, mend what the linter can, and write docs/reference/cli.md"
 	@echo "make soak   the full counts: kills, fuzz, load (up to 75 minutes)"
 	@echo "make bench  speed and memory, in one table"
 
@@ -25,6 +25,7 @@ check: setup
 fix: setup
 	$(PY) -m ruff check --fix tutelage tests benchmarks
 	$(PY) -m ruff format tutelage tests benchmarks
+	$(PY) -m tutelage.cli.reference docs/reference/cli.md
 
 test: check
 	$(PYTEST) -m "not soak"

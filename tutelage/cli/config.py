@@ -20,9 +20,16 @@ def register(app: typer.Typer) -> None:
 
 
 def config(
-    subject: Annotated[Subject, typer.Argument(help="Whose settings to print.", show_default=False)],
+    subject: Annotated[
+        Subject,
+        typer.Argument(
+            metavar="SUBJECT",
+            help="recipe, pretrain, start, sft, reward, ppo, intake, shares or sampling.",
+            show_default=False,
+        ),
+    ],
     recipe: Annotated[
-        str, typer.Argument(metavar="[RECIPE]", help="A recipe whose values to show; else the defaults.")
+        str, typer.Argument(metavar="RECIPE", help="A recipe whose values to show; else the defaults.")
     ] = "",
     overrides: Overrides = [],  # noqa: B006 - typer reads the default and never changes it
 ) -> None:

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 )
 def run(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help="Directories, or registered names.", show_default=False)
+        list[str], typer.Argument(metavar="MODEL", help="Directories, or registered names.", show_default=False)
     ],
     tasks: Annotated[Path, typer.Option("--tasks", metavar="FILE", help="One item per JSON line.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where all scores go, as JSON.")] = Path(

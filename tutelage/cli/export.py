@@ -15,7 +15,9 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    what: Annotated[What, typer.Argument(help="What to export.", show_default=False)],
+    what: Annotated[
+        What, typer.Argument(metavar="WHAT", help="demonstrations, rankings or prompts.", show_default=False)
+    ],
     directory: Annotated[
         Path, typer.Argument(metavar="DIR", help="Where rows.jsonl and manifest.json go.", show_default=False)
     ],

@@ -33,7 +33,9 @@ DEFAULT_DATABASE = "sqlite:///tutelage.db"
 LabelerKind = Annotated[Kind, typer.Option("--kind", help="Whose labels: reports and exports never mix kinds.")]
 RecipeSection = Annotated[
     str,
-    typer.Option("--recipe", metavar="NAME|FILE", help="Take this training's settings from a recipe.", show_default=""),
+    typer.Option(
+        "--recipe", metavar="NAME|FILE", help="Take this training's settings from a recipe.", show_default=False
+    ),
 ]
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads; 0 takes torch's choice.")]
 RunDirectory = Annotated[

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 def report(
     directories: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[RUN]...", help="Evaluated runs, one per seed; all under --root when none is named."),
+        typer.Argument(metavar="RUN", help="Evaluated runs, one per seed; all under --root when none is named."),
     ] = None,
     out: Annotated[
         Path | None,

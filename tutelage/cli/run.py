@@ -19,7 +19,7 @@ def run(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped one.")],
     overrides: Overrides = [],  # noqa: B006  (typer makes a new list)
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where everything is kept; default runs/NAME-seedSEED.")
+        Path | None, typer.Option("--out", metavar="DIR", help="Where everything is kept; default runs/NAME-seedSEED.")
     ] = None,
 ) -> None:
     """Run a recipe from prompts to a released model.
@@ -46,7 +46,7 @@ def run(
     ]
     print_table(("stage", "seconds", "ceiling"), rows, f"Everything is in {root}")
     print(f"Report:  {root / space.facts('report')['report']}")
-    print(f"Serve:   tutelage serve --store sqlite:///{root / 'store.sqlite'}")
+    print(f"Serve:   tutelage serve --database sqlite:///{root / 'store.sqlite'}")
 
 
 def _over(seconds: float, ceiling: float | None) -> str:

@@ -64,7 +64,7 @@ def show(
 
 @group.command("compare", epilog="Example: tutelage runs compare runs/sft runs/sft-2")
 def compare(
-    directories: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Two or more run directories.")],
+    directories: Annotated[list[Path], typer.Argument(metavar="RUN", help="Two or more run directories.")],
 ) -> None:
     """Compare runs: the settings, seeds and parents in which they differ, then their last metrics."""
     from tutelage.errors import UserError

@@ -13,7 +13,7 @@ def register(app: typer.Typer) -> None:
 
 
 def sample(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Policies, by alias or registered name.")],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL", help="Policies, by alias or registered name.")],
     database: DatabaseUrl = "sqlite:///tutelage.db",
     split: Annotated[str, typer.Option("--split", help="Only prompts of this split: train, validation or test.")] = "",
     stage: Annotated[
@@ -43,7 +43,7 @@ def sample(
         if value and value not in known:
             raise SettingsError(f"{name} is {value!r}; choose one of {', '.join(filter(None, known))}.")
     settings = load(SamplingSettings, None, overrides)
-    with Store.open(database) as store:
+    with Store.open(database, create=False) as store:
         found = [registry.get(store, name) for name in models]
         policies = [Policy(f"{model.name}@{model.version}", Path(model.path)) for model in found]
         wanted = prompts.usable(
