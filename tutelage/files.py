@@ -213,7 +213,10 @@ def disk_errors(path: Path | str) -> Iterator[None]:
         raise
     except Exception as error:
         # safetensors and torch write by themselves and raise their own kinds, with the system's words inside.
-        if any(words in str(error) for words in ("No space left on device", "os error 28", "Disk quota exceeded", "File too large")):
+        if any(
+            words in str(error)
+            for words in ("No space left on device", "os error 28", "Disk quota exceeded", "File too large")
+        ):
             raise UnavailableError(_full(Path(path))) from error
         raise
 

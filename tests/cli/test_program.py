@@ -26,6 +26,13 @@ def test_help_names_the_commands() -> None:
         assert f" {command} " in done.stdout
 
 
+def test_help_loads_no_stage() -> None:
+    """A command imports its stage when it is called: torch alone takes seconds."""
+    program = "import sys; from tutelage import cli; print(*(sys.modules.keys() & {'torch', 'sqlalchemy', 'pydantic'}))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
 def test_a_mistake_is_one_sentence_and_status_2() -> None:
     done = tutelage("runs", "show", "nowhere")
     assert (done.returncode, done.stdout) == (2, "")

@@ -86,7 +86,7 @@ def test_the_start_of_ppo_takes_its_section_of_a_recipe(tutelage, refused, world
 def test_the_store_feeds_every_training_and_a_run_keeps_its_export(tutelage, refused, world, written, texts):
     everything = ("--set", "train=1.0", "--set", "validation=0.0", "--set", "test=0.0")
     tutelage(
-        "labels", "import", written("d.jsonl", [demonstration(n) for n in range(4)]), *everything, "--stage", "ppo"
+        "labels", "import", written("d.jsonl", [demonstration(n) for n in range(4)]), *everything, "--stage", "sft"
     )
     tutelage("labels", "import", written("r.jsonl", [ranked(n) for n in range(10, 14)]), *everything, "--stage", "ppo")
     sft = ("train", "sft", "runs/sft", "--init", world.policy, *SMALL, "--set", "epochs=1.0")
@@ -111,6 +111,11 @@ def test_the_store_feeds_every_training_and_a_run_keeps_its_export(tutelage, ref
     assert row[:3] == ["ppo@1", "policy", "default"]
     with Store.open("sqlite:///tutelage.db") as store:
         seen = registry.prompt_hashes(store, registry.get(store, "default"))
+    assert "no prompt for this stage" in refused(
+        "train", "ppo", "runs/y", "--init", "ppo", "--reward", "runs/reward/model", "--stage", "evaluation"
+    )
+    rows = Path("runs/ppo/data/prompts-train-ppo/rows.jsonl").read_text().splitlines()
+    assert [json.loads(row)["prompt_id"] for row in rows] == ["row-10", "row-11", "row-12", "row-13"]
     wanted = {stored.text_hash(f"Question {n}?") for n in (0, 1, 2, 3, 10, 11, 12, 13)}
     assert seen == wanted, "the prompts of PPO, and of the models that it was made from"
 

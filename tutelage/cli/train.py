@@ -23,6 +23,7 @@ from tutelage.cli.options import (
     TextsFile,
     Threads,
 )
+from tutelage.records import Stage
 
 Watch = Callable[[int, int, Mapping[str, float]], None]
 
@@ -140,6 +141,7 @@ def ppo(
     data: DataFile = None,
     heldout: HeldoutFile = None,
     texts: TextsFile = None,
+    stage: Annotated[Stage, typer.Option("--stage", help="Of the store's prompts: those set aside for this.")] = "ppo",
     recipe: RecipeSection = "",
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     database: DatabaseUrl = DEFAULT_DATABASE,
@@ -155,7 +157,7 @@ def ppo(
     from tutelage.train.ppo import Parents, PPOData, PPOSettings, train_ppo
 
     settings: PPOSettings = read_section("ppo", recipe, overrides)
-    source = Sources(run, "ppo", database, "human")
+    source = Sources(run, "ppo", database, stage=stage)
     parents = Parents(find_model(init, database), find_model(reward, database))
     prompts, watched = with_heldout(source.prompts, data, heldout)
     rows = PPOData(prompts, read_texts(texts), watched)

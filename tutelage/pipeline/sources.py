@@ -15,7 +15,7 @@ from tutelage.errors import DataError, MissingError, UserError
 from tutelage.feedback import export
 from tutelage.feedback.export import DemonstrationRow, ExportSplit, PromptRow, What
 from tutelage.files import read_records, write_json
-from tutelage.records import Kind, RankedGroup
+from tutelage.records import Kind, RankedGroup, Stage
 from tutelage.runs import RUN_FILE, Run
 from tutelage.store import Store, prompts, registry
 from tutelage.train.batching import Example
@@ -39,9 +39,9 @@ class TextRow:
 class Sources:
     """The data of one run; each method reads the file it is given, or the store where it is given none."""
 
-    def __init__(self, run_dir: Path, stage: str, database: str, kind: Kind) -> None:
-        self.run_dir, self.database, self.kind = run_dir, database, kind
-        self.is_begun = check_run(run_dir, stage)
+    def __init__(self, run_dir: Path, training: str, database: str, kind: Kind = "human", stage: Stage = "ppo") -> None:
+        self.run_dir, self.database, self.kind, self.stage = run_dir, database, kind, stage
+        self.is_begun = check_run(run_dir, training)
 
     def examples(self, file: Path | None, split: ExportSplit = "train") -> list[Example]:
         """Return demonstrations."""
@@ -53,17 +53,17 @@ class Sources:
         return self._rows("rankings", file, split, RankedGroup)
 
     def prompts(self, file: Path | None, split: ExportSplit = "train") -> list[str]:
-        """Return prompts without answers."""
+        """Return prompts without answers; those of the store are set aside for the stage."""
         return [row.prompt for row in self._rows("prompts", file, split, PromptRow)]
 
     def _rows(self, what: What, file: Path | None, split: ExportSplit, record: type[R]) -> list[R]:
         if file is not None:
             return _read(file, record)
-        kept = self.run_dir / "data" / f"{what}-{split}-{self.kind}"
+        kept = self.run_dir / "data" / f"{what}-{split}-{self.stage if what == 'prompts' else self.kind}"
         if self.is_begun and (kept / "rows.jsonl").exists():
             return read_records(kept / "rows.jsonl", record)
         with Store.open(self.database, create=False) as store:
-            found = export.select(store, what, kind=self.kind, split=split)
+            found = export.select(store, what, kind=self.kind, split=split, stage=self.stage)
         if split == "train":
             export.check_rows(found, self.kind)
         if not self.is_begun:
