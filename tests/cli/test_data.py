@@ -164,7 +164,7 @@ def test_a_database_that_cannot_be_used_is_told(refused, command, url, told):
     assert told in refused(*command, "--database", url)
 
 
-def test_db_upgrade_brings_an_older_database_up_to_date(tutelage, refused):
+def test_db_upgrade_leaves_a_current_database_and_refuses_a_newer_one(tutelage, refused):
     with Store.open("sqlite:///tutelage.db") as store:
         assert prompts.counts(store) == []
     tutelage("db", "upgrade")
