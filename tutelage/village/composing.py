@@ -165,8 +165,12 @@ def _candidate(task: Task, world: World, knowledge: Knowledge, rng: random.Rando
     return sign(task, knowledge, world, rng) if task.kind == "sign" else review(task, rng)
 
 
+class Unkeepable(ValueError):
+    """The writer knows nothing to say that keeps to all constraints."""
+
+
 def compose(task: Task, world: World, knowledge: Knowledge, rng: random.Random) -> str:
-    """Write a story, note, letter, sign or review that keeps to all constraints of its task."""
+    """Write a story, note, letter, sign or review that keeps to all constraints of its task; Unkeepable where none does."""
     frame = f"Dear {task.args['receiver']}, {{}} Yours, {task.args['sender']}" if task.kind == "letter" else "{}"
     for _ in range(1000):
         body = _candidate(task, world, knowledge, rng)
@@ -177,4 +181,4 @@ def compose(task: Task, world: World, knowledge: Knowledge, rng: random.Random) 
             and (task.kind != "story" or tells_story(task, body))
         ):
             return whole
-    raise AssertionError(f"no text keeps to {task}")
+    raise Unkeepable(f"no text keeps to {task}")
