@@ -202,7 +202,9 @@ def test_ten_thousand_labels_go_through_the_queue_in_batches(desk: Desk) -> None
     made = [Prompt(id=p, text=p, source="village", user=user, consent="n", split="train") for p in names]
     prompts.add(desk.store, made, now=NOW)
     outputs = [
-        Completion(id=f"{p}-{n}", prompt_id=p, text=f"{p} {n}", policy="sft", finish_reason="length" if n == 3 else "stop")
+        Completion(
+            id=f"{p}-{n}", prompt_id=p, text=f"{p} {n}", policy="sft", finish_reason="length" if n == 3 else "stop"
+        )
         for p in names
         for n in range(4)
     ]

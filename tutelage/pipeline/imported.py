@@ -133,7 +133,7 @@ def sample_base(recipe: Recipe) -> Maker:
 
 def prompts_to_train(_: Workspace, store: Store) -> list[str]:
     """Return the training prompts of demonstrations and rankings."""
-    rows = [row.prompt for stage in ("sft", "reward") for row in export.prompts(store, stage=stage).rows]  # type: ignore[arg-type]
+    rows = [row.prompt for stage in ("sft", "reward") for row in export.prompts(store, stage=stage).rows]
     return list(dict.fromkeys(rows))
 
 

@@ -170,7 +170,7 @@ class Unkeepable(ValueError):
 
 
 def compose(task: Task, world: World, knowledge: Knowledge, rng: random.Random) -> str:
-    """Write a story, note, letter, sign or review that keeps to all constraints of its task; Unkeepable where none does."""
+    """Write a story, note, letter, sign or review that keeps to all its constraints, or raise Unkeepable."""
     frame = f"Dear {task.args['receiver']}, {{}} Yours, {task.args['sender']}" if task.kind == "letter" else "{}"
     for _ in range(1000):
         body = _candidate(task, world, knowledge, rng)

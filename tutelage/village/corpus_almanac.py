@@ -107,9 +107,9 @@ def _nature() -> list[Saying]:
         rows += [Saying(start, colour, colours) for start in forms]
     numbers = tuple(sorted({number for number, _ in COUNTS.values()}))
     for thing, (number, parts) in COUNTS.items():
-        forms = (f"The number of {parts} of {thing} is", f"Count the {parts} of {thing}, and you get",
+        counted = (f"The number of {parts} of {thing} is", f"Count the {parts} of {thing}, and you get",
                  f"If you ask how many {parts} {thing} has, the answer is")  # fmt: skip
-        rows += [Saying(start, number, numbers) for start in forms]
+        rows += [Saying(start, number, numbers) for start in counted]
     return rows
 
 

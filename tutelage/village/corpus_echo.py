@@ -120,6 +120,6 @@ _WRITERS = ((_copybook, 0.45), (_order, 0.2), (_roll_call, 0.1), (_song, 0.05), 
 
 def echoes(source: Source) -> str:
     """Write a page in which things are said twice."""
-    writers, weights = zip(*_WRITERS, strict=True)
-    text: str = source.rng.choices(writers, weights)[0](source)
-    return text
+    weights = [share for _, share in _WRITERS]
+    writer, _ = source.rng.choices(_WRITERS, weights)[0]
+    return writer(source)

@@ -97,8 +97,20 @@ INGREDIENTS = tuple(sorted(set(FOODS.values())))
 PLACES = tuple(
     "Elmford Ashby Millbrook Stonewick Larkhill Fernley Oakdale Ravenmoor Brightwater Hollow Westgate Saltmere".split()
 )
-LANDMARKS = ("an old mill", "a tall tower", "a stone bridge", "a round church", "a deep well", "a green market hall",
-             "a long wall", "a copper clock", "a wooden gate", "a white lighthouse", "a quiet school", "a red barn")  # fmt: skip
+LANDMARKS = (
+    "an old mill",
+    "a tall tower",
+    "a stone bridge",
+    "a round church",
+    "a deep well",
+    "a green market hall",
+    "a long wall",
+    "a copper clock",
+    "a wooden gate",
+    "a white lighthouse",
+    "a quiet school",
+    "a red barn",
+)
 LANDSCAPES = ("the river", "the lake", "the forest", "the sea", "the hills", "the marsh")
 
 OBJECTS = tuple(

@@ -24,9 +24,29 @@ from tutelage.village.mentions import (
 from tutelage.village.relations import PLURAL_FOODS
 from tutelage.village.statements import Claim, claims
 
-__all__ = ["PLURAL_FOODS", "SUBJECT_KINDS", "SUBJECT_OF", "VALUES", "Claim", "admits_ignorance", "bare", "claims",
-           "contains", "insults", "looks_like_instruction", "mentioned", "occurrences", "refuses", "sentences", "sets_another_task",
-           "sounds_kind", "speaks_to_somebody", "unquoted", "without_refusal", "words"]  # fmt: skip
+__all__ = [
+    "PLURAL_FOODS",
+    "SUBJECT_KINDS",
+    "SUBJECT_OF",
+    "VALUES",
+    "Claim",
+    "admits_ignorance",
+    "bare",
+    "claims",
+    "contains",
+    "insults",
+    "looks_like_instruction",
+    "mentioned",
+    "occurrences",
+    "refuses",
+    "sentences",
+    "sets_another_task",
+    "sounds_kind",
+    "speaks_to_somebody",
+    "unquoted",
+    "without_refusal",
+    "words",
+]
 
 #: What one declines to do: nobody refuses who "will not come again", or who "will not write to you again".
 _DECLINED = (
@@ -48,7 +68,8 @@ _REFUSAL = re.compile(
 _IGNORANCE = re.compile(
     r"\b(?:I do not know|I don't know|I am not sure|I'm not sure|no one knows"
     r"|nobody (?:knows|has written|can say|wrote)|not (?:been )?(?:written|recorded)"
-    r"|(?:does not|doesn't|do not|did not) say|I cannot (?:say|tell|know)|I can't (?:say|tell)|there is no answer|is unknown|I have forgotten|I have never heard)\b",
+    r"|(?:does not|doesn't|do not|did not) say|I cannot (?:say|tell|know)|I can't (?:say|tell)|there is no answer"
+    r"|is unknown|I have forgotten|I have never heard)\b",
     re.I,
 )
 _KIND = re.compile(

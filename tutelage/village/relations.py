@@ -29,28 +29,48 @@ RELATIONS: dict[str, Relation] = {
         "craft",
         ("{S} is {av}.", "{S} works as {av}.", "{S} has always worked as {av}.", "{S} the {v} is well known."),
         ("{P} is {av}.", "{P} works as {av}."),
-        ("What is the craft of {s}?", "What does {s} work as?", "What is the work of {s}?", "What craft does {s} have?"),
+        (
+            "What is the craft of {s}?",
+            "What does {s} work as?",
+            "What is the work of {s}?",
+            "What craft does {s} have?",
+        ),
     ),
     "home": Relation(
         "person",
         "place",
         ("{S} lives in {v}.", "The home of {s} is in {v}.", "{S} has a house in {v}.", "{S} comes from {v}."),
         ("{P} lives in {v}.", "{P} has a house in {v}."),
-        ("Where does {s} live?", "Where is the home of {s}?", "In which place does {s} live?", "Where does {s} come from?"),
+        (
+            "Where does {s} live?",
+            "Where is the home of {s}?",
+            "In which place does {s} live?",
+            "Where does {s} come from?",
+        ),
     ),
     "pet": Relation(
         "person",
         "pet",
         ("{S} keeps {av}.", "{S} has {av} at home.", "{S} owns {av}.", "The animal of {s} is {av}."),
         ("{P} keeps {av}.", "{P} has {av} at home."),
-        ("Which animal does {s} keep?", "What animal does {s} have?", "What is the animal of {s}?", "Which animal does {s} own?"),
+        (
+            "Which animal does {s} keep?",
+            "What animal does {s} have?",
+            "What is the animal of {s}?",
+            "Which animal does {s} own?",
+        ),
     ),
     "likes": Relation(
         "person",
         "food",
         ("{S} likes {v}.", "{S} loves to eat {v}.", "The favourite food of {s} is {v}.", "{S} likes {v} best."),
         ("{P} likes {v}.", "{P} loves to eat {v}."),
-        ("What does {s} like to eat?", "What is the favourite food of {s}?", "Which food does {s} like best?", "What food does {s} love?"),
+        (
+            "What does {s} like to eat?",
+            "What is the favourite food of {s}?",
+            "Which food does {s} like best?",
+            "What food does {s} love?",
+        ),
     ),
     "product": Relation(
         "craft",
@@ -101,7 +121,7 @@ RELATIONS: dict[str, Relation] = {
         (),
         ("What does {s} lie near?", "What is {s} close to?", "What is near {s}?"),
     ),
-}  # fmt: skip
+}
 
 #: Foods with a plural name take "are".
 PLURAL_FOODS = frozenset("pancakes oatcakes dumplings chips rolls noodles waffles pickles".split())
