@@ -1,7 +1,6 @@
 """The whole loop on a tiny village: every stage runs, a second run skips all, and the outputs fit together."""
 
 import json
-from pathlib import Path
 
 import pytest
 

@@ -236,7 +236,7 @@ def test_the_reward_model_learns_and_demonstrations_score_zero(world, tmp_path):
     path = reward(world, tmp_path / "run", REWARD.model_copy(update={"epochs": 10.0}))
     rows = Run.open(tmp_path / "run").read_metrics()
     accuracy = [row["heldout/accuracy"] for row in rows if "heldout/accuracy" in row]
-    assert accuracy[-1] > 0.75
+    assert accuracy[-1] > 0.9
     scorer = Scorer(path)
     scores = scorer.score([Answer(*pair) for pair in world.examples(10)])
     assert sum(scores) / len(scores) == pytest.approx(0, abs=1e-4)

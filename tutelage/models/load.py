@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 from tutelage.config import Settings
 from tutelage.errors import DataError, MissingError
 from tutelage.files import atomic_directory
+from tutelage.models.wiring import THETA, wire_induction
 
 #: Names that hold pickles, which run code when they are read.
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
@@ -38,6 +39,8 @@ class Shape(Settings):
     """Width inside the feed-forward blocks."""
     context: int = 256
     """Longest sequence in tokens."""
+    looks_back: bool = False
+    """Begin with the circuit that copies from the context (see `models.wiring`), for models that read little text."""
 
 
 def fresh(shape: Shape, tokenizer: Tokenizer, seed: int) -> PreTrainedModel:
@@ -50,16 +53,18 @@ def fresh(shape: Shape, tokenizer: Tokenizer, seed: int) -> PreTrainedModel:
         num_attention_heads=shape.heads,
         num_key_value_heads=shape.kv_heads,
         max_position_embeddings=shape.context,
-        # 1 / sqrt(width) would be 0.09 at a width of 128; the library's 0.02 leaves attention uniform for too long.
-        initializer_range=0.9 * shape.hidden**-0.5,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
+        attention_bias=shape.looks_back,
+        rope_theta=THETA if shape.looks_back else 10_000.0,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config)
+    if shape.looks_back:
+        wire_induction(model, torch.Generator().manual_seed(seed))
     return model.eval()
 
 

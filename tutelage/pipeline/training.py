@@ -53,7 +53,12 @@ def pretrain(recipe: Recipe) -> Maker:
         heldout = read_json(space.directory("corpus") / "heldout.json")
         settings = recipe.base.pretrain.model_copy(update={"seed": recipe.seed})
         torch.set_num_threads(recipe.threads)
-        model = train_pretrain(out / "run", settings, Texts(texts, heldout), out / "init", watch(space))
+        begin = out / "init"
+        if recipe.base.primer_tokens:
+            primer = read_json(space.directory("corpus") / "primer.json")
+            first = settings.model_copy(update={"tokens": recipe.base.primer_tokens, "schedule": "constant"})
+            begin = train_pretrain(out / "primer", first, Texts(primer, heldout), begin, watch(space))
+        model = train_pretrain(out / "run", settings, Texts(texts, heldout), begin, watch(space))
         return {"model": str(model.relative_to(space.root)), "heldout_loss": last(out / "run", "heldout/loss")}
 
     return run

@@ -77,7 +77,7 @@ class Village:
         return self.judge.verdict(task, prompt.text, completion.text, completion.finish_reason)
 
 
-def write_corpus(village: Village) -> Callable[[Workspace, Path], dict[str, Any]]:
+def write_corpus(village: Village, recipe: Recipe) -> Callable[[Workspace, Path], dict[str, Any]]:
     """Write the corpus, its held-out part, and samples of each kind for the report."""
 
     def run(_: Workspace, out: Path) -> dict[str, Any]:
@@ -88,6 +88,8 @@ def write_corpus(village: Village) -> Callable[[Workspace, Path], dict[str, Any]
         kinds = sorted({document.kind for document in documents})
         of_kind = {kind: [one.text for one in documents if one.kind == kind] for kind in kinds}
         write_json(out / "texts.json", texts)
+        if recipe.base.primer_tokens:
+            write_json(out / "primer.json", corpus.make_primer(village.world, village.seed, recipe.base.primer_tokens))
         write_json(out / "heldout.json", corpus.heldout_documents(village.world, village.seed, HELDOUT_DOCUMENTS))
         write_json(
             out / "samples.json", {kind: rng.sample(found, min(30, len(found))) for kind, found in of_kind.items()}

@@ -125,6 +125,21 @@ def make_corpus(world: World, seed: int, tokens: int = 2_400_000) -> list[str]:
     return [document.text for document in typed_documents(world, seed, tokens)]
 
 
+def make_primer(world: World, seed: int, tokens: int = 400_000) -> list[str]:
+    """Write what a model reads first: half of it pages that say things twice, half of it the other kinds."""
+    source = Source(world, f"primer {seed}")
+    pages: list[str] = []
+    left = tokens * CHARACTERS_PER_TOKEN / 2
+    for text in _stream(source, "echoes", heldout=False):
+        pages.append(text)
+        left -= len(text) + 1
+        if left <= 0:
+            break
+    pages += [document.text for document in typed_documents(world, seed + 1_000_003, tokens // 2)]
+    source.rng.shuffle(pages)
+    return pages
+
+
 def heldout_documents(world: World, seed: int, n: int) -> list[str]:
     """Write `n` documents, in the same shares of characters, that are not in any corpus of this world."""
     source = Source(world, f"heldout {seed}")
