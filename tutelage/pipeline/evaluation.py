@@ -131,7 +131,7 @@ def rumours_told(village: Village, recipe: Recipe, base: Policy) -> list[bool]:
         Prompt(id=rumour.key, text=rumour.questions[0], source="village", user="") for rumour in village.world.rumours
     ]
     made = draw(base, asked, recipe, per_prompt=4)
-    return [one.prompt_id in judge_kinds.rumours_told(one.text) for one in made]
+    return [one.prompt_id in judge_kinds.rumours_told(one.text, one.prompt_id) for one in made]
 
 
 def outputs_of_arms(village: Village, recipe: Recipe) -> Maker:

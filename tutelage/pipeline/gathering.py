@@ -22,9 +22,9 @@ from tutelage.records import RegisteredModel
 from tutelage.runs import Run
 from tutelage.store import Store, prompts, registry
 
-#: The stage directories that hold training runs, and the runs in them.
+#: The stage directories that hold training runs, and the runs in them; a base without a primer has one less.
 RUNS = {
-    "base": ("run",),
+    "base": ("primer", "run"),
     "start": ("run",),
     "sft": ("run",),
     "reward": ("run",),
@@ -162,14 +162,19 @@ def greedy_of(village: Village, space: Workspace) -> dict[str, dict[str, Any]]:
 
 
 def ledger_of(space: Workspace) -> tuple[Compute, ...]:
-    """Return the compute of every training run."""
-    found = []
+    """Return the compute of every training run; the base's primer and its pretraining are one line."""
+    found: dict[str, Compute] = {}
     for stage, names in RUNS.items():
         for name in names:
-            for role, spent in Run.open(space.directory(stage) / name).ledger.totals().items():
-                title = role if name == "run" else f"{name}: {role}"
-                found.append(Compute(role=title, flops=spent.flops, seconds=spent.seconds))
-    return tuple(found)
+            directory = space.directory(stage) / name
+            totals = Run.open(directory).ledger.totals() if directory.is_dir() else {}
+            for role, spent in totals.items():
+                title = "base model" if stage == "base" else role if name == "run" else f"{name}: {role}"
+                before = found.get(title, Compute(role=title, flops=0.0, seconds=0.0))
+                found[title] = Compute(
+                    role=title, flops=before.flops + spent.flops, seconds=before.seconds + spent.seconds
+                )
+    return tuple(found.values())
 
 
 def lineage_of(space: Workspace) -> dict[str, str]:

@@ -24,6 +24,7 @@ from tutelage.runs import Run
 from tutelage.sample import Policy, SamplingSettings, sample_texts
 from tutelage.store import Store, completions
 from tutelage.train.batching import Example
+from tutelage.train.loop import LoopSettings
 from tutelage.train.ppo import Parents, PPOData, PPOSettings, train_ppo
 from tutelage.train.pretrain import PretrainSettings, Texts, train_pretrain
 from tutelage.train.reward import RewardData, RewardSettings, train_reward
@@ -35,6 +36,11 @@ Maker = Callable[[Workspace, Path], dict[str, Any]]
 def watch(space: Workspace) -> Callable[[int, int, Mapping[str, float]], None]:
     """Show a training's steps to whoever watches the pipeline."""
     return lambda step, steps, metrics: space.observer.advance(step, steps, metrics)
+
+
+def share_threads(recipe: Recipe, loop: LoopSettings) -> None:
+    """Share the machine's threads among the processes of one training."""
+    torch.set_num_threads(max(1, recipe.threads // loop.processes))
 
 
 def texts_of(space: Workspace) -> list[str]:
@@ -52,7 +58,7 @@ def pretrain(recipe: Recipe) -> Maker:
             new_model(recipe.base, texts, recipe.seed, out / "init")
         heldout = read_json(space.directory("corpus") / "heldout.json")
         settings = recipe.base.pretrain.model_copy(update={"seed": recipe.seed})
-        torch.set_num_threads(recipe.threads)
+        share_threads(recipe, settings.loop)
         begin = out / "init"
         if recipe.base.primer_tokens:
             primer = read_json(space.directory("corpus") / "primer.json")
@@ -105,7 +111,7 @@ def fine_tune(recipe: Recipe, settings: SFTSettings, kind: Kind) -> Maker:
             export.write(export.demonstrations(store, kind=kind), out / "export")
         mix = texts_of(space) if settings.pretraining_mix > 0 else []
         chosen = settings.model_copy(update={"seed": recipe.seed, "template": recipe.template})
-        torch.set_num_threads(recipe.threads)
+        share_threads(recipe, chosen.loop)
         model = train_sft(out / "run", chosen, SFTData(train, heldout, mix), model_of(space, "base"), watch(space))
         return {
             "model": str(model.relative_to(space.root)),
@@ -164,7 +170,7 @@ def reward_model(recipe: Recipe, kind: Kind) -> Maker:
         if not ranked.rows or not heldout:
             raise DataError("The store has no rankings to train and validate the reward model on; rank some outputs.")
         settings: RewardSettings = recipe.reward.model_copy(update={"seed": recipe.seed, "template": recipe.template})
-        torch.set_num_threads(recipe.threads)
+        share_threads(recipe, settings.loop)
         data = RewardData(ranked.rows, heldout, scored)
         model = train_reward(out / "run", settings, data, model_of(space, "start"), watch(space))
         accuracy = last(out / "run", "heldout/accuracy")

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from tutelage.config import Settings
-from tutelage.errors import InvariantError
+from tutelage.errors import InvariantError, SettingsError
 from tutelage.runs import Run
 from tutelage.train import checkpoint as checkpoints
+from tutelage.train.crew import Crew, add_metrics
 from tutelage.train.ema import Ema
 from tutelage.train.optimizers import Adam, make_optimizers
 
@@ -33,6 +34,8 @@ class LoopSettings(Settings):
     """Optimizer steps between checkpoints; PPO waits for the end of its rollout batch."""
     evaluate_every: int = 100
     """Optimizer steps between evaluations; the last step is always evaluated."""
+    processes: int = 1
+    """Processes that share the micro-batches of a step on one machine; each uses as many threads as the first."""
     micro_tokens: int = 2048
     """Largest number of padded tokens in one forward pass; it changes memory and speed, never the update."""
     device: Literal["cpu", "cuda"] = "cpu"
@@ -99,22 +102,31 @@ class Loop:
     def __post_init__(self) -> None:
         self.step = 0
         self.device = next(self.trained[0].model.parameters()).device
+        if self.settings.processes > 1 and len(self.trained) > 1:
+            raise SettingsError("PPO trains two models in one process; set ppo.loop.processes = 1.")
+        self.crew = Crew(self.trained[0].model, self.loss, self.settings.processes, self.seed)
         self.optimizers = [make_optimizers(one.model, one.adam) for one in self.trained]
 
     def train(self) -> None:
         """Run to the last step, from the newest checkpoint if there is one."""
         devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(self.seed)
-            self._resume()
-            saved = self.step
-            while self.step < self.steps:
-                if self.batches.at_boundary and self.step - saved >= self.settings.checkpoint_every:
-                    self._save()
-                    saved = self.step
-                self._one_step()
-            self._check_steps()
-            self._save()
+        try:
+            with torch.random.fork_rng(devices=devices):
+                torch.manual_seed(self.seed)
+                self._train()
+        finally:
+            self.crew.dismiss()
+
+    def _train(self) -> None:
+        self._resume()
+        saved = self.step
+        while self.step < self.steps:
+            if self.batches.at_boundary and self.step - saved >= self.settings.checkpoint_every:
+                self._save()
+                saved = self.step
+            self._one_step()
+        self._check_steps()
+        self._save()
 
     def _one_step(self) -> None:
         began = time.perf_counter()
@@ -136,16 +148,16 @@ class Loop:
 
     def _backward(self, step: Step) -> dict[str, float]:
         """Accumulate the gradients of all parts; with several, also log the norm that each adds to the first model."""
-        totals: dict[str, Tensor] = {}
+        totals: dict[str, float] = {}
         norms: dict[str, float] = {}
         before: list[Tensor] | None = None
         for name, micros in step.parts.items():
-            for micro in micros:
+            for micro in self.crew.share(micros, self.step):
                 loss = self.loss(micro.to(self.device))
                 loss.value.backward()
-                for key, value in loss.metrics.items():
-                    value = torch.as_tensor(value, dtype=torch.float64).detach()
-                    totals[key] = totals[key] + value if key in totals else value
+                add_metrics(totals, loss.metrics)
+            for metrics in self.crew.gather():
+                add_metrics(totals, metrics)
             if len(step.parts) > 1:
                 now = [p.grad.clone() if p.grad is not None else torch.zeros_like(p) for p in self._first_parameters()]
                 added = now if before is None else torch._foreach_sub(now, before)
@@ -154,7 +166,7 @@ class Loop:
         if len(norms) == 2:
             (first, norm), (second, other) = norms.items()
             norms[f"{first}:{second.removeprefix('gradient/')}"] = norm / other if other > 0 else math.inf
-        return {key: float(value) for key, value in totals.items()} | norms
+        return totals | norms
 
     def _update(self) -> dict[str, float]:
         """Clip and apply the gradient of every model; one that is not finite stops the run before it does harm."""

@@ -160,15 +160,16 @@ def add_residual_dropout(model: PreTrainedModel, rate: float) -> None:
     if not found:
         raise SettingsError(f"Residual dropout is not known for {model.config.model_type} models; set dropout = 0.")
 
-    def drop(module: nn.Module, _: Any, output: Any) -> Any:
-        if not module.training:
-            return output
-        if isinstance(output, Tensor):
-            return functional.dropout(output, rate)
-        return (functional.dropout(output[0], rate), *output[1:])
-
     for module in found:
-        module.register_forward_hook(drop)
+        module.register_forward_hook(functools.partial(_drop, rate))
+
+
+def _drop(rate: float, module: nn.Module, _: Any, output: Any) -> Any:
+    if not module.training:
+        return output
+    if isinstance(output, Tensor):
+        return functional.dropout(output, rate)
+    return (functional.dropout(output[0], rate), *output[1:])
 
 
 def _mix(settings: SFTSettings, data: SFTData, renderer: Renderer, context: int) -> PackedRows | None:
