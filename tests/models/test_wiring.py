@@ -61,7 +61,7 @@ def test_other_tools_load_it_and_the_engine_continues_as_they_do(tokenizer: Toke
     prompt = ids[: where.start + 4]
     with torch.no_grad():
         assert torch.allclose(loaded(ids[None]).logits, model(ids[None]).logits, atol=1e-5)
-        expected = loaded.generate(prompt[None], max_new_tokens=10, do_sample=False, eos_token_id=None)[0, len(prompt) :]
+        continued = loaded.generate(prompt[None], max_new_tokens=10, do_sample=False, eos_token_id=None)
     request = Request(prompt_ids=tuple(prompt.tolist()), max_tokens=10, temperature=0.0, stop_ids=())
     (result,) = complete(Engine(model, tokenizer), [request])
-    assert result.ids == expected.tolist()
+    assert result.ids == continued[0, len(prompt) :].tolist()
