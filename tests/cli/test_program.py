@@ -51,6 +51,9 @@ import os, signal, sys
 import typer
 from tutelage import cli
 
+# A shell starts what runs in its background with Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 @cli.app.command()
 def long() -> None:
     os.kill(os.getpid(), signal.SIGINT)

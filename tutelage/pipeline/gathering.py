@@ -157,7 +157,8 @@ def greedy_of(village: Village, space: Workspace) -> dict[str, dict[str, Any]]:
         for model in dict.fromkeys(row.model for row in rows):
             values = [float(row.verdicts[name] or False) for row in rows
                       if row.model == model and row.verdicts[name] is not None]  # fmt: skip
-            table.setdefault(name, {})[model] = mean_estimate(values)
+            if values:
+                table.setdefault(name, {})[model] = mean_estimate(values)
     return table
 
 

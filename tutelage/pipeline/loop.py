@@ -30,9 +30,7 @@ def village_stages(recipe: Recipe) -> list[Stage]:
         return common | {name: section.model_dump(mode="json") for name, section in sections.items()}
 
     stages = [
-        Stage(
-            "corpus", "Write the corpus", write_corpus(village, recipe), source | {"primer": recipe.base.primer_tokens}
-        ),
+        Stage("corpus", "Write the corpus", write_corpus(village, recipe), source | {"primer": recipe.base.primer}),
         Stage("prompts", "Take in prompts", take_in(village, recipe), source | settings(intake=recipe.intake)),
         Stage("demonstrations", "Labelers demonstrate", demonstrate(village), source, ("prompts",), 90),
         Stage("base", "Pretrain the base", training.pretrain(recipe), settings(base=recipe.base), ("corpus",), 200),

@@ -66,7 +66,7 @@ class BaseSettings(Settings):
     """Size of the model that is trained here."""
     vocabulary: int = 1536
     """Tokens of the tokenizer that is trained here."""
-    primer_tokens: int = 0
+    primer: int = 0
     """Tokens of a primer, half of it texts that say things twice, which is read before everything else."""
     pretrain: PretrainSettings = PretrainSettings()
     """How it is trained."""

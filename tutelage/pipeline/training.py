@@ -60,9 +60,9 @@ def pretrain(recipe: Recipe) -> Maker:
         settings = recipe.base.pretrain.model_copy(update={"seed": recipe.seed})
         share_threads(recipe, settings.loop)
         begin = out / "init"
-        if recipe.base.primer_tokens:
+        if recipe.base.primer:
             primer = read_json(space.directory("corpus") / "primer.json")
-            first = settings.model_copy(update={"tokens": recipe.base.primer_tokens, "schedule": "constant"})
+            first = settings.model_copy(update={"tokens": recipe.base.primer, "schedule": "constant"})
             begin = train_pretrain(out / "primer", first, Texts(primer, heldout), begin, watch(space))
         model = train_pretrain(out / "run", settings, Texts(texts, heldout), begin, watch(space))
         return {"model": str(model.relative_to(space.root)), "heldout_loss": last(out / "run", "heldout/loss")}

@@ -88,8 +88,8 @@ def write_corpus(village: Village, recipe: Recipe) -> Callable[[Workspace, Path]
         kinds = sorted({document.kind for document in documents})
         of_kind = {kind: [one.text for one in documents if one.kind == kind] for kind in kinds}
         write_json(out / "texts.json", texts)
-        if recipe.base.primer_tokens:
-            write_json(out / "primer.json", corpus.make_primer(village.world, village.seed, recipe.base.primer_tokens))
+        if recipe.base.primer:
+            write_json(out / "primer.json", corpus.make_primer(village.world, village.seed, recipe.base.primer))
         write_json(out / "heldout.json", corpus.heldout_documents(village.world, village.seed, HELDOUT_DOCUMENTS))
         write_json(
             out / "samples.json", {kind: rng.sample(found, min(30, len(found))) for kind, found in of_kind.items()}

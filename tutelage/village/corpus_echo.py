@@ -59,7 +59,7 @@ def _line(source: Source) -> str:
         event = make_event(rng, _anybody(source))
         return event.past() if rng.random() < 0.5 else event.present()
     if dice < 0.65:
-        return f"{', '.join(rng.sample(_NAMED, rng.randint(3, 6)))}."
+        return capital(f"{', '.join(rng.sample(_NAMED, rng.randint(3, 6)))}.")
     if dice < 0.85:
         return f"{', '.join(rng.sample(source.world.people, rng.randint(3, 5)))}."
     fact: Fact = rng.choice(source.world.facts)
