@@ -58,7 +58,7 @@ def fresh(shape: Shape, tokenizer: Tokenizer, seed: int) -> PreTrainedModel:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         attention_bias=shape.looks_back,
-        rope_theta=THETA if shape.looks_back else 10_000.0,
+        rope_parameters={"rope_type": "default", "rope_theta": THETA if shape.looks_back else 10_000.0},
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
