@@ -124,7 +124,24 @@ def test_groups_and_runs_are_kept_apart(store: Store) -> None:
     assert {row.labeler for row in collect(store, outputs(), HOW).rankings} == {"judge-0"}
     other = [Output(seed=6, prompt_id=o.prompt_id, model=o.model, text=o.text, finish_reason="stop") for o in outputs()]
     assert collect(store, other, HOW).rankings == ()
-    assert {completion_id(one) for one in other}.isdisjoint(completion_id(one) for one in outputs())
+    assert {completion_id(one, "b") for one in other}.isdisjoint(completion_id(one, "b") for one in outputs())
+
+
+def test_other_texts_of_the_same_run_are_judged_anew(store: Store) -> None:
+    """A run whose settings changed writes other texts for the same prompts; old judgements are not theirs."""
+    work.file_tasks(store, ask(store, outputs(), HOW, now=NOW), now=NOW)
+    judge(store, "judge-0")
+    changed = [
+        Output(seed=o.seed, prompt_id=o.prompt_id, model=o.model, text=f"{o.text} Again.", finish_reason="stop")
+        if o.model == "sft"
+        else o
+        for o in outputs()
+    ]
+    work.file_tasks(store, ask(store, changed, HOW, now=NOW), now=NOW)
+    assert collect(store, changed, HOW).rankings == ()
+    judge(store, "judge-1")
+    assert {row.labeler for row in collect(store, changed, HOW).rankings} == {"judge-1"}
+    assert "judge-0" in {row.labeler for row in collect(store, outputs(), HOW).rankings}
 
 
 def test_every_arm_must_have_written_for_every_prompt(store: Store) -> None:

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from tutelage.errors import DataError
 from tutelage.evaluate.records import ArmRanking, ArmRating, LabelSource, Output
+from tutelage.files import content_hash
 from tutelage.records import Completion, Group, Kind, Ranking, Rating
 from tutelage.store import Store, completions, labels
 from tutelage.store.labels import Which
@@ -39,9 +40,14 @@ class Collected:
     missing: int = 0
 
 
-def completion_id(output: Output) -> str:
-    """Name an arm's output in the store: one per run, prompt and arm."""
-    return f"evaluation-{output.seed}/{output.prompt_id}/{output.model}"
+def batch_of(outputs: Sequence[Output]) -> str:
+    """Name a batch of outputs by what it holds: other texts, of a run with other settings say, are judged anew."""
+    return content_hash([[one.prompt_id, one.model, one.text, one.finish_reason] for one in outputs])[:10]
+
+
+def completion_id(output: Output, batch: str) -> str:
+    """Name an arm's output in the store: one per run, batch, prompt and arm."""
+    return f"evaluation-{output.seed}-{batch}/{output.prompt_id}/{output.model}"
 
 
 def ask(store: Store, outputs: Sequence[Output], how: Asking, *, now: datetime) -> list[Task]:
@@ -49,16 +55,16 @@ def ask(store: Store, outputs: Sequence[Output], how: Asking, *, now: datetime) 
 
     File the tasks with `tutelage.feedback.work.file_tasks`.
     """
-    by_prompt = _by_prompt(outputs)
-    completions.add(store, [_completion(output) for output in outputs], now=now)
+    by_prompt, batch = _by_prompt(outputs), batch_of(outputs)
+    completions.add(store, [_completion(output, batch) for output in outputs], now=now)
     return [
         Task(
-            id=_task_id(arms[0], how.group),
+            id=f"evaluation-{arms[0].seed}-{batch}/{prompt}/{how.group}",
             kind="rank",
             purpose="evaluation",
             prompt_id=prompt,
             instruction_version=how.instruction_version,
-            completion_ids=tuple(map(completion_id, arms)),
+            completion_ids=tuple(completion_id(arm, batch) for arm in arms),
             group=how.group,
             overlap=how.overlap,
         )
@@ -68,7 +74,8 @@ def ask(store: Store, outputs: Sequence[Output], how: Asking, *, now: datetime) 
 
 def collect(store: Store, outputs: Sequence[Output], how: Asking) -> Collected:
     """Read the judgements of these outputs by a group, in the arms' names."""
-    known = {completion_id(output): output for output in outputs}
+    batch = batch_of(outputs)
+    known = {completion_id(output, batch): output for output in outputs}
     which = Which(purpose="evaluation", group=how.group)
     ranked = [row for row in labels.rankings_of(store, which) if row.groups[0][0] in known]
     rated = [row for row in labels.ratings_of(store, which) if row.completion_id in known]
@@ -78,10 +85,6 @@ def collect(store: Store, outputs: Sequence[Output], how: Asking) -> Collected:
         sources=_sources(ranked, rated, how.group),
         missing=len(_by_prompt(outputs)) * how.overlap - len(ranked),
     )
-
-
-def _task_id(output: Output, group: Group) -> str:
-    return f"evaluation-{output.seed}/{output.prompt_id}/{group}"
 
 
 def _by_prompt(outputs: Sequence[Output]) -> dict[str, list[Output]]:
@@ -99,9 +102,9 @@ def _by_prompt(outputs: Sequence[Output]) -> dict[str, list[Output]]:
     return grouped
 
 
-def _completion(output: Output) -> Completion:
+def _completion(output: Output, batch: str) -> Completion:
     return Completion(
-        id=completion_id(output),
+        id=completion_id(output, batch),
         prompt_id=output.prompt_id,
         text=output.text,
         policy=output.model,
