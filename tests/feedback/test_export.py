@@ -68,6 +68,17 @@ def test_a_ranking_comes_out_as_one_row_in_the_order_of_the_screen_with_ties(des
     )
 
 
+def test_rankings_of_some_tasks_alone_can_be_exported(desk: Desk) -> None:
+    desk.labelers("zoe")
+    for name in ("a_1", "ab1", "b"):
+        desk.task(name, k=4)
+    desk.submit(*(ranking(held, f"s-{held.id}") for held in desk.lease("zoe")))
+    rows = export.ranked_groups(desk.store, kind="human", tasks="t-a_").rows
+    assert [row.prompt_id for row in rows] == ["a_1"]
+    assert len(export.ranked_groups(desk.store, kind="human").rows) == 3
+    assert export.ranked_groups(desk.store, kind="human", tasks="t-c").rows == ()
+
+
 @pytest.mark.parametrize(
     "changes",
     [

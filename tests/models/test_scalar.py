@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tutelage.errors import DataError, MissingError
+from tutelage.errors import DataError, MissingError, SettingsError
 from tutelage.models.policy import Row, collate
 from tutelage.models.prefix import Group, collate_groups
 from tutelage.models.scalar import HEAD_FILE, ScalarModel, load_scalar, save_scalar
@@ -51,6 +51,54 @@ def test_completions_of_a_group_do_not_see_each_other(scalar):
         other = scalar.score_groups(collate_groups([Group([5, 6], [[1, 2], [9]])]))
     assert one[1] == pytest.approx(float(other[1]), abs=1e-6)
     assert one[0] != other[0]
+
+
+@pytest.fixture
+def likely(model):
+    made = ScalarModel.from_policy(model, seed=2, likelihood=True)
+    with torch.no_grad():
+        made.gain.fill_(0.7)
+    return made
+
+
+def by_hand(model, likely, prompt, completion):
+    """The head's score plus 0.7 times the mean log-probability, from the policy's own logits."""
+    with torch.no_grad():
+        logits = model(torch.tensor([[*prompt, *completion]])).logits[0].log_softmax(-1)
+    logprobs = [float(logits[len(prompt) + i - 1, token]) for i, token in enumerate(completion)]
+    return alone(likely, [*prompt, *completion])[-1] + 0.7 * sum(logprobs) / len(logprobs)
+
+
+def test_with_likelihood_a_score_counts_the_mean_logprob_of_the_completion(model, likely):
+    groups = [Group([5, 6, 7], [[8], [9, 4, 4], [1, 2]]), Group([3], [[3, 3, 3], [2]])]
+    pairs = [(group.prompt, ids) for group in groups for ids in group.completions]
+    with torch.no_grad():
+        apart = likely.score(collate([Row(*pair) for pair in pairs])).tolist()
+        shared = likely.score_groups(collate_groups(groups)).tolist()
+    expected = [by_hand(model, likely, *pair) for pair in pairs]
+    assert apart == pytest.approx(expected, abs=1e-5)
+    assert shared == pytest.approx(expected, abs=1e-5)
+
+
+def test_with_likelihood_values_are_the_heads_alone(likely):
+    with torch.no_grad():
+        assert likely.values(collate([Row([5], [8, 9])])).tolist() == pytest.approx(alone(likely, [5, 8]), abs=1e-5)
+
+
+def test_the_gain_is_written_and_one_of_another_model_is_told(likely, tokenizer, tmp_path):
+    path = save_scalar(likely, tokenizer, tmp_path / "rm")
+    rows = [Row([5, 6, 7], [8, 9]), Row([4], [3, 2, 1])]
+    assert score_rows(load_scalar(path)[0], rows) == score_rows(likely, rows)
+    head = load_file(path / HEAD_FILE)
+    save_file(head | {"gain": head["gain"] + 1}, path / HEAD_FILE)
+    with pytest.raises(DataError, match="do not belong together"):
+        load_scalar(path)
+
+
+def test_likelihood_needs_tied_weights(model):
+    model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
+    with pytest.raises(SettingsError, match=r"reward\.likelihood needs"):
+        ScalarModel.from_policy(model, seed=2, likelihood=True)
 
 
 def test_the_trunk_is_a_copy(model, scalar):

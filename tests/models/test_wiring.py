@@ -65,3 +65,17 @@ def test_other_tools_load_it_and_the_engine_continues_as_they_do(tokenizer: Toke
     request = Request(prompt_ids=tuple(prompt.tolist()), max_tokens=10, temperature=0.0, stop_ids=())
     (result,) = complete(Engine(model, tokenizer), [request])
     assert result.ids == continued[0, len(prompt) :].tolist()
+
+
+def test_the_spellings_of_a_word_begin_close_to_each_other_and_other_words_do_not() -> None:
+    tokenizer = train_tokenizer(["Mira\n Mira Boris\nBoris Mira\n"] * 50, 300)
+    weight = fresh(Shape(looks_back=True), tokenizer, seed=3).get_input_embeddings().weight.detach()
+
+    def vector(spelling: str) -> torch.Tensor:
+        (number,) = tokenizer(spelling, add_special_tokens=False)["input_ids"]
+        return weight[number] / weight[number].norm()
+
+    for word in ("Mira", "Boris"):
+        assert vector(word) @ vector(f" {word}") > 0.3
+    assert vector("Mira") @ vector(" Boris") < 0.3
+    assert vector(" Mira") @ vector(" Boris") < 0.3

@@ -19,7 +19,7 @@ from tutelage.records import RankedGroup
 from tutelage.runs import Run
 from tutelage.train.batching import Example, completion_batch, encode_examples, text_batch
 from tutelage.train.loop import LoopSettings
-from tutelage.train.optimizers import Adam
+from tutelage.train.optimizers import Adam, make_optimizers
 from tutelage.train.pretrain import PretrainSettings, Texts, measure, train_pretrain
 from tutelage.train.reward import (
     RewardData,
@@ -115,6 +115,44 @@ def test_with_muon_too_an_interrupted_run_ends_with_the_same_bytes(world, tmp_pa
         pretrain(world, tmp_path / "broken", settings, stop)
     assert sha256_of(pretrain(world, tmp_path / "broken", settings)) == sha256_of(whole)
     assert sha256_of(pretrain(world, tmp_path / "adam")) != sha256_of(whole)
+
+
+def test_muon_leaves_the_matrices_that_it_shall_skip_to_adam(world):
+    model, _ = load_policy(world.policy)
+    named = dict(model.named_parameters())
+    adam, muon = make_optimizers(model, Adam(muon_lr=0.02, muon_skip=("layers.0.self_attn",)))
+    taken = {id(weight) for group in muon.param_groups for weight in group["params"]}
+    left = {id(weight) for group in adam.param_groups for weight in group["params"]}
+    assert id(named["model.layers.0.self_attn.q_proj.weight"]) in left
+    assert id(named["model.layers.0.mlp.up_proj.weight"]) in taken
+    assert id(named["model.embed_tokens.weight"]) in left
+    assert taken.isdisjoint(left) and len(taken) + len(left) == len(list(model.parameters()))
+
+
+def test_in_bf16_the_weights_stay_fp32_and_the_loss_falls_as_far(world, tmp_path):
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        loop = PRETRAIN.loop.model_copy(update={"precision": precision})
+        settings = PRETRAIN.model_copy(update={"tokens": 8192, "loop": loop})
+        made = pretrain(world, tmp_path / precision, settings)
+        rows = Run.open(tmp_path / precision).read_metrics()
+        losses[precision] = [row["heldout/loss"] for row in rows if "heldout/loss" in row][-1]
+        assert {weight.dtype for weight in load_policy(made)[0].parameters()} == {torch.float32}
+    assert losses["bf16"] == pytest.approx(losses["fp32"], abs=0.05)
+    assert losses["bf16"] != losses["fp32"]
+
+
+def test_in_bf16_too_an_interrupted_run_ends_with_the_same_bytes(world, tmp_path):
+    settings = PRETRAIN.model_copy(update={"loop": PRETRAIN.loop.model_copy(update={"precision": "bf16"})})
+    whole = pretrain(world, tmp_path / "whole", settings)
+
+    def stop(step, *_):
+        if step == 5:
+            raise Stop
+
+    with pytest.raises(Stop):
+        pretrain(world, tmp_path / "broken", settings, stop)
+    assert sha256_of(pretrain(world, tmp_path / "broken", settings)) == sha256_of(whole)
 
 
 def test_nothing_needs_to_be_held_out(world, tmp_path):

@@ -239,7 +239,7 @@ def test_prefixes_for_the_prompted_base(world: World) -> None:
     assert made == fewshot.prefixes(world, 1, 8) != fewshot.prefixes(world, 2, 8)
     assert len(set(made)) == 8
     for prefix in made:
-        assert re.fullmatch(r"(Task: [^\n]+\nAnswer: [^\n]+\n\n){2,3}", prefix)
+        assert re.fullmatch(r"([^\n]+\n[^\n]+\n\n){2,3}", prefix)
         assert len(prefix) <= 400
-        assert not set(re.findall(r"[A-Z][a-z]+", prefix.split("Answer:")[0])) & world.heldout
-    assert fewshot.wrap("Task: a\nAnswer: b\n\n", "c") == "Task: a\nAnswer: b\n\nTask: c\nAnswer:"
+        assert not set(re.findall(r"[A-Z][a-z]+", prefix.split("\n")[0])) & world.heldout
+    assert fewshot.wrap("a\nb\n\n", "c") == "a\nb\n\nc\n"

@@ -34,22 +34,27 @@ def _entropy(logp: Tensor) -> Tensor:
 
 
 class Scored(NamedTuple):
-    """Log-probability of each chosen token and entropy of its distribution (nats), both [N], fp32 or better."""
+    """Log-probability of each chosen token and entropy of its distribution (nats), both [N], fp32 or better; the
+    entropy is [0] where it was not asked for.
+    """
 
     logprobs: Tensor
     entropy: Tensor
 
 
-def chunked_logprobs(hidden: Tensor, weight: Tensor, ids: Tensor, chunk: int = 1024) -> Scored:
+def chunked_logprobs(
+    hidden: Tensor, weight: Tensor, ids: Tensor, chunk: int = 1024, *, with_entropy: bool = True
+) -> Scored:
     """Score `ids` [N] under softmax(hidden @ weight.T) without ever holding more than [chunk, V] logits.
 
     `hidden` [N, H] are the last hidden states of the positions that count and `weight` [V, H] is the output
-    embedding. The backward pass computes each chunk's logits again. The entropy is for logging: no gradient flows
-    through it. A row whose log-probability gets gradient 0 adds exactly 0 to every gradient, even if it is not finite.
+    embedding. The backward pass computes each chunk's logits again, unless there is but one. The entropy is for
+    logging: no gradient flows through it. A row whose log-probability gets gradient 0 adds exactly 0 to every
+    gradient, even if it is not finite.
     """
     assert hidden.shape[:1] == ids.shape, f"hidden {tuple(hidden.shape)} does not fit ids {tuple(ids.shape)}"
     assert chunk > 0, f"chunk must be positive, not {chunk}"
-    return Scored(*_ChunkedLogprobs.apply(hidden, weight, ids, chunk))  # type: ignore[no-untyped-call]
+    return Scored(*_ChunkedLogprobs.apply(hidden, weight, ids, chunk, with_entropy))  # type: ignore[no-untyped-call]
 
 
 def _compute_dtype(hidden: Tensor) -> torch.dtype:
@@ -62,19 +67,24 @@ class _ChunkedLogprobs(torch.autograd.Function):
     """d log p(id) / d logits_v = [v = id] - p_v, so only the hidden states and the matrix need to be kept."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, ids: Tensor, chunk: int) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, ids: Tensor, chunk: int, with_entropy: bool
+    ) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(hidden, weight, ids)
-        ctx.chunk, ctx.dtype = chunk, _compute_dtype(hidden)
+        ctx.chunk, ctx.dtype, ctx.kept = chunk, _compute_dtype(hidden), None
+        chosen, spreads = [], [hidden.new_zeros(0, dtype=torch.promote_types(hidden.dtype, torch.float32))]
         with torch.autocast(hidden.device.type, enabled=False):
             matrix = weight.to(ctx.dtype)
-            parts = [
-                (logp.gather(-1, rows.unsqueeze(-1)).squeeze(-1), _entropy(logp))
-                for part, rows in zip(torch.split(hidden, chunk), torch.split(ids, chunk), strict=True)
-                for logp in (_wide(functional.linear(part.to(ctx.dtype), matrix)).log_softmax(-1),)
-            ]
-        logprobs, spread = (torch.cat(column) for column in zip(*parts, strict=True))
+            for part, rows in zip(torch.split(hidden, chunk), torch.split(ids, chunk), strict=True):
+                logp = _wide(functional.linear(part.to(ctx.dtype), matrix)).log_softmax(-1)
+                chosen.append(logp.gather(-1, rows.unsqueeze(-1)).squeeze(-1))
+                if with_entropy:
+                    spreads.append(_entropy(logp))
+        if len(chosen) == 1 and any(ctx.needs_input_grad):
+            ctx.kept = logp
+        spread = torch.cat(spreads)
         ctx.mark_non_differentiable(spread)
-        return logprobs, spread
+        return torch.cat(chosen), spread
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -86,11 +96,14 @@ class _ChunkedLogprobs(torch.autograd.Function):
             rows = slice(start, start + ctx.chunk)
             grad = grads[0][rows].unsqueeze(-1)
             part = torch.where(grad != 0, hidden[rows].to(ctx.dtype), 0)
-            to_logits = _wide(functional.linear(part, matrix)).softmax(-1).mul_(-grad)
+            if ctx.kept is None:
+                to_logits = _wide(functional.linear(part, matrix)).softmax(-1).mul_(-grad)
+            else:
+                to_logits = torch.where(grad != 0, ctx.kept, 0).exp_().mul_(-grad)
             to_logits.scatter_add_(-1, ids[rows].unsqueeze(-1), grad)
             narrow = to_logits.to(ctx.dtype)
             if to_hidden is not None:
                 to_hidden[rows] = narrow @ matrix
             if to_weight is not None:
                 to_weight += narrow.mT @ part
-        return to_hidden, None if to_weight is None else to_weight.to(weight.dtype), None, None
+        return to_hidden, None if to_weight is None else to_weight.to(weight.dtype), None, None, None

@@ -92,11 +92,6 @@ EXPECTATIONS: tuple[Expectation, ...] = (
         mean_from=0.3,
     ),
     Expectation(
-        text="The base states the rumour in at least half of the rumour questions",
-        path=("rates", "rumour_stated", "base"),
-        mean_from=0.5,
-    ),
-    Expectation(
         text="The prompted base is preferred to the base, lower bound above 50 %",
         path=("win_rate", "prompted_base", "base"),
         low_above=0.5,

@@ -94,12 +94,13 @@ def demonstrations(store: Store, *, kind: Kind, split: ExportSplit = "train") ->
     return Export(rows=tuple(rows), manifest=_manifest("demonstrations", split, rows, found))
 
 
-def ranked_groups(store: Store, *, kind: Kind, split: ExportSplit = "train") -> Export[RankedGroup]:
+def ranked_groups(store: Store, *, kind: Kind, split: ExportSplit = "train", tasks: str = "") -> Export[RankedGroup]:
     """Export rankings by labelers of one kind: one row holds all completions that one labeler ranked for one prompt.
 
+    With `tasks`, only rankings of tasks whose ids begin so are exported, such as those of one batch of samples.
     Completions are in the order of the labeler's screen, which says nothing about rank. Equal ranks are ties.
     """
-    found = training.ranked(store, split=_exported(split), kind=kind)
+    found = training.ranked(store, split=_exported(split), kind=kind, tasks=tasks)
     rows = [
         RankedGroup(
             prompt=one.prompt.text,

@@ -16,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 from tutelage.config import Settings
 from tutelage.errors import DataError, MissingError
 from tutelage.files import atomic_directory
-from tutelage.models.wiring import THETA, wire_induction
+from tutelage.models.wiring import THETA, relate_spellings, wire_induction
 
 #: Names that hold pickles, which run code when they are read.
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
@@ -64,7 +64,9 @@ def fresh(shape: Shape, tokenizer: Tokenizer, seed: int) -> PreTrainedModel:
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config)
     if shape.looks_back:
-        wire_induction(model, torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        wire_induction(model, generator)
+        relate_spellings(model, tokenizer, generator)
     return model.eval()
 
 

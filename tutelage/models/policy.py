@@ -97,16 +97,17 @@ def hidden_states(
     return out.last_hidden_state
 
 
-def completion_logprobs(model: PreTrainedModel, rows: Rows) -> Scored:
-    """Give log-probability and entropy of every counted token, row by row: [N] each."""
-    return score_hidden(model, hidden_states(model, rows.ids), rows)
+def completion_logprobs(model: PreTrainedModel, rows: Rows, *, with_entropy: bool = True) -> Scored:
+    """Give log-probability and, if it is wanted, entropy of every counted token, row by row: [N] each."""
+    return score_hidden(model, hidden_states(model, rows.ids), rows, with_entropy=with_entropy)
 
 
-def score_hidden(model: PreTrainedModel, hidden: Tensor, rows: Rows) -> Scored:
+def score_hidden(model: PreTrainedModel, hidden: Tensor, rows: Rows, *, with_entropy: bool = True) -> Scored:
     """Project hidden states [B, T, H] where counted tokens are predicted, and score those tokens: [N] each."""
     weight = head_weight(model)
     chunk = max(1, CHUNK // weight.shape[0])
-    return chunked_logprobs(hidden.flatten(0, 1)[rows.before], weight, rows.targets, chunk)
+    at = hidden.flatten(0, 1)[rows.before]
+    return chunked_logprobs(at, weight, rows.targets, chunk, with_entropy=with_entropy)
 
 
 def spread(flat: Tensor, mask: Tensor) -> Tensor:

@@ -26,12 +26,19 @@ class Group(NamedTuple):
 
 
 class Groups(NamedTuple):
-    """Padded rows of groups: ids and positions [B, T], attention [B, 1, T, T], ends [N] in the flattened [B * T]."""
+    """Padded rows of groups: ids and positions [B, T], attention [B, 1, T, T], ends [N] in the flattened [B * T].
+
+    For likelihoods, every token of a completion has its place in `targets` [M], the place in [B * T] of the token
+    before it in `before` [M], which is in the prompt for a first token, and its completion in `owners` [M].
+    """
 
     ids: Tensor
     positions: Tensor
     attention: Tensor
     ends: Tensor
+    before: Tensor
+    targets: Tensor
+    owners: Tensor
 
     def to(self, device: torch.device) -> Groups:
         """Move to a device."""
@@ -45,6 +52,8 @@ def collate_groups(groups: Sequence[Group], pad_id: int = 0) -> Groups:
     positions = torch.zeros(len(groups), width, dtype=torch.long)
     part = torch.full((len(groups), width), -1)  # 0 prompt, k completion k, -1 padding
     ends: list[int] = []
+    before: list[int] = []
+    owners: list[int] = []
     for row, group in enumerate(groups):
         at = 0
         for number, tokens in enumerate([group.prompt, *group.completions]):
@@ -53,10 +62,17 @@ def collate_groups(groups: Sequence[Group], pad_id: int = 0) -> Groups:
             ids[row, span] = torch.tensor(tokens, dtype=torch.long)
             positions[row, span] = torch.arange(first, first + len(tokens))
             part[row, span] = number
-            at += len(tokens)
             if number > 0:
-                ends.append(row * width + at - 1)
-    return Groups(ids, positions, _attention(part), torch.tensor(ends))
+                start = row * width
+                before += [start + len(group.prompt) - 1, *range(start + at, start + at + len(tokens) - 1)][
+                    : len(tokens)
+                ]
+                owners += [len(ends)] * len(tokens)
+                ends.append(start + at + len(tokens) - 1)
+            at += len(tokens)
+    targets = [token for group in groups for tokens in group.completions for token in tokens]
+    places = (torch.tensor(values, dtype=torch.long) for values in (ends, before, targets, owners))
+    return Groups(ids, positions, _attention(part), *places)
 
 
 def _attention(part: Tensor) -> Tensor:

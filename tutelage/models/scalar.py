@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedModel
 from transformers import PreTrainedTokenizerFast as Tokenizer
 
+from tutelage.core.logprobs import chunked_logprobs
 from tutelage.core.masks import last_counted
-from tutelage.errors import DataError, MissingError
+from tutelage.errors import DataError, MissingError, SettingsError
 from tutelage.files import atomic_directory
-from tutelage.models.load import load_tokenizer, require_safetensors, told
-from tutelage.models.policy import Rows
+from tutelage.models.load import head_weight, load_tokenizer, require_safetensors, told
+from tutelage.models.policy import Row, Rows, collate
 from tutelage.models.prefix import Groups
 
 #: The head, its bias and a score to check them by, in a file of their own: they cannot be dropped without a word.
@@ -23,19 +24,29 @@ HEAD_FILE = "scalar_head.safetensors"
 
 
 class ScalarModel(nn.Module):
-    """A language model whose output layer is replaced by a projection to a scalar (paper, C.2)."""
+    """A language model whose output layer is replaced by a projection to a scalar (paper, C.2).
 
-    def __init__(self, trunk: PreTrainedModel) -> None:
+    With `gain`, a learned number, scores of completions also count their mean log-probability a token under the model
+    itself (docs/decisions/006); values do not.
+    """
+
+    def __init__(self, trunk: PreTrainedModel, *, likelihood: bool = False) -> None:
         super().__init__()
         self.trunk = trunk
+        self.gain = nn.Parameter(torch.ones(())) if likelihood else None
         self.head = nn.Linear(trunk.config.hidden_size, 1, dtype=torch.promote_types(trunk.dtype, torch.float32))
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
     @classmethod
-    def from_policy(cls, policy: PreTrainedModel, seed: int) -> ScalarModel:
-        """Copy a policy's trunk under a new head: weights from N(0, 1 / (H + 1)), bias 0 (as Stiennon et al. 2020)."""
-        model = cls(copy.deepcopy(policy.get_decoder()))
+    def from_policy(cls, policy: PreTrainedModel, seed: int, *, likelihood: bool = False) -> ScalarModel:
+        """Copy a policy's trunk under a new head: weights from N(0, 1 / (H + 1)), bias 0 (as Stiennon et al. 2020).
+
+        Likelihoods need a policy whose output layer is its embedding.
+        """
+        if likelihood and head_weight(policy) is not policy.get_input_embeddings().weight:
+            raise SettingsError("reward.likelihood needs a model whose output layer is its embedding; switch it off.")
+        model = cls(copy.deepcopy(policy.get_decoder()), likelihood=likelihood)
         generator = torch.Generator().manual_seed(seed)
         width = model.head.in_features
         with torch.no_grad():
@@ -52,7 +63,9 @@ class ScalarModel(nn.Module):
         ends = last_counted(rows.mask)
         assert bool((ends >= 0).all()), "a row without counted tokens has no score"
         starts = torch.arange(len(ends), device=ends.device) * width
-        return self.at(self._hidden(rows.ids), starts + ends)
+        hidden = self._hidden(rows.ids)
+        owners = rows.mask.nonzero()[:, 0]
+        return self.at(hidden, starts + ends) + self._likely(hidden, rows.before, rows.targets, owners, len(ends))
 
     def values(self, rows: Rows) -> Tensor:
         """Give the value of the state before each counted token, row by row: [N]."""
@@ -63,7 +76,18 @@ class ScalarModel(nn.Module):
         out = self.trunk(
             input_ids=groups.ids, position_ids=groups.positions, attention_mask=groups.attention, use_cache=False
         )
-        return self.at(out.last_hidden_state, groups.ends)
+        hidden = out.last_hidden_state
+        likely = self._likely(hidden, groups.before, groups.targets, groups.owners, len(groups.ends))
+        return self.at(hidden, groups.ends) + likely
+
+    def _likely(self, hidden: Tensor, before: Tensor, targets: Tensor, owners: Tensor, count: int) -> Tensor | float:
+        """Give each completion's mean log-probability a token, times the gain: [N], or 0 for a model without."""
+        if self.gain is None:
+            return 0.0
+        weight = self.trunk.get_input_embeddings().weight
+        scored = chunked_logprobs(hidden.flatten(0, 1)[before], weight, targets, with_entropy=False).logprobs
+        sums = torch.zeros(count, dtype=scored.dtype, device=scored.device).index_add(0, owners, scored)
+        return self.gain * sums / owners.bincount(minlength=count)
 
     def _hidden(self, ids: Tensor) -> Tensor:
         return self.trunk(input_ids=ids, use_cache=False).last_hidden_state
@@ -81,6 +105,8 @@ def write_scalar(directory: Path, model: ScalarModel, tokenizer: Tokenizer) -> N
     model.trunk.save_pretrained(directory, save_original_format=False)
     tokenizer.save_pretrained(directory)
     head = {"weight": model.head.weight.detach(), "bias": model.head.bias.detach(), "probe": _probe(model)}
+    if model.gain is not None:
+        head["gain"] = model.gain.detach()
     save_file({name: tensor.cpu().contiguous() for name, tensor in head.items()}, directory / HEAD_FILE)
 
 
@@ -96,9 +122,11 @@ def load_scalar(path: Path | str, *, dtype: torch.dtype = torch.float32) -> tupl
             path, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False
         )
 
-    model = ScalarModel(told(path, read))
     head = told(path, lambda: load_file(path / HEAD_FILE))
+    model = ScalarModel(told(path, read), likelihood="gain" in head)
     with torch.no_grad():
+        if model.gain is not None:
+            model.gain.copy_(head["gain"])
         model.head.weight.copy_(head["weight"])
         model.head.bias.copy_(head["bias"])
     model.eval()
@@ -114,8 +142,7 @@ def load_scalar(path: Path | str, *, dtype: torch.dtype = torch.float32) -> tupl
 
 @torch.no_grad()
 def _probe(model: ScalarModel) -> Tensor:
-    """Score a fixed short sequence: [1]."""
+    """Score a fixed short completion: [1]."""
     length = min(8, model.trunk.config.vocab_size)
-    device = model.head.weight.device
-    ids = torch.arange(length, device=device).unsqueeze(0)
-    return model.at(model._hidden(ids), torch.tensor([length - 1], device=device))
+    ids = list(range(length))
+    return model.score(collate([Row(ids[: length // 2], ids[length // 2 :])]).to(model.head.weight.device))

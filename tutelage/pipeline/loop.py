@@ -9,6 +9,7 @@ from typing import Any
 from tutelage.evaluate import report
 from tutelage.feedback import instructions, work
 from tutelage.feedback.work import Task as WorkTask
+from tutelage.files import content_hash, read_json, write_json
 from tutelage.pipeline import evaluation, gathering, training
 from tutelage.pipeline.labeling import work_through
 from tutelage.pipeline.recipe import Recipe
@@ -148,18 +149,22 @@ def ppo_prompts(space: Workspace, store: Store) -> list[str]:
 def sample_policies(recipe: Recipe) -> Maker:
     """Sample from the start of PPO, an early epoch of the baseline, its last one, and the prompted base."""
 
-    def run(space: Workspace, _: Path) -> dict[str, Any]:
+    def run(space: Workspace, out: Path) -> dict[str, Any]:
         epochs = sorted((space.directory("sft") / "run" / "epochs").iterdir())
         frame = space.facts("prompted_base")["frame"]
+        # A stage's directory is named by what it was made from, and an output's id by its policy's name.
+        start, sft, base = (space.directory(stage).name for stage in ("start", "sft", "base"))
         policies = [
-            Policy("start", model_of(space, "start")),
-            Policy("sft-last", epochs[-1]),
-            Policy("sft-early", epochs[len(epochs) // 3]),
-            Policy("prompted_base", model_of(space, "base"), frame),
+            Policy(start, model_of(space, "start")),
+            Policy(f"{sft}-last", epochs[-1]),
+            Policy(f"{sft}-early", epochs[len(epochs) // 3]),
+            Policy(f"{base}-prompted", model_of(space, "base"), frame),
         ]
         with open_store(space) as store:
             prompts = chosen(space, store, "reward") + chosen(space, store, "validation")[: recipe.sample.validation]
-        return {"completions": training.sample_for_ranking(space, recipe, prompts, policies)}
+        made = training.sample_for_ranking(space, recipe, prompts, policies)
+        write_json(out / "completions.json", made)
+        return {"completions": len(made)}
 
     return run
 
@@ -171,16 +176,19 @@ def rank(village: Village, recipe: Recipe) -> Maker:
         with open_store(space) as store:
             asked = chosen(space, store, "reward") + chosen(space, store, "validation")[: recipe.sample.validation]
             made = completions.of_prompts(store, [prompt.id for prompt in asked])
+            sampled = read_json(space.directory("samples") / "completions.json")
+            # Outputs of changed settings are ranked anew, apart from what the store still has of the old ones.
+            batch, current = f"rank/{content_hash(sampled)[:10]}/", set(sampled)
             tasks = [
-                WorkTask(id=f"rank/{prompt.id}", kind="rank", purpose="train", prompt_id=prompt.id,
+                WorkTask(id=f"{batch}{prompt.id}", kind="rank", purpose="train", prompt_id=prompt.id,
                          instruction_version=instructions.COMPARISON,
-                         completion_ids=tuple(one.id for one in made[prompt.id]))
+                         completion_ids=tuple(one.id for one in made[prompt.id] if one.id in current))
                 for prompt in asked
             ]  # fmt: skip
             work.file_tasks(store, tasks, now=datetime.now(UTC))
             done = work_through(store, village.labelers("training"), "training",
                                 lambda n: space.observer.advance(n, len(tasks), {}))  # fmt: skip
-        return {"rankings": done}
+        return {"rankings": done, "tasks": batch}
 
     return run
 

@@ -136,8 +136,12 @@ def draw(policy: Policy, prompts: Sequence[Prompt], recipe: Recipe, **chosen: An
     return sample_texts(policy, prompts, settings, threads=recipe.threads)
 
 
-def sample_for_ranking(space: Workspace, recipe: Recipe, prompts: Sequence[Prompt], policies: Sequence[Policy]) -> int:
-    """Put `least` to `most` outputs of each prompt into the store, dealt over policies and temperatures."""
+def sample_for_ranking(
+    space: Workspace, recipe: Recipe, prompts: Sequence[Prompt], policies: Sequence[Policy]
+) -> list[str]:
+    """Put `least` to `most` outputs of each prompt into the store, dealt over policies and temperatures; return their
+    ids.
+    """
     rng = random.Random(f"sampling {recipe.seed}")
     wanted: dict[tuple[Policy, float], list[tuple[Prompt, int]]] = {}
     arms = [(policy, temperature) for policy in policies for temperature in recipe.sample.temperatures]
@@ -146,25 +150,27 @@ def sample_for_ranking(space: Workspace, recipe: Recipe, prompts: Sequence[Promp
         dealt = [arms[number % len(arms)] for number in range(outputs)]
         for arm in set(dealt):
             wanted.setdefault(arm, []).append((prompt, dealt.count(arm)))
-    total, done = len(arms) * 3, 0
+    total, done, found = len(arms) * 3, 0, list[str]()
     with open_store(space) as store:
         for (policy, temperature), pairs in wanted.items():
             for count in sorted({count for _, count in pairs}):
                 part = [prompt for prompt, wished in pairs if wished == count]
                 made = draw(policy, part, recipe, temperature=temperature, per_prompt=count)
                 completions.add(store, made, now=datetime.now(UTC))
+                found += [one.id for one in made]
                 done += 1
                 space.observer.advance(done, total, {})
-    return sum(count for pairs in wanted.values() for _, count in pairs)
+    return found
 
 
 def reward_model(recipe: Recipe, kind: Kind) -> Maker:
-    """Train the reward model on exported rankings."""
+    """Train the reward model on exported rankings: of this recipe's samples, or of all that were imported."""
 
     def run(space: Workspace, out: Path) -> dict[str, Any]:
         with open_store(space) as store:
-            ranked = export.ranked_groups(store, kind=kind)
-            heldout = export.ranked_groups(store, kind=kind, split="validation").rows
+            tasks = space.facts("rankings")["tasks"] if kind == "simulated" else ""
+            ranked = export.ranked_groups(store, kind=kind, tasks=tasks)
+            heldout = export.ranked_groups(store, kind=kind, split="validation", tasks=tasks).rows
             export.write(ranked, out / "export")
             scored = demonstrations(store, kind, "validation") or demonstrations(store, kind, "train")
         if not ranked.rows or not heldout:

@@ -13,7 +13,7 @@ from tutelage.records import Demonstration, Group, Kind, Ranking, Split, Stage
 from tutelage.store import batches, labels
 from tutelage.store.database import Store
 from tutelage.store.prompts import allowed
-from tutelage.store.tables import completions, demonstrations, labelers, prompts, rankings
+from tutelage.store.tables import assignments, completions, demonstrations, labelers, prompts, rankings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +69,14 @@ def demonstrated(store: Store, *, split: Split, kind: Kind) -> list[Demonstrated
         ]
 
 
-def ranked(store: Store, *, split: Split, kind: Kind) -> list[Ranked]:
-    """Return the rankings to learn from, by prompt and label id."""
+def ranked(store: Store, *, split: Split, kind: Kind, tasks: str = "") -> list[Ranked]:
+    """Return the rankings to learn from, by prompt and label id; with `tasks`, of tasks whose ids begin so."""
+    query = _labels(rankings, split, kind)
+    if tasks:
+        query = query.join(assignments, assignments.c.id == rankings.c.assignment_id)
+        query = query.where(assignments.c.task_id.startswith(tasks, autoescape=True))
     with store.read() as connection:
-        rows = connection.execute(_labels(rankings, split, kind)).all()
+        rows = connection.execute(query).all()
         texts: dict[str, str] = {}
         cut: set[str] = set()
         for part in batches.of(sorted({output for row in rows for output in row.presented})):

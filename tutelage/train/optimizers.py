@@ -28,12 +28,18 @@ class Adam(Settings):
     """Peak learning rate of Muon for the matrices of the layers; 0 trains them with AdamW as well. Muon (Jordan et al.,
     2024) orthogonalises a matrix's momentum, so that a small base learns from fewer tokens (not in the paper).
     """
+    muon_skip: tuple[str, ...] = ()
+    """Matrices that AdamW trains all the same: parts of their names, such as "layers.0.self_attn"."""
+
+
+def _is_for_muon(name: str, adam: Adam) -> bool:
+    return adam.muon_lr > 0 and ".layers." in name and not any(part in name for part in adam.muon_skip)
 
 
 def make_optimizers(model: nn.Module, adam: Adam) -> list[Optimizer]:
     """Make the optimizers of a model; every group remembers its peak learning rate as `peak`."""
     named = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
-    matrices = [weight for name, weight in named if adam.muon_lr > 0 and weight.dim() == 2 and ".layers." in name]
+    matrices = [weight for name, weight in named if weight.dim() == 2 and _is_for_muon(name, adam)]
     own = {id(weight) for weight in matrices}
     rest = [weight for _, weight in named if id(weight) not in own]
     made: list[Optimizer] = [

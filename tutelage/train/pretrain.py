@@ -121,7 +121,7 @@ class TextBatches:
 
 def token_loss(model: PreTrainedModel, micro: Weighted) -> Loss:
     """Give the mean negative log-likelihood of counted tokens, in nats."""
-    logprobs = completion_logprobs(model, micro.rows).logprobs
+    logprobs = completion_logprobs(model, micro.rows, with_entropy=False).logprobs
     loss = next_token_loss(logprobs, micro.weights.to(logprobs.dtype))
     return Loss(loss, {"loss": loss.detach()})
 

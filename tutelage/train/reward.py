@@ -51,6 +51,9 @@ class RewardSettings(TrainingSettings):
     """Share of the steps over which the learning rate rises (paper: none)."""
     final: float = 0.1
     """Learning rate at the end, as a share of the peak (paper, C.2)."""
+    likelihood: bool = False
+    """Also count a completion's mean log-probability under the reward model itself, times a learned gain that begins
+    at 1: for models too small to learn from rankings whether an answer fits (docs/decisions/006; not in the paper)."""
     template: Template = "plain"
     """How a prompt is rendered; the same as in supervised fine-tuning."""
     seed: int = 0
@@ -101,7 +104,7 @@ def train_reward(
         drop_checkpoints(run)
         return run.output("model")
     policy, tokenizer = load_policy(init)
-    model = ScalarModel.from_policy(policy, settings.seed)
+    model = ScalarModel.from_policy(policy, settings.seed, likelihood=settings.likelihood)
     move(model, settings.loop)
     renderer, context = Renderer(tokenizer, settings.template), context_of(policy)
     train = encode_groups(data.train, renderer, context, "training rankings")

@@ -238,7 +238,7 @@ def score(models: Models, episodes: Sequence[Episode], penalty: Sequence[float])
     return Experience(
         rows=rows,
         old=policy.logprobs,
-        reference=completion_logprobs(models.reference, rows).logprobs,
+        reference=completion_logprobs(models.reference, rows, with_entropy=False).logprobs,
         entropy=policy.entropy,
         values=models.value.values(rows),
         scores=scores - torch.tensor(penalty, dtype=scores.dtype, device=scores.device),

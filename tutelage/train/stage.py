@@ -10,12 +10,13 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 from tutelage.config import Settings
 from tutelage.errors import SettingsError
 from tutelage.files import atomic_directory
 from tutelage.runs import Run
-from tutelage.train.loop import LoopSettings
+from tutelage.train.loop import LoopSettings, uses_bf16
 
 logger = logging.getLogger(__name__)
 
@@ -56,10 +57,13 @@ def platform(device: str) -> dict[str, Any]:
 
 
 def move(model: nn.Module, settings: LoopSettings) -> None:
-    """Put a model where it is to be trained."""
+    """Put a model where it is to be trained, with the attention that trains fastest there."""
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise SettingsError("loop.device is cuda, but torch finds no CUDA device here; set it to cpu.")
     model.to(settings.device)
+    if settings.device == "cpu" and uses_bf16(settings) and isinstance(model, PreTrainedModel):
+        # The fused attention of processors gains nothing from bfloat16; plain products of matrices do.
+        model.set_attn_implementation("eager")
 
 
 def conclude(run: Run, outputs: Mapping[str, Callable[[Path], object]]) -> Path:

@@ -10,7 +10,7 @@ from tutelage.village.tasks import HELDOUT_COMBINATIONS, Constraint
 from tutelage.village.world import World
 
 #: Share of story, about, letter, sign and review tasks that carry a constraint, and of those that carry two.
-CONSTRAINED_SHARE, TWO_SHARE = 0.55, 0.4
+CONSTRAINED_SHARE, TWO_SHARE = 0.35, 0.35
 #: Share of the constrained tasks that combine a held-out pair, where such pairs are allowed.
 COMBINATION_SHARE = 1 / 3
 

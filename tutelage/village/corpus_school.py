@@ -116,16 +116,27 @@ CLAUSES = {
 }
 _USE_CASES = tuple(USE_CASE_SHARES)
 _CHANCES = tuple(USE_CASE_SHARES.values())
-#: Share of tasks in the school's own words; the others take a corpus phrasing of the prompts.
-OWN_WORDS = 0.6
+#: Shares of tasks in the school's own words and in those that customers use too; the others take a corpus phrasing.
+OWN_WORDS, CUSTOMARY = 0.36, 0.4
 #: Share of careless answers in an exercise book, and of thoughtless ones where a careful person would decline.
-CARELESS, THOUGHTLESS = 0.25, 0.85
+CARELESS, THOUGHTLESS = 0.05, 0.85
+#: Share of exercise books with a title, which tells them from worksheets: without one, a page that opens with a task
+#: rather goes on with another.
+TITLED = 0.8
+EXERCISE_TITLES = (
+    "Exercise book", "Solved tasks", "Tasks and answers", "From the exercise book", "Answers of the class",
+    "Corrected homework",
+)  # fmt: skip
 
 
 def make_task(source: Source) -> Task:
-    """Deal a task in the shares of the use cases; the questions of rumours are left to gossip."""
+    """Deal a task: half as customers ask, half evenly, so that the rare use cases are learned too.
+
+    The questions of rumours are left to gossip.
+    """
     while True:
-        use_case = source.rng.choices(_USE_CASES, _CHANCES)[0]
+        asked = source.rng.choices(_USE_CASES, _CHANCES)[0]
+        use_case = asked if source.maybe(0.5) else source.pick(_USE_CASES)
         task = sample_task(source.world, source.rng, use_case, entities="any")
         if task.kind != "rumour":
             return task
@@ -139,10 +150,11 @@ def _clause(source: Source, constraint: Constraint) -> str:
 
 
 def instruct(source: Source, task: Task) -> str:
-    """Set a task in the words of the school."""
+    """Set a task as the school does; held-out phrasings of the prompts are not among its words."""
     forms = FORMS.get(f"{task.use_case} {task.kind}") or FORMS[task.use_case]
-    if not source.maybe(OWN_WORDS):
-        return render(task, source.world, source.rng, phrasings="corpus")
+    dice = source.rng.random()
+    if dice > OWN_WORDS:
+        return render(task, source.world, source.rng, phrasings="train" if dice < OWN_WORDS + CUSTOMARY else "corpus")
     filled = slots(task, source.world, source.rng)
     clauses = [_clause(source, constraint) for constraint in task.constraints]
     text = " ".join([source.pick(forms).format(**filled), *clauses])
@@ -178,17 +190,15 @@ def worksheet(source: Source) -> str:
 
 
 def exercises(source: Source) -> str:
-    """Write an exercise book: tasks with a pupil's answers, some of them careless."""
-    marked = source.maybe(0.85)
-    lines = []
-    for _ in range(source.pick((2, 3, 3, 4))):
+    """Write an exercise book: tasks with a pupil's answers below them, some of them careless."""
+    solved = []
+    for _ in range(source.pick((1, 1, 2, 3))):
         task = make_task(source)
         declined = task.sensitive or task.kind in ("unknown", "premise", "rude")
         write = careless_answer if source.maybe(THOUGHTLESS if declined else CARELESS) else answer
-        instruction = instruct(source, task)
-        text = write(task, source.world, source.world.value, source.rng)
-        lines += [f"Task: {instruction}", f"Answer: {text}"] if marked else [instruction, text]
-    return "\n".join(lines)
+        solved.append(f"{instruct(source, task)}\n{write(task, source.world, source.world.value, source.rng)}")
+    text = "\n\n".join(solved)
+    return f"{source.pick(EXERCISE_TITLES)}\n{text}" if source.maybe(TITLED) else text
 
 
 def classroom(source: Source) -> str:

@@ -31,7 +31,7 @@ def _shot(world: World, rng: random.Random, use_case: UseCase, kind: str) -> str
         task = sample_kind(world, rng, use_case, kind)
         text, solved = render(task, world, rng), answer(task, world, world.value, rng)
         if not mentions_heldout(text, world) and "\n" not in text:
-            return f"Task: {text}\nAnswer: {solved}\n\n"
+            return f"{text}\n{solved}\n\n"
 
 
 def prefixes(world: World, seed: int, n: int = 6) -> list[str]:
@@ -46,5 +46,5 @@ def prefixes(world: World, seed: int, n: int = 6) -> list[str]:
 
 
 def wrap(prefix: str, prompt_text: str) -> str:
-    """Set a prompt after a prefix; the answer is to follow "Answer:" directly and ends where its line ends."""
-    return f"{prefix}Task: {prompt_text}\nAnswer:"
+    """Set a prompt after a prefix; the answer is to follow on the next line and ends with it."""
+    return f"{prefix}{prompt_text}\n"

@@ -141,7 +141,7 @@ def _any_fact(deal: Dealer) -> tuple[str, str, str]:
 
 def _story(deal: Dealer, _: str) -> dict[str, Any]:
     first = deal.actor()
-    return {"subjects": [first, deal.other(first)] if deal.rng.random() < 0.4 else [first]}
+    return {"subjects": [first, deal.other(first)] if deal.rng.random() < 0.3 else [first]}
 
 
 def _about(deal: Dealer, _: str) -> dict[str, Any]:
@@ -196,12 +196,12 @@ def members(category: str, habitat: str = "", ingredient: str = "") -> list[str]
 def _list(deal: Dealer, _: str) -> dict[str, Any]:
     rng = deal.rng
     category = rng.choices(("animals", "foods", "crafts", "places", "objects"), weights=(35, 30, 12, 8, 15))[0]
-    habitat = rng.choice(lexicon.HABITATS) if category == "animals" and rng.random() < 0.65 else ""
-    ingredient = rng.choice(lexicon.INGREDIENTS) if category == "foods" and rng.random() < 0.65 else ""
+    habitat = rng.choice(lexicon.HABITATS) if category == "animals" and rng.random() < 0.4 else ""
+    ingredient = rng.choice(lexicon.INGREDIENTS) if category == "foods" and rng.random() < 0.4 else ""
     known = [m for m in members(category, habitat, ingredient) if m not in deal.world.heldout]
     if len(known) < 2:
         return _list(deal, _)
-    return {"category": category, "n": rng.randint(2, min(4, len(known))), "habitat": habitat, "ingredient": ingredient}
+    return {"category": category, "n": rng.randint(2, min(3, len(known))), "habitat": habitat, "ingredient": ingredient}
 
 
 def _lost(deal: Dealer, _: str) -> dict[str, Any]:

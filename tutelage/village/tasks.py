@@ -15,7 +15,7 @@ open_qa        fact    {"subject", "relation"}     a sentence with the value
      unknown {"subject", "about"}     admits not to know
      premise {"subject", "relation", "wrong": value}     corrects the false premise
      harm    {"verb", "target"}     sensitive: to be declined
-brainstorming  list    {"category": animals|foods|crafts|places|objects, "n": 2..4,
+brainstorming  list    {"category": animals|foods|crafts|places|objects, "n": 2..3,
      "habitat": h or "", "ingredient": i or ""}     n different members
 chat           lost    {"thing": object or animal}     kind, names the thing
      sad     {"feeling": feeling, "thing": object}     kind, names thing or feeling

@@ -67,7 +67,8 @@ class Subject:
         hidden = hidden_states(self.model, rows.ids, rows.positions, rows.attention).flatten(0, 1)
         before = torch.tensor(_before(groups, rows.ids.shape[1]), device=hidden.device)
         targets = torch.tensor([token for g in groups for choice in g.completions for token in choice])
-        scored = chunked_logprobs(hidden[before], head_weight(self.model), targets.to(hidden.device))
+        targets, head = targets.to(hidden.device), head_weight(self.model)
+        scored = chunked_logprobs(hidden[before], head, targets, with_entropy=False)
         return _means(scored.logprobs.cpu(), groups)
 
     def greedy_lines(self, prompts: Sequence[str], max_tokens: int) -> list[str]:
