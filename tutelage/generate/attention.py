@@ -40,10 +40,10 @@ AttentionInterface.register(NAME, attend)
 
 @contextmanager
 def attending(model: PreTrainedModel) -> Iterator[None]:
-    """Let the model use `attend` inside the block, when it would otherwise use the library's kernel."""
+    """Let the model use `attend` inside the block, when it would otherwise use the library's kernel or its products."""
     config = model.config
     before = config._attn_implementation
-    if before != "sdpa":
+    if before not in ("sdpa", "eager"):
         yield
         return
     config._attn_implementation = NAME

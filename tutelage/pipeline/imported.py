@@ -16,7 +16,7 @@ from tutelage.generate.engine import Engine, complete
 from tutelage.generate.request import Request
 from tutelage.models.load import load_policy
 from tutelage.pipeline import training
-from tutelage.pipeline.recipe import ImportSettings, Recipe
+from tutelage.pipeline.recipe import ImportSettings, Recipe, parts
 from tutelage.pipeline.stages import Stage, Workspace
 from tutelage.pipeline.training import Maker, model_of, open_store
 from tutelage.records import Prompt, RegisteredModel
@@ -32,46 +32,39 @@ SHOWN = 12
 def imported_stages(recipe: Recipe) -> list[Stage]:
     """Return the loop on imported labels: SFT, reward model, PPO-ptx, samples, release."""
     assert recipe.imported is not None
-    common = {"seed": recipe.seed, "template": recipe.template, "threads": recipe.threads}
-
-    def settings(**sections: Any) -> dict[str, Any]:
-        return common | {name: section.model_dump(mode="json") for name, section in sections.items()}
-
     return [
-        Stage("labels", "Import people's labels", take_labels(recipe.imported), settings(imported=recipe.imported)),
-        Stage("base", "Find the base", find_base(recipe), settings(base=recipe.base)),
-        Stage("corpus", "Sample the base for the mix", sample_base(recipe), settings(mix=recipe.mix), ("base",)),
+        Stage("labels", "Import people's labels", take_labels(recipe.imported), parts(recipe, "imported")),
+        Stage("base", "Find the base", find_base(recipe), parts(recipe, "base")),
+        Stage("corpus", "Sample the base for the mix", sample_base(recipe), parts(recipe, "mix"), ("base",)),
         Stage(
             "start",
             "SFT, the start of PPO",
             training.fine_tune(recipe, recipe.start, "human"),
-            settings(start=recipe.start),
+            parts(recipe, "start"),
             ("base", "labels", "corpus"),
         ),
         Stage(
             "reward",
             "Train the reward model",
             training.reward_model(recipe, "human"),
-            settings(reward=recipe.reward),
+            parts(recipe, "reward"),
             ("start", "labels"),
         ),
         Stage(
             "ppo",
             "PPO-ptx",
             training.reinforce_once(recipe, prompts_to_train),
-            settings(ppo=recipe.ppo),
+            parts(recipe, "ppo"),
             ("start", "reward", "corpus", "labels"),
         ),
         Stage(
             "samples",
             "Sample held-out prompts",
             show_samples(recipe),
-            settings(sample=recipe.sample),
+            parts(recipe, "sample"),
             ("base", "start", "ppo", "labels"),
         ),
-        Stage(
-            "release", "Release the model", release(recipe), settings(release=recipe.release), ("base", "start", "ppo")
-        ),
+        Stage("release", "Release the model", release(recipe), parts(recipe, "release"), ("base", "start", "ppo")),
     ]
 
 

@@ -12,7 +12,7 @@ from tutelage.feedback.work import Task as WorkTask
 from tutelage.files import content_hash, read_json, write_json
 from tutelage.pipeline import evaluation, gathering, training
 from tutelage.pipeline.labeling import work_through
-from tutelage.pipeline.recipe import Recipe
+from tutelage.pipeline.recipe import Recipe, parts
 from tutelage.pipeline.stages import Stage, Workspace
 from tutelage.pipeline.training import Maker, model_of, open_store
 from tutelage.pipeline.village import Village, chosen, demonstrate, take_in, write_corpus
@@ -25,28 +25,24 @@ def village_stages(recipe: Recipe) -> list[Stage]:
     """Return the loop on the embedded world: from nothing to a judged and released model."""
     village = Village(recipe)
     source: dict[str, Any] = {"village": recipe.village.model_dump() if recipe.village else {}, "seed": recipe.seed}
-    common = {"seed": recipe.seed, "template": recipe.template, "threads": recipe.threads}
-
-    def settings(**sections: Any) -> dict[str, Any]:
-        return common | {name: section.model_dump(mode="json") for name, section in sections.items()}
 
     stages = [
         Stage("corpus", "Write the corpus", write_corpus(village, recipe), source | {"primer": recipe.base.primer}),
-        Stage("prompts", "Take in prompts", take_in(village, recipe), source | settings(intake=recipe.intake)),
+        Stage("prompts", "Take in prompts", take_in(village, recipe), source | parts(recipe, "intake")),
         Stage("demonstrations", "Labelers demonstrate", demonstrate(village), source, ("prompts",), 90),
-        Stage("base", "Pretrain the base", training.pretrain(recipe), settings(base=recipe.base), ("corpus",), 200),
+        Stage("base", "Pretrain the base", training.pretrain(recipe), parts(recipe, "base"), ("corpus",), 200),
         Stage(
             "start",
             "SFT, the start of PPO",
             training.fine_tune(recipe, recipe.start, "simulated"),
-            settings(start=recipe.start),
+            parts(recipe, "start"),
             ("base", "demonstrations", "corpus"),
         ),
         Stage(
             "sft",
             "SFT, the baseline",
             training.fine_tune(recipe, recipe.sft, "simulated"),
-            settings(sft=recipe.sft),
+            parts(recipe, "sft"),
             ("base", "demonstrations", "corpus"),
             60,
         ),
@@ -54,14 +50,14 @@ def village_stages(recipe: Recipe) -> list[Stage]:
             "prompted_base",
             "Choose a few-shot prefix",
             evaluation.prompt_the_base(village, recipe),
-            common,
+            parts(recipe),
             ("base", "prompts"),
         ),
         Stage(
             "samples",
             "Sample for ranking",
             sample_policies(recipe),
-            settings(sample=recipe.sample),
+            parts(recipe, "sample"),
             ("start", "sft", "prompted_base", "prompts"),
         ),
         Stage("rankings", "Labelers rank", rank(village, recipe), source, ("samples",)),
@@ -69,7 +65,7 @@ def village_stages(recipe: Recipe) -> list[Stage]:
             "reward",
             "Train the reward model",
             training.reward_model(recipe, "simulated"),
-            settings(reward=recipe.reward),
+            parts(recipe, "reward"),
             ("start", "rankings"),
             60,
         ),
@@ -77,21 +73,21 @@ def village_stages(recipe: Recipe) -> list[Stage]:
             "baseline",
             "Choose the baseline by reward",
             training.choose_baseline(recipe, validation_prompts),
-            common,
+            parts(recipe),
             ("sft", "reward", "prompts"),
         ),
         Stage(
             "headroom",
             "Check the headroom",
             evaluation.headroom(village, recipe),
-            common,
+            parts(recipe),
             ("baseline", "reward", "prompts"),
         ),
         Stage(
             "ppo",
             "PPO and PPO-ptx",
             training.reinforce(recipe, ppo_prompts),
-            settings(ppo=recipe.ppo),
+            parts(recipe, "ppo"),
             ("start", "reward", "base", "corpus", "prompts", "headroom"),
             240,
         ),
@@ -99,7 +95,7 @@ def village_stages(recipe: Recipe) -> list[Stage]:
             "outputs",
             "Sample every arm",
             evaluation.outputs_of_arms(village, recipe),
-            settings(release=recipe.release),
+            parts(recipe, "release"),
             ("ppo", "baseline", "prompted_base", "prompts"),
         ),
         Stage("people", "Held-out labelers judge", evaluation.judge_with_people(village, recipe), source, ("outputs",)),
@@ -115,13 +111,13 @@ def village_stages(recipe: Recipe) -> list[Stage]:
     needs = tuple(stage.name for stage in stages)
     return [
         *stages,
-        Stage("evaluation", "Gather the evaluation", gathering.gather(village, recipe, stages), common, needs),
-        Stage("report", "Write the report", write_report, common, ("evaluation",)),
+        Stage("evaluation", "Gather the evaluation", gathering.gather(village, recipe, stages), parts(recipe), needs),
+        Stage("report", "Write the report", write_report, parts(recipe), ("evaluation",)),
         Stage(
             "release",
             "Release the model",
             gathering.release(recipe),
-            settings(release=recipe.release),
+            parts(recipe, "release"),
             ("ppo", "baseline", "base", "reward", "prompts"),
         ),
     ]

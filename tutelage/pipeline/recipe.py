@@ -146,6 +146,12 @@ class Recipe(Settings):
         return self
 
 
+def parts(recipe: Recipe, *names: str) -> dict[str, Any]:
+    """Return what a stage is made from: what the whole recipe shares, and the named sections."""
+    common = {"seed": recipe.seed, "template": recipe.template, "threads": recipe.threads}
+    return common | {name: getattr(recipe, name).model_dump(mode="json") for name in names}
+
+
 #: The parts of a recipe that one training command reads.
 Section = Literal["pretrain", "start", "sft", "reward", "ppo"]
 

@@ -27,7 +27,7 @@ from tutelage.train.batching import Weighted, told_dropped
 from tutelage.train.checkpoint import load_model_tensors
 from tutelage.train.ema import Ema
 from tutelage.train.experience import AdvantageSettings
-from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Trained
+from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Trained, uses_bf16
 from tutelage.train.optimizers import Adam
 from tutelage.train.pretrain import check_rows, token_loss
 from tutelage.train.rollout import EXACT, Models, Plan, PPOMicro, Rollouts, Streams
@@ -227,7 +227,13 @@ def _load(parents: Parents, settings: PPOSettings) -> tuple[Models, Renderer]:
     policy, tokenizer = load_policy(parents.policy)
     reward, other = load_scalar(parents.reward)
     same_vocabulary(tokenizer, other, f"The policy {parents.policy} and the reward model {parents.reward}")
-    models = Models(policy=policy, reference=copy.deepcopy(policy), reward=reward, value=copy.deepcopy(reward))
+    models = Models(
+        policy=policy,
+        reference=copy.deepcopy(policy),
+        reward=reward,
+        value=copy.deepcopy(reward),
+        bf16=uses_bf16(settings.loop),
+    )
     for model in (models.policy, models.reference, models.reward, models.value):
         move(model, settings.loop)
     for frozen in (models.reference, models.reward):

@@ -48,6 +48,7 @@ class Models:
     reference: PreTrainedModel
     reward: ScalarModel
     value: ScalarModel
+    bf16: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,8 +232,17 @@ def sample(
 
 @torch.no_grad()
 def score(models: Models, episodes: Sequence[Episode], penalty: Sequence[float]) -> Experience:
-    """Let all four models read a micro-batch; the reward model sees exactly the sampled ids."""
-    rows = collate([episode.row for episode in episodes]).to(models.reward.head.weight.device)
+    """Let all four models read a micro-batch; the reward model sees exactly the sampled ids.
+
+    The precision is that of the updates, so that before the first of them every ratio is 1.
+    """
+    device = models.reward.head.weight.device
+    rows = collate([episode.row for episode in episodes]).to(device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=models.bf16):
+        return _score(models, rows, penalty)
+
+
+def _score(models: Models, rows: Rows, penalty: Sequence[float]) -> Experience:
     policy = completion_logprobs(models.policy, rows)
     scores = models.reward.score(rows)
     return Experience(

@@ -15,10 +15,14 @@ from transformers import PreTrainedModel
 from tutelage.config import Settings
 from tutelage.errors import SettingsError
 from tutelage.files import atomic_directory
+from tutelage.models.load import context_of
 from tutelage.runs import Run
 from tutelage.train.loop import LoopSettings, uses_bf16
 
 logger = logging.getLogger(__name__)
+
+#: Contexts up to this many tokens train with plain attention in bfloat16, whose weights fit into memory.
+SHORT = 1024
 
 #: Called after every optimizer step with the step, the number of steps and the step's metrics.
 Progress = Callable[[int, int, Mapping[str, float]], None]
@@ -61,8 +65,10 @@ def move(model: nn.Module, settings: LoopSettings) -> None:
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise SettingsError("loop.device is cuda, but torch finds no CUDA device here; set it to cpu.")
     model.to(settings.device)
-    if settings.device == "cpu" and uses_bf16(settings) and isinstance(model, PreTrainedModel):
-        # The fused attention of processors gains nothing from bfloat16; plain products of matrices do.
+    on_processor = settings.device == "cpu" and uses_bf16(settings)
+    if on_processor and isinstance(model, PreTrainedModel) and context_of(model) <= SHORT:
+        # The fused attention of processors gains nothing from bfloat16; plain products of matrices do. Reward models
+        # keep it: their shared prompts need a mask of their own.
         model.set_attn_implementation("eager")
 
 
