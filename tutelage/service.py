@@ -33,7 +33,7 @@ def serve(
     """Serve the named models until interrupted; `tell` gets one line when the server answers."""
     key = os.environ.get(KEY_VARIABLE, "")
     check(listening, key)
-    with Store.open(store_url) as store, bind(listening) as bound:
+    with Store.open(store_url, create=False) as store, bind(listening) as bound:
         asyncio.run(_run(Catalogue(store, names or [DEFAULT], engine), ServeOptions(key=key), listening, bound, tell))
 
 

@@ -80,6 +80,22 @@ def test_interrupted_after_any_step_it_ends_with_the_same_bytes(world, tmp_path,
         assert steps[0] == steps[1]
 
 
+def test_in_bf16_scores_and_updates_agree_and_an_interrupted_run_ends_with_the_same_bytes(world, tmp_path):
+    """Were they of different precision, the first ratio of a batch would not be 1, which stops a run."""
+    settings = changed(loop=SMALL.loop.model_copy(update={"precision": "bf16"}))
+    whole = ppo(world, tmp_path / "whole", settings)
+
+    def stop(step, *_):
+        if step == 3:
+            raise Stop
+
+    with pytest.raises(Stop):
+        ppo(world, tmp_path / "broken", settings, stop)
+    assert sha256_of(ppo(world, tmp_path / "broken", settings)) == sha256_of(whole)
+    mismatches = [row["rollout/logprob_mismatch"] for row in metrics(tmp_path / "whole") if "objective/kl" in row]
+    assert all(0 < mismatch < 0.05 for mismatch in mismatches)
+
+
 def test_it_takes_the_planned_steps_and_logs_under_openais_names(world, tmp_path):
     ppo(world, tmp_path / "run")
     rows = metrics(tmp_path / "run")

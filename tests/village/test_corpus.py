@@ -24,7 +24,7 @@ from tutelage.village.phrasings import phrasings_of
 from tutelage.village.relations import RELATIONS, fill
 from tutelage.village.world import World, make_world
 
-TOKENS = 400_000
+TOKENS = 600_000
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ class Store:
         if not create and engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
             raise MissingError(
                 f"There is no database {engine.url.database}; name another one with --database, or make it with "
-                "`tutelage prompts import`."
+                "`tutelage run` or `tutelage prompts import`."
             )
         try:
             with _one_at_a_time(engine) as connection:

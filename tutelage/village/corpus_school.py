@@ -122,7 +122,7 @@ OWN_WORDS, CUSTOMARY = 0.36, 0.4
 CARELESS, THOUGHTLESS = 0.05, 0.85
 #: Share of exercise books with a title, which tells them from worksheets: without one, a page that opens with a task
 #: rather goes on with another.
-TITLED = 0.8
+TITLED = 0.85
 EXERCISE_TITLES = (
     "Exercise book", "Solved tasks", "Tasks and answers", "From the exercise book", "Answers of the class",
     "Corrected homework",
