@@ -84,7 +84,7 @@ class ScalarModel(nn.Module):
         """Give each completion's mean log-probability a token, times the gain: [N], or 0 for a model without."""
         if self.gain is None:
             return 0.0
-        weight = self.trunk.get_input_embeddings().weight
+        weight: Tensor = self.trunk.get_input_embeddings().weight  # type: ignore[assignment]
         scored = chunked_logprobs(hidden.flatten(0, 1)[before], weight, targets, with_entropy=False).logprobs
         sums = torch.zeros(count, dtype=scored.dtype, device=scored.device).index_add(0, owners, scored)
         return self.gain * sums / owners.bincount(minlength=count)
