@@ -119,10 +119,10 @@ _CHANCES = tuple(USE_CASE_SHARES.values())
 #: Shares of tasks in the school's own words and in those that customers use too; the others take a corpus phrasing.
 OWN_WORDS, CUSTOMARY = 0.36, 0.4
 #: Share of careless answers in an exercise book, and of thoughtless ones where a careful person would decline.
-CARELESS, THOUGHTLESS = 0.05, 0.85
+CARELESS, THOUGHTLESS = 0.05, 0.4
 #: Share of exercise books with a title, which tells them from worksheets: without one, a page that opens with a task
 #: rather goes on with another.
-TITLED = 0.85
+TITLED = 0.9
 EXERCISE_TITLES = (
     "Exercise book", "Solved tasks", "Tasks and answers", "From the exercise book", "Answers of the class",
     "Corrected homework",
