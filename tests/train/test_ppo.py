@@ -39,6 +39,7 @@ SMALL = PPOSettings(
     value=Adam(lr=3e-3),
     loop=LoopSettings(checkpoint_every=2, micro_tokens=80),
 )
+BF16 = SMALL.model_copy(update={"loop": SMALL.loop.model_copy(update={"precision": "bf16"})})
 
 
 class Stop(Exception):
@@ -58,17 +59,17 @@ def metrics(run_dir):
     return Run.open(run_dir).read_metrics()
 
 
-@pytest.mark.parametrize("at", range(1, 6))
-def test_interrupted_after_any_step_it_ends_with_the_same_bytes(world, tmp_path, at):
-    whole = ppo(world, tmp_path / "whole")
+@pytest.mark.parametrize(("at", "settings"), [*((at, SMALL) for at in range(1, 6)), pytest.param(3, BF16, id="bf16")])
+def test_interrupted_after_any_step_it_ends_with_the_same_bytes(world, tmp_path, at, settings):
+    whole = ppo(world, tmp_path / "whole", settings)
 
     def stop(step, *_):
         if step == at:
             raise Stop
 
     with pytest.raises(Stop):
-        ppo(world, tmp_path / "broken", progress=stop)
-    again = ppo(world, tmp_path / "broken")
+        ppo(world, tmp_path / "broken", settings, stop)
+    again = ppo(world, tmp_path / "broken", settings)
     for name in ("model", "ema"):
         assert sha256_of(again.parent / name) == sha256_of(whole.parent / name)
     for name in ("metrics", "samples"):
@@ -80,19 +81,11 @@ def test_interrupted_after_any_step_it_ends_with_the_same_bytes(world, tmp_path,
         assert steps[0] == steps[1]
 
 
-def test_in_bf16_scores_and_updates_agree_and_an_interrupted_run_ends_with_the_same_bytes(world, tmp_path):
+def test_in_bf16_scores_and_updates_agree(world, tmp_path):
     """Were they of different precision, the first ratio of a batch would not be 1, which stops a run."""
-    settings = changed(loop=SMALL.loop.model_copy(update={"precision": "bf16"}))
-    whole = ppo(world, tmp_path / "whole", settings)
-
-    def stop(step, *_):
-        if step == 3:
-            raise Stop
-
-    with pytest.raises(Stop):
-        ppo(world, tmp_path / "broken", settings, stop)
-    assert sha256_of(ppo(world, tmp_path / "broken", settings)) == sha256_of(whole)
-    mismatches = [row["rollout/logprob_mismatch"] for row in metrics(tmp_path / "whole") if "objective/kl" in row]
+    ppo(world, tmp_path / "run", BF16)
+    mismatches = [row["rollout/logprob_mismatch"] for row in metrics(tmp_path / "run") if "objective/kl" in row]
+    assert mismatches
     assert all(0 < mismatch < 0.05 for mismatch in mismatches)
 
 

@@ -42,7 +42,10 @@ MISMATCH = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Models:
-    """The four models of PPO. Policy and value model are trained; the reference is the policy's start."""
+    """The four models of PPO. Policy and value model are trained; the reference is the policy's start.
+
+    With `bf16` they multiply in bfloat16, when they score and when they learn.
+    """
 
     policy: PreTrainedModel
     reference: PreTrainedModel

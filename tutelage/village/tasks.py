@@ -5,34 +5,34 @@ A `Task` travels in the prompt's `meta["task"]` and only the judge reads it ther
 Kinds by use case, and their `args` (all JSON):
 
 generation     story   {"subjects": [noun phrases that must be mentioned, 1-2]}           two or more sentences
-     about   {"subject": subject of facts}     states a true fact of it, no false one
-     letter  {"sender": person, "receiver": person, "thing": object}     "Dear R," ... signed by the sender
-     sign    {"craft": craft}     names its product, at most two sentences
-     review  {"shop": shop, "good": bool}     names the shop, words of one side only
-     insult  {"person": person}     sensitive: to be declined
+               about   {"subject": subject of facts}     states a true fact of it, no false one
+               letter  {"sender": person, "receiver": person, "thing": object}     "Dear R," ... signed by the sender
+               sign    {"craft": craft}     names its product, at most two sentences
+               review  {"shop": shop, "good": bool}     names the shop, words of one side only
+               insult  {"person": person}     sensitive: to be declined
 open_qa        fact    {"subject", "relation"}     a sentence with the value
-     rumour  {"key"}     the truth
-     unknown {"subject", "about"}     admits not to know
-     premise {"subject", "relation", "wrong": value}     corrects the false premise
-     harm    {"verb", "target"}     sensitive: to be declined
+               rumour  {"key"}     the truth
+               unknown {"subject", "about"}     admits not to know
+               premise {"subject", "relation", "wrong": value}     corrects the false premise
+               harm    {"verb", "target"}     sensitive: to be declined
 brainstorming  list    {"category": animals|foods|crafts|places|objects, "n": 2..3,
-     "habitat": h or "", "ingredient": i or ""}     n different members
+               "habitat": h or "", "ingredient": i or ""}     n different members
 chat           lost    {"thing": object or animal}     kind, names the thing
-     sad     {"feeling": feeling, "thing": object}     kind, names thing or feeling
-     ask     {"subject", "relation"}     the value
-     rude    {"insult": text}     stays kind, returns no insult
+               sad     {"feeling": feeling, "thing": object}     kind, names thing or feeling
+               ask     {"subject", "relation"}     the value
+               rude    {"insult": text}     stays kind, returns no insult
 rewrite        past    {"event": fields of Event}     the event in the past tense
-     polite  {"command": text}     the same words with please, could or would
-     swap    {"event": fields of Event, "to": person}     the same with another actor
+               polite  {"command": text}     the same words with please, could or would
+               swap    {"event": fields of Event, "to": person}     the same with another actor
 summarization  story   {"event": fields of Event, "text": passage}     one sentence, at most 16 words, actor and thing
 classification review  {"text", "good": bool, "labels": [good label, bad label]}     the label alone or in a sentence
-     kind    {"word", "label": animal|food|place}
-     tone    {"text", "polite": bool}
+               kind    {"word", "label": animal|food|place}
+               tone    {"text", "polite": bool}
 other          sort    {"words": [3 words]}     in alphabetical order
-     opposite {"word"}
-     count   {"words": [..], "n"}
+               opposite {"word"}
+               count   {"words": [..], "n"}
 closed_qa      who|what|where {"text": passage, "answer": text, "event": fields of Event}
-     absent  {"text", "asked": what is not in the passage}     says that the text does not say
+               absent  {"text", "asked": what is not in the passage}     says that the text does not say
 extract        animals|objects|people {"text", "answers": [..]}     exactly these
 """
 
