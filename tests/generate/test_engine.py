@@ -4,58 +4,17 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import GPT2Config, GPTNeoXConfig, LlamaConfig, PreTrainedModel, Qwen2Config
-from transformers.models.auto.modeling_auto import AutoModelForCausalLM
+from transformers import PreTrainedModel
 
+from tests.generate.models import CONFIGS, VOCABULARY, drain, make_model, prompt, reference
 from tutelage.errors import UserError
 from tutelage.generate.engine import Engine, complete
 from tutelage.generate.request import Event, Request, RequestError
-
-VOCABULARY = 97
-SIZES = {"num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": VOCABULARY, "max_position_embeddings": 64}
-CONFIGS = {
-    "llama": LlamaConfig(hidden_size=32, intermediate_size=48, num_key_value_heads=2, **SIZES),
-    "qwen2": Qwen2Config(hidden_size=32, intermediate_size=48, num_key_value_heads=2, **SIZES),
-    "gpt_neox": GPTNeoXConfig(hidden_size=32, intermediate_size=48, **SIZES),
-    "gpt2": GPT2Config(n_embd=32, n_layer=2, n_head=4, vocab_size=VOCABULARY, n_positions=64),
-}
-
-
-def make_model(family: str, seed: int = 0) -> PreTrainedModel:
-    torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(CONFIGS[family])
-    for parameter in model.parameters():  # larger weights than the usual start: more decided logits
-        parameter.data.mul_(3)
-    return model.eval()
 
 
 @pytest.fixture(scope="module")
 def llama() -> PreTrainedModel:
     return make_model("llama")
-
-
-def prompt(seed: int, length: int) -> tuple[int, ...]:
-    generator = torch.Generator().manual_seed(seed)
-    return tuple(torch.randint(0, VOCABULARY, (length,), generator=generator).tolist())
-
-
-def reference(model: PreTrainedModel, ids: tuple[int, ...], count: int) -> list[int]:
-    output = model.generate(
-        torch.tensor([ids]),
-        attention_mask=torch.ones(1, len(ids), dtype=torch.long),
-        max_new_tokens=count,
-        do_sample=False,
-        eos_token_id=None,
-        pad_token_id=0,
-    )
-    return output[0, len(ids) :].tolist()
-
-
-def drain(engine: Engine) -> list[Event]:
-    events: list[Event] = []
-    while not engine.is_idle():
-        events += engine.step()
-    return events
 
 
 @pytest.mark.parametrize("family", sorted(CONFIGS))
@@ -186,6 +145,12 @@ def test_a_row_without_finite_numbers_fails_alone() -> None:
         ({"top_p": 0.0}, "top_p"),
         ({"top_k": -2}, "top_k"),
         ({"n": 0}, "n is 0"),
+        ({"n": 3, "best_of": 2}, "best_of is 2"),
+        ({"presence_penalty": 2.5}, "presence_penalty"),
+        ({"frequency_penalty": float("nan")}, "frequency_penalty"),
+        ({"logit_bias": ((3, 101.0),)}, "logit_bias"),
+        ({"logit_bias": ((VOCABULARY, 1.0),)}, "logit_bias has a token id outside"),
+        ({"deadline": 0.0}, "deadline"),
         ({"stop": ("",)}, "stop strings"),
         ({"stop": ("a",)}, "no tokenizer"),
         ({"stream": True}, "no tokenizer"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from tutelage.generate.sampler import sample, uniforms
+from tutelage.generate.sampler import Bias, Filters, sample, uniforms
 
 LOGITS = [1.0, 0.2, -0.5, 2.1, 0.0, -math.inf, 1.7]
 DRAWS = 20_000
@@ -36,9 +36,7 @@ def draw(logits: list[float], draws: torch.Tensor, temperature: float, top_p: fl
     return sample(
         torch.tensor([logits] * count),
         draws,
-        torch.full((count,), temperature),
-        torch.full((count,), top_p),
-        torch.full((count,), top_k),
+        Filters(torch.full((count,), temperature), torch.full((count,), top_p), torch.full((count,), top_k)),
     ).tokens.tolist()
 
 
@@ -81,14 +79,40 @@ def test_a_row_with_a_filter_does_not_change_what_its_neighbour_draws() -> None:
     logits = torch.tensor([LOGITS, LOGITS])
     value = torch.tensor([0.37, 0.37])
     ones = torch.ones(2)
-    alone = sample(logits[:1], value[:1], ones[:1] * 0.9, ones[:1], torch.tensor([0])).tokens[0]
-    beside = sample(logits, value, ones * 0.9, torch.tensor([1.0, 0.5]), torch.tensor([0, 2])).tokens[0]
+    alone = sample(logits[:1], value[:1], Filters(ones[:1] * 0.9, ones[:1], torch.tensor([0]))).tokens[0]
+    beside = sample(logits, value, Filters(ones * 0.9, torch.tensor([1.0, 0.5]), torch.tensor([0, 2]))).tokens[0]
     assert alone == beside
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_logits_that_are_not_finite_are_reported_for_their_row_only(value: float) -> None:
     logits = torch.tensor([[0.0, 1.0, 2.0], [0.0, value, 2.0]])
-    drawn = sample(logits, torch.tensor([0.5, 0.5]), torch.ones(2), torch.ones(2), torch.zeros(2, dtype=torch.int64))
+    plain = Filters(torch.ones(2), torch.ones(2), torch.zeros(2, dtype=torch.int64))
+    drawn = sample(logits, torch.tensor([0.5, 0.5]), plain)
     assert drawn.is_ok.tolist() == [True, False]
     assert drawn.logprobs[0].item() == pytest.approx(logits[0].log_softmax(-1)[drawn.tokens[0]].item(), abs=1e-6)
+
+
+@pytest.mark.parametrize(("temperature", "top_k"), [(1.0, 0), (0.7, 3), (0.0, 0)])
+def test_a_bias_moves_the_odds_by_definition_and_leaves_the_logprobs(temperature: float, top_k: int) -> None:
+    added = {0: 1.5, 3: -2.0, 4: 100.0 if temperature == 0 else 0.5}
+    pairs = [(row, token, value) for row in range(0, DRAWS, 2) for token, value in added.items()]
+    rows, tokens, values = (torch.tensor(column) for column in zip(*pairs, strict=True))
+    filters = Filters(torch.full((DRAWS,), temperature), torch.ones(DRAWS), torch.full((DRAWS,), top_k))
+    draws = torch.from_numpy(uniforms(3, 0, DRAWS))
+    drawn = sample(torch.tensor([LOGITS] * DRAWS), draws, filters, Bias(rows, tokens, values))
+    plain = torch.tensor(LOGITS).log_softmax(-1)
+    assert drawn.logprobs.tolist() == pytest.approx(plain[drawn.tokens].tolist(), abs=1e-5)
+    beside = sample(torch.tensor([LOGITS] * DRAWS), draws, filters)
+    assert drawn.tokens[1::2].tolist() == beside.tokens[1::2].tolist()
+    moved = [logit + added.get(i, 0.0) for i, logit in enumerate(LOGITS)]
+    own = drawn.tokens[::2].tolist()
+    if temperature == 0:
+        assert set(own) == {4}
+        return
+    weights = [math.exp(logit / temperature) for logit in moved]
+    kept = sorted(range(len(weights)), key=lambda i: -weights[i])[: top_k or len(weights)]
+    total = sum(weights[i] for i in kept)
+    assert all(token in kept for token in own)
+    likely = [i for i in kept if weights[i] > 0]
+    assert chisquare([own.count(i) for i in likely], [weights[i] / total * len(own) for i in likely]).pvalue > 1e-3

@@ -91,6 +91,33 @@ def test_echo_and_logprobs_score_the_prompt(client: openai.OpenAI) -> None:
     assert all(answer.text[at:].startswith(token) for token, at in placed if not token.startswith("bytes:"))
 
 
+def test_the_best_of_several_are_kept_and_all_are_counted(client: openai.OpenAI) -> None:
+    common = {"model": "default", "prompt": "the", "max_tokens": 9, "seed": 5, "logprobs": 0}
+    drawn = client.completions.create(**common, n=6)
+    means = {one.text: sum(one.logprobs.token_logprobs) / len(one.logprobs.tokens) for one in drawn.choices}
+    best = client.completions.create(**common, n=2, best_of=6)
+    assert [choice.text for choice in best.choices] == sorted(means, key=lambda text: -means[text])[:2]
+    assert [choice.index for choice in best.choices] == [0, 1]
+    assert best.usage == drawn.usage
+
+
+def test_a_bias_and_penalties_reach_the_model(client: openai.OpenAI) -> None:
+    token = make()[1].encode("a", add_special_tokens=False)[0]
+    common = {"model": "default", "prompt": "the", "max_tokens": 8, "temperature": 0}
+    forced = client.completions.create(**common, logit_bias={str(token): 100})
+    assert forced.choices[0].text == "a" * 8
+    plain = client.completions.create(**common)
+    assert client.completions.create(**common, frequency_penalty=2).choices[0].text != plain.choices[0].text
+    chat = client.chat.completions.create(
+        model="default",
+        messages=[{"role": "user", "content": "the"}],
+        max_tokens=3,
+        logit_bias={str(token): 100},
+        presence_penalty=0.5,
+    )
+    assert chat.choices[0].message.content == "aaa"
+
+
 def test_a_prompt_is_scored_without_a_new_token(client: openai.OpenAI) -> None:
     answer = client.completions.create(model="default", prompt="the hat", max_tokens=0, echo=True, logprobs=0)
     assert answer.choices[0].text == "the hat" and answer.choices[0].finish_reason == "length"
@@ -162,7 +189,12 @@ BAD = [
     ("POST", "/v1/completions", {"json": {"prompt": "a", "temperature": -1}}, 400, "temperature"),
     ("POST", "/v1/completions", {"json": {"prompt": "a", "n": 17}}, 400, "n:"),
     ("POST", "/v1/completions", {"json": {"prompt": ["a"] * 65, "n": 2}}, 400, "at most 128"),
-    ("POST", "/v1/completions", {"json": {"prompt": "a", "best_of": 3}}, 400, "best_of"),
+    ("POST", "/v1/completions", {"json": {"prompt": "a", "best_of": 3, "stream": True}}, 400, "best_of"),
+    ("POST", "/v1/completions", {"json": {"prompt": "a", "best_of": 2, "n": 3}}, 400, "best_of"),
+    ("POST", "/v1/completions", {"json": {"prompt": "a", "presence_penalty": 2.1}}, 400, "presence_penalty"),
+    ("POST", "/v1/completions", {"json": {"prompt": "a", "logit_bias": {"x": 1}}}, 400, "logit_bias"),
+    ("POST", "/v1/completions", {"json": {"prompt": "a", "logit_bias": {"3": 101}}}, 400, "logit_bias"),
+    ("POST", "/v1/completions", {"json": {"prompt": "a", "logit_bias": {"99999": 1}}}, 400, "vocabulary"),
     ("POST", "/v1/completions", {"json": {"prompt": "a", "temprature": 1}}, 400, "temprature"),
     ("POST", "/v1/completions", {"json": {"prompt": "a", "suffix": "b"}}, 400, "suffix"),
     ("POST", "/v1/completions", {"json": {"prompt": "a", "stream_options": {}}}, 400, "stream"),

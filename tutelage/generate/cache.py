@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import Cache, CacheLayerMixin
+from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache, DynamicLayer
 
 
 class SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
@@ -52,6 +52,13 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         """Copy the first `width` columns of rows `source` into rows `target`."""
         self.keys[target, :, :, :width] = self.keys[source, :, :, :width]
         self.values[target, :, :width] = self.values[source, :, :width]
+
+    def adopt(self, keys: Tensor, values: Tensor, first: int, count: int) -> None:
+        """Store one prompt's keys and values [1, H, T, D] in the rows from `first` on."""
+        if not self.is_initialized:
+            self.lazy_initialization(keys, values)
+        self.keys[first : first + count, :, :, : keys.shape[2]] = keys.transpose(2, 3)
+        self.values[first : first + count, :, : values.shape[2]] = values
 
     def clear(self, row: int) -> None:
         """Forget a row whose numbers were not finite: they would poison the next user of its columns."""
@@ -115,6 +122,12 @@ class SlotCache(Cache):
         """Store the next keys and values as one token per row, at column lengths[i]."""
         self.place.rows = torch.arange(lengths.shape[0], device=lengths.device)
         self.place.columns, self.place.width = lengths, width
+
+    def adopt(self, other: DynamicCache, first: int, count: int) -> None:
+        """Store one prompt, which was read elsewhere, in `count` rows from `first` on."""
+        for layer, read in zip(self.slots, other.layers, strict=True):
+            assert isinstance(read, DynamicLayer) and read.keys is not None and read.values is not None
+            layer.adopt(read.keys, read.values, first, count)
 
     def move(self, source: Tensor, target: Tensor, width: int) -> None:
         """Copy rows in all layers."""

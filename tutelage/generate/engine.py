@@ -1,14 +1,14 @@
 """The engine: a batch that requests join and leave at any step, over any transformers causal language model.
 
-Each step prefills what has arrived and advances every running row by one token. Identical prompts in one admission are
-prefilled once. Rows are independent: a row whose logits are not finite fails alone. Shapes: B rows, W columns, V
-vocabulary.
+Each step advances every running row by one token and prefills what has arrived: short prompts together, identical ones
+once, a long prompt piece by piece. Rows are independent: a row whose logits are not finite fails alone. Shapes: B
+rows, W columns, V vocabulary.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections import deque
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,18 +22,20 @@ from tutelage.errors import UserError
 from tutelage.generate.attention import attending
 from tutelage.generate.cache import SlotCache
 from tutelage.generate.capacity import bytes_per_token, context_of
-from tutelage.generate.prefill import Prefill, Scores, chunks
-from tutelage.generate.request import Event, Request, RequestError, Result, Top, is_textual
+from tutelage.generate.prefill import Prefill, Scores, Staged, chunks, is_scored, score
+from tutelage.generate.request import Event, Request, RequestError, Result, Top, best, is_textual
 from tutelage.generate.rows import Choice, Rows
 from tutelage.generate.sampler import sample, top_tokens, uniforms
+from tutelage.generate.scheduler import Load, Scheduler
 from tutelage.generate.text import PlainDecoder, TextStream
 from tutelage.records import FinishReason
 
-#: Prompt tokens that may join per step while others are running, so that a flood of prompts does not stall them.
+#: Prompt tokens, padding included, that run through the model together.
 PREFILL_TOKENS = 4096
 #: Columns are allocated in multiples of this.
 COLUMNS = 32
 _REASONS: tuple[FinishReason | None, ...] = (None, "length", "stop", "error")
+_LATE = "The deadline passed before the answer was complete; ask for fewer tokens, or allow more time."
 _NOT_FINITE = "The model's numbers are not finite for this text; the weights are damaged or overflow in this precision."
 
 
@@ -81,7 +83,9 @@ class Engine:
 
     def reset(self) -> None:
         """Forget every request, as if the engine were new (ids go on)."""
-        self._waiting: deque[Choice] = deque()
+        self._scheduler = Scheduler(self.max_batch, self._cells)
+        self._staged: Staged | None = None
+        self._deadlines: dict[int, float] = {}  # by request id
         self._pending: list[Event] = []
         self._rows = Rows(self.model.device)
         self._cache = SlotCache(self._layers)
@@ -92,10 +96,14 @@ class Engine:
         id, self._next_id = self._next_id, self._next_id + 1
         seed = secrets.randbits(63) if request.seed is None else request.seed
         stop_ids = self._end if request.stop_ids is None else request.stop_ids
-        for index in range(request.n):
+        choices = []
+        for index in range(request.choices):
             text = TextStream(self.decoder, request.stop) if self.decoder and is_textual(request) else None
             draws = uniforms(seed, index, request.max_tokens)
-            self._waiting.append(Choice(id, index, request, draws, stop_ids, text))
+            choices.append(Choice(id, index, request, draws, stop_ids, text))
+        self._scheduler.add(choices)
+        if request.deadline is not None:
+            self._deadlines[id] = time.monotonic() + request.deadline
         return id
 
     def check(self, request: Request) -> None:
@@ -109,24 +117,27 @@ class Engine:
             )
         if length + wanted > self._cells:
             raise RequestError(f"{length + wanted} tokens exceed the engine's cache of {self._cells}; ask for fewer.")
-        if min(request.prompt_ids) < 0 or max(request.prompt_ids) >= self.vocabulary:
-            raise RequestError(f"The prompt has a token id outside 0 to {self.vocabulary - 1}, the model's vocabulary.")
+        for what, ids in (("The prompt", request.prompt_ids), ("logit_bias", [id for id, _ in request.logit_bias])):
+            if ids and not 0 <= min(ids) <= max(ids) < self.vocabulary:
+                raise RequestError(f"{what} has a token id outside 0 to {self.vocabulary - 1}, the model's vocabulary.")
         if self.decoder is None and is_textual(request):
             raise RequestError("This engine has no tokenizer, so it can neither stream text nor stop at strings.")
 
-    def cancel(self, id: int) -> None:
-        """End what is left of a request; the next step reports its choices as cancelled."""
+    def cancel(self, id: int, reason: str = "") -> None:
+        """End what is left of a request; the next step reports its choices as cancelled, with the reason."""
         gone = {row for row, choice in enumerate(self._rows.choices) if choice.id == id}
         ended = [self._rows.choices[row] for row in sorted(gone)]
-        ended += [choice for choice in self._waiting if choice.id == id]
-        self._waiting = deque(choice for choice in self._waiting if choice.id != id)
-        self._pending += [Event(id, choice.index, None, 0.0, "cancelled") for choice in ended]
+        if self._staged is not None and self._staged.choices[0].id == id:
+            ended += self._staged.choices
+            self._staged = None
+        ended += self._scheduler.withdraw(id)
+        self._pending += [Event(id, choice.index, None, 0.0, "cancelled", error=reason) for choice in ended]
         with torch.inference_mode():
             self._remove(gone)
 
     def swap(self, state: dict[str, Tensor]) -> None:
         """Take other weights; only while nothing runs, because stored keys and values belong to the old ones."""
-        if len(self._rows) or self._waiting:
+        if len(self._rows) or len(self._scheduler) or self._staged:
             raise UserError("The weights cannot be swapped while requests are running; finish or cancel them first.")
         self.model.load_state_dict(state)
 
@@ -134,7 +145,7 @@ class Engine:
         """Return the current load and the counters."""
         return Stats(
             running=len(self._rows),
-            waiting=len(self._waiting),
+            waiting=len(self._scheduler) + (len(self._staged.choices) if self._staged else 0),
             max_batch=self.max_batch,
             context=self.context,
             steps=self._steps,
@@ -144,17 +155,30 @@ class Engine:
 
     def is_idle(self) -> bool:
         """Say whether a step would do nothing."""
-        return not (len(self._rows) or self._waiting or self._pending)
+        return not (len(self._rows) or len(self._scheduler) or self._staged or self._pending)
 
     def step(self) -> list[Event]:
         """Advance every running row by one token and admit what waits; return what happened."""
+        if self._deadlines:
+            self._expire()
         events, self._pending = self._pending, []
         self._steps += 1
         with torch.inference_mode(), attending(self.model), _evaluating(self.model):
             if len(self._rows):
                 self._decode(events)
+            self._read_piece(events)
             self._admit(events)
         return events
+
+    def _expire(self) -> None:
+        """Cancel what is too late and forget the deadlines of what has ended."""
+        staged = self._staged.choices if self._staged else []
+        open_ids = {choice.id for choice in [*self._rows.choices, *staged]} | self._scheduler.ids()
+        now = time.monotonic()
+        for id in [id for id, deadline in self._deadlines.items() if deadline <= now and id in open_ids]:
+            self.cancel(id, _LATE)
+            open_ids.remove(id)
+        self._deadlines = {id: deadline for id, deadline in self._deadlines.items() if id in open_ids}
 
     def _decode(self, events: list[Event]) -> None:
         rows, count = self._rows, len(self._rows)
@@ -174,24 +198,56 @@ class Engine:
         self._advance(logits, 0, events, {})
 
     def _admit(self, events: list[Event]) -> None:
-        admitted: list[Choice] = []
-        widest, tokens = self._rows.widest(), 0
-        is_busy = len(self._rows) > 0
-        while self._waiting and len(self._rows) + len(admitted) < self.max_batch:
-            choice = self._waiting[0]
-            tokens += len(choice.request.prompt_ids)
-            wider = max(widest, choice.width)
-            if (len(self._rows) + len(admitted) + 1) * wider > self._cells:
-                break
-            if admitted and is_busy and tokens > PREFILL_TOKENS:
-                break
-            widest = wider
-            admitted.append(self._waiting.popleft())
-        if not admitted:
+        admitted = self._scheduler.take(self._load())
+        if admitted:
+            widest = max(self._rows.widest(), *(choice.width for choice in admitted))
+            self._reserve(len(self._rows) + len(admitted), widest)
+            for prefill in chunks(admitted, self.vocabulary, PREFILL_TOKENS):
+                self._prefill(prefill, events)
+        if self._staged is None and (choices := self._scheduler.take_long(self._load())):
+            self._staged = Staged(choices)
+
+    def _load(self) -> Load:
+        """Return what the batch holds, with the choices whose prompt is still being read."""
+        rows, widest = len(self._rows), self._rows.widest()
+        if self._staged is None:
+            return Load(rows, widest)
+        choices, length = self._staged.choices, len(self._staged.prompt)
+        return Load(rows + len(choices), max(widest, choices[0].width), length)
+
+    def _read_piece(self, events: list[Event]) -> None:
+        """Read the next piece of the long prompt; after the last one its choices join the batch."""
+        staged = self._staged
+        if staged is None:
             return
-        self._reserve(len(self._rows) + len(admitted), widest)
-        for prefill in chunks(admitted, self.vocabulary, PREFILL_TOKENS):
-            self._prefill(prefill, events)
+        start, end = staged.piece(self.vocabulary)
+        device, prompt, wanted = self._rows.device, staged.prompt, is_scored(staged.choices[0])
+        positions = torch.arange(start, end, device=device)
+        mask = _additive(torch.arange(end, device=device)[None] <= positions[:, None], self.model.dtype)[None, None]
+        logits = self.model(
+            input_ids=torch.tensor([prompt[start:end]], device=device),
+            position_ids=positions[None],
+            attention_mask=mask,
+            past_key_values=staged.cache,
+            use_cache=True,
+            logits_to_keep=0 if wanted else 1,
+        ).logits  # [1, piece or 1, V]
+        staged.read = end
+        self._prompt_tokens += end - start
+        if wanted:
+            staged.scores += score(logits[0], prompt[start + 1 : end + 1], staged.choices[0].request.top_logprobs)
+        if staged.is_read:
+            self._join(staged, logits[:, -1], events)
+
+    def _join(self, staged: Staged, logits: Tensor, events: list[Event]) -> None:
+        """Let the choices of a prompt that has been read join the batch, each with its first token; `logits` [1, V]."""
+        self._staged = None
+        first, count = len(self._rows), len(staged.choices)
+        self._reserve(first + count, max(self._rows.widest(), staged.choices[0].width))
+        self._cache.adopt(staged.cache, first, count)
+        self._rows.add(staged.choices, [len(staged.prompt)] * count)
+        scores = {staged.choices[0].id: tuple(staged.scores)} if is_scored(staged.choices[0]) else {}
+        self._advance(logits.expand(count, -1), first, events, scores)
 
     def _reserve(self, rows: int, width: int) -> None:
         """Grow the storage by half its rows at a time; shrink to what is needed when the budget asks for it."""
@@ -239,7 +295,7 @@ class Engine:
         """Sample one token for the rows from `first` on, report it and let finished rows go."""
         rows, new = self._rows, slice(first, len(self._rows))
         draws = rows.draws[new].gather(1, rows.drawn[new, None])[:, 0]
-        sampled = sample(logits, draws, rows.temperature[new], rows.top_p[new], rows.top_k[new])
+        sampled = sample(logits, draws, rows.filters(new), rows.bias(first))
         rows.last[new] = sampled.tokens
         rows.drawn[new] += 1
         is_stop = (sampled.tokens[:, None] == rows.stop_ids[new]).any(1)
@@ -249,6 +305,8 @@ class Engine:
         gone: set[int] = set()
         for row, (token, logprob, reason) in enumerate(zip(*columns, strict=True)):
             choice = rows.choices[first + row]
+            if choice.request.presence_penalty or choice.request.frequency_penalty:
+                choice.counts[int(token)] += 1
             event = _event(choice, int(token), logprob, _REASONS[int(reason)])
             if choice.request.top_logprobs and event.token is not None:
                 event = event._replace(top=tuple(map(Top, *top_tokens(sampled, row, choice.request.top_logprobs))))
@@ -286,17 +344,19 @@ def _event(choice: Choice, token: int, logprob: float, reason: FinishReason | No
 
 
 def complete(engine: Engine, requests: Sequence[Request]) -> list[Result]:
-    """Answer all requests; results in the order of requests, the n choices of one side by side.
+    """Answer all requests; results in the order of requests, the n (best) choices of one side by side.
 
     The engine must be idle: this function takes all events.
     """
     if not engine.is_idle():
         raise UserError("The engine is busy with other requests; wait for them before completing a list.")
     results: dict[tuple[int, int], Result] = {}
+    asked: dict[int, Request] = {}
     is_written: dict[tuple[int, int], bool] = {}  # the events bring the text
     for request in requests:
         id = engine.submit(request)
-        for index in range(request.n):
+        asked[id] = request
+        for index in range(request.choices):
             results[id, index], is_written[id, index] = Result(), is_textual(request)
     while not engine.is_idle():
         for event in engine.step():
@@ -304,7 +364,14 @@ def complete(engine: Engine, requests: Sequence[Request]) -> list[Result]:
     for key, result in results.items():
         if engine.decoder and not is_written[key]:
             result.text = engine.decoder.decode(result.ids[:-1] if result.finish_reason == "stop" else result.ids)
-    return list(results.values())
+    return [results[id, index] for id, request in asked.items() for index in _kept(request, id, results)]
+
+
+def _kept(request: Request, id: int, results: dict[tuple[int, int], Result]) -> Sequence[int]:
+    """Return which choices are answered: the first n, or the best."""
+    if request.best_of is None:
+        return range(request.n)
+    return best([results[id, index].logprobs for index in range(request.best_of)], request.n)
 
 
 def _additive(allowed: Tensor, dtype: torch.dtype) -> Tensor:

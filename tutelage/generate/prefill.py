@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from transformers.cache_utils import DynamicCache
 
 from tutelage.generate.request import Top
 from tutelage.generate.rows import Choice
+from tutelage.generate.scheduler import PIECE
 
 #: Largest number of logits that one chunk may make: rows * kept positions * vocabulary.
 LOGITS = 1 << 25
@@ -60,14 +62,41 @@ class Prefill:
         found: dict[int, Scores] = {}
         for choice, owner in zip(self.choices, self.owners, strict=True):
             if choice.request.prompt_logprobs and choice.id not in found:
-                found[choice.id] = _score(logits[owner], self.prompts[owner], choice.request.top_logprobs)
+                found[choice.id] = score(logits[owner], self.prompts[owner][1:], choice.request.top_logprobs)
         return found
 
 
-def _score(logits: Tensor, prompt: tuple[int, ...], top: int) -> Scores:
-    """Return log p of each token from the second on given those before it, and the `top` likeliest there."""
-    logprobs = logits[: len(prompt) - 1].float().log_softmax(-1)  # [W-1, V]
-    ids = torch.tensor(prompt[1:], dtype=torch.int64, device=logits.device)
+@dataclass(slots=True)
+class Staged:
+    """A long prompt that is read piece by piece, in storage of its own, while others go on; shared by its choices."""
+
+    choices: list[Choice]
+    cache: DynamicCache = field(default_factory=DynamicCache)
+    read: int = 0
+    scores: list[tuple[float, tuple[Top, ...]]] = field(default_factory=list)
+
+    @property
+    def prompt(self) -> tuple[int, ...]:
+        """Return the prompt's ids."""
+        return self.choices[0].request.prompt_ids
+
+    @property
+    def is_read(self) -> bool:
+        """Say whether the whole prompt has been read."""
+        return self.read == len(self.prompt)
+
+    def piece(self, vocabulary: int) -> tuple[int, int]:
+        """Return where the next piece begins and ends."""
+        size = PIECE
+        if is_scored(self.choices[0]):
+            size = max(1, min(size, LOGITS // vocabulary))
+        return self.read, min(self.read + size, len(self.prompt))
+
+
+def score(logits: Tensor, following: tuple[int, ...], top: int) -> Scores:
+    """Return log p of each token, given those before it, and the `top` likeliest there; `logits` [>= L, V]."""
+    logprobs = logits[: len(following)].float().log_softmax(-1)  # [L, V]
+    ids = torch.tensor(following, dtype=torch.int64, device=logits.device)
     chosen = logprobs.gather(1, ids[:, None])[:, 0].tolist()
     values, indices = logprobs.topk(min(top, logprobs.shape[1]), dim=-1)
     likely = [tuple(map(Top, *row)) for row in zip(indices.tolist(), values.tolist(), strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ MAX_CHOICES = 128
 MAX_STOPS, MAX_STOP_CHARACTERS = 16, 256
 #: Most alternatives reported per position.
 MAX_TOP_LOGPROBS = 20
+#: Largest penalty and bias, either way (OpenAI's ranges).
+MOST_PENALTY, MOST_BIAS = 2.0, 100.0
 
 
 class RequestError(UserError):
@@ -30,6 +33,10 @@ class Request:
     `stream` asks for text pieces in the events. `logprobs` is the log-probability of each chosen token under the
     model itself (before temperature and filters), `top_logprobs` adds that many most likely tokens, and
     `prompt_logprobs` the same for the prompt's tokens from the second on.
+    `frequency_penalty` times how often a token was sampled, `presence_penalty` if it was, is taken from its logit, and
+    `logit_bias`, pairs of token id and value, is added to it: the formula of OpenAI's API, before temperature.
+    With `best_of` that many choices are drawn; who collects the events keeps the best `n` (`best`). A request that is
+    not answered `deadline` seconds after it was submitted is cancelled.
     """
 
     prompt_ids: tuple[int, ...]
@@ -41,6 +48,11 @@ class Request:
     stop_ids: tuple[int, ...] | None = None
     stop: tuple[str, ...] = ()
     n: int = 1
+    best_of: int | None = None
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    deadline: float | None = None
     logprobs: bool = True
     top_logprobs: int = 0
     prompt_logprobs: bool = False
@@ -56,13 +68,29 @@ class Request:
             ("top_k", self.top_k, 0, 1 << 30),
             ("n", self.n, 1, MAX_CHOICES),
             ("top_logprobs", self.top_logprobs, 0, MAX_TOP_LOGPROBS),
+            ("best_of", self.choices, self.n, MAX_CHOICES),
+            ("presence_penalty", self.presence_penalty, -MOST_PENALTY, MOST_PENALTY),
+            ("frequency_penalty", self.frequency_penalty, -MOST_PENALTY, MOST_PENALTY),
+            *(("a value of logit_bias", value, -MOST_BIAS, MOST_BIAS) for _, value in self.logit_bias),
         ):
             if not low <= value <= high:  # a NaN fails too
                 raise RequestError(f"{name} is {value}; choose a value from {low} to {high}.")
+        if self.deadline is not None and not self.deadline > 0.0:
+            raise RequestError(f"deadline is {self.deadline} seconds; give a positive number, or none.")
         if not 0.0 < self.top_p <= 1.0:
             raise RequestError(f"top_p is {self.top_p}; choose a value above 0 and at most 1.")
         if len(self.stop) > MAX_STOPS or any(not 0 < len(text) <= MAX_STOP_CHARACTERS for text in self.stop):
             raise RequestError(f"Give at most {MAX_STOPS} stop strings of 1 to {MAX_STOP_CHARACTERS} characters.")
+
+    @property
+    def choices(self) -> int:
+        """Return how many choices are drawn."""
+        return self.n if self.best_of is None else self.best_of
+
+    @property
+    def is_biased(self) -> bool:
+        """Say whether tokens are drawn from other logits than the model's."""
+        return bool(self.logit_bias or self.presence_penalty or self.frequency_penalty)
 
 
 class Top(NamedTuple):
@@ -114,6 +142,12 @@ class Result:
         self.text += event.text
         if event.finish_reason is not None:
             self.finish_reason, self.error = event.finish_reason, event.error
+
+
+def best(scores: Sequence[Sequence[float]], n: int) -> list[int]:
+    """Return the `n` choices whose tokens have the highest mean log-probability, best first; empty ones come last."""
+    means = [sum(tokens) / len(tokens) if tokens else float("-inf") for tokens in scores]
+    return sorted(range(len(scores)), key=lambda choice: -means[choice])[:n]
 
 
 def is_textual(request: Request) -> bool:

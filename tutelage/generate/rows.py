@@ -5,13 +5,15 @@ Shapes: B rows of capacity, T tokens drawn for, S stop ids.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tutelage.generate.request import Request
+from tutelage.generate.sampler import Bias, Filters
 from tutelage.generate.text import TextStream
 
 #: Fills the rows of stop ids; no token has this id.
@@ -28,6 +30,7 @@ class Choice:
     draws: np.ndarray  # [max_tokens] fp32
     stop_ids: tuple[int, ...]
     text: TextStream | None
+    counts: Counter[int] = field(default_factory=Counter)  # sampled tokens, kept where a penalty asks for them
 
     @property
     def width(self) -> int:
@@ -72,6 +75,10 @@ class Rows:
         for new, before in zip(self._tensors(), old, strict=True):
             new[(slice(count), *(slice(size) for size in before.shape[1:]))] = before[:count]
 
+    def filters(self, new: slice) -> Filters:
+        """Return how rows are drawn."""
+        return Filters(self.temperature[new], self.top_p[new], self.top_k[new])
+
     def add(self, choices: list[Choice], lengths: list[int]) -> None:
         """Append rows that have just been prefilled."""
         first, count = len(self), len(choices)
@@ -111,6 +118,25 @@ class Rows:
         if gone:
             self.longest = int(self.lengths[:keep].max()) if keep else 0
         return sources, targets
+
+    def bias(self, first: int) -> Bias | None:
+        """Return what is added to the logits of the rows from `first` on; None when nothing is."""
+        found: list[tuple[int, int, float]] = []
+        for row, choice in enumerate(self.choices[first:]):
+            request = choice.request
+            if request.is_biased:
+                found += ((row, token, value) for token, value in request.logit_bias)
+                presence, frequency = request.presence_penalty, request.frequency_penalty
+                found += ((row, token, -presence - frequency * count) for token, count in choice.counts.items())
+        if not found:
+            return None
+        rows, tokens, values = zip(*found, strict=True)
+        device = self.device
+        return Bias(
+            torch.tensor(rows, device=device),
+            torch.tensor(tokens, device=device),
+            torch.tensor(values, dtype=torch.float32, device=device),
+        )
 
     def widest(self) -> int:
         """Return the most columns that any row may need."""

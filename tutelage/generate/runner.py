@@ -47,9 +47,9 @@ class Runner:
         """
         if self._is_closed:
             raise UnavailableError("The engine has been closed; start it again.")
-        listener = _Listener(asyncio.get_running_loop(), asyncio.Queue(), open_choices=request.n)
+        listener = _Listener(asyncio.get_running_loop(), asyncio.Queue(), open_choices=request.choices)
         self._orders.put(lambda: self._submit(request, listener))
-        missing = request.n
+        missing = request.choices
         try:
             while missing:
                 event = await listener.events.get()

@@ -7,6 +7,7 @@ seed, so that nothing else in the batch can change it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -34,24 +35,52 @@ def uniforms(seed: int, index: int, count: int) -> np.ndarray:
     return np.minimum(generator.random(count, dtype=np.float32), _BELOW_ONE)
 
 
-def sample(logits: Tensor, draws: Tensor, temperature: Tensor, top_p: Tensor, top_k: Tensor) -> Sampled:
+class Bias(NamedTuple):
+    """What is added to single logits before a token is drawn: row, token and value, [M] each; pairs may repeat."""
+
+    rows: Tensor
+    tokens: Tensor
+    values: Tensor
+
+
+class Filters(NamedTuple):
+    """How each of N rows is drawn: temperature [N], top-p [N] and top-k [N]; 0, 1 and 0 for greedy, all, all."""
+
+    temperature: Tensor
+    top_p: Tensor
+    top_k: Tensor
+
+    def of(self, rows: Tensor) -> Filters:
+        """Return the filters of some rows."""
+        return Filters(self.temperature[rows], self.top_p[rows], self.top_k[rows])
+
+
+def sample(logits: Tensor, draws: Tensor, filters: Filters, bias: Bias | None = None) -> Sampled:
     """Draw one token per row by the inverse of the cumulative distribution; temperature 0 takes the likeliest.
 
-    `logits` [N, V]; the others [N]. The filters follow the usual order: temperature, then top-k, then top-p.
+    `logits` [N, V], `draws` [N]. The usual order: bias, temperature, top-k, top-p. Log-probabilities are the model's
+    own, whatever changed the odds.
     """
+    temperature, top_p, top_k = filters
     logits = logits.float()
     shifted = logits - logits.max(-1, keepdim=True).values
     weights = shifted.exp()
     plain = weights.cumsum(-1)  # accumulated in double precision on CPUs
     log_total = plain[:, -1].log()
     is_greedy = temperature <= 0
-    is_filtered = ~is_greedy & ((temperature != 1) | (top_p < 1) | (top_k > 0))
+    is_filtered = (temperature != 1) | (top_p < 1) | (top_k > 0)
+    odds = shifted
+    if bias is not None:
+        odds = shifted.index_put((bias.rows, bias.tokens), bias.values, accumulate=True)
+        odds = odds - odds.max(-1, keepdim=True).values
+        is_filtered[bias.rows] = True
+    is_filtered &= ~is_greedy
     tokens = _inverse(plain, draws)
     if bool(is_greedy.any()):
-        tokens = torch.where(is_greedy, shifted.argmax(-1), tokens)
+        tokens = torch.where(is_greedy, odds.argmax(-1), tokens)
     if bool(is_filtered.any()):
         rows = is_filtered.nonzero()[:, 0]
-        tokens[rows] = _sample_filtered(shifted[rows], draws[rows], temperature[rows], top_p[rows], top_k[rows])
+        tokens[rows] = _sample_filtered(odds[rows], draws[rows], filters.of(rows))
     logprobs = shifted.gather(1, tokens[:, None])[:, 0] - log_total
     return Sampled(tokens, logprobs, torch.isfinite(log_total) & torch.isfinite(logprobs), shifted, log_total)
 
@@ -62,8 +91,9 @@ def _inverse(cumulative: Tensor, draws: Tensor) -> Tensor:
     return torch.searchsorted(cumulative, targets, right=True)[:, 0].clamp_(max=cumulative.shape[1] - 1)
 
 
-def _sample_filtered(shifted: Tensor, draws: Tensor, temperature: Tensor, top_p: Tensor, top_k: Tensor) -> Tensor:
+def _sample_filtered(shifted: Tensor, draws: Tensor, filters: Filters) -> Tensor:
     """Draw under temperature, top-k and top-p; `shifted` [N, V] has maximum 0."""
+    temperature, top_p, top_k = filters
     weights = (shifted / temperature.clamp(min=1e-6)[:, None]).exp()
     if not bool(((top_p < 1) | (top_k > 0)).any()):
         return _inverse(weights.cumsum(-1), draws)

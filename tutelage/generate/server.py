@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 from tutelage.errors import UserError
 from tutelage.generate.engine import Engine
 from tutelage.generate.prompting import Message, Prompter, template_of
-from tutelage.generate.request import Event, Request, RequestError, Top
+from tutelage.generate.request import Event, Request, RequestError, Top, best
 from tutelage.generate.runner import Runner
 from tutelage.generate.vocabulary import Vocabulary
 from tutelage.generate.wire import Ask, News, Token, frame, read_frame
@@ -77,10 +77,30 @@ class Server:
         writer.write(frame({"tag": tag, "kind": "accepted", **accepted}))
         stream = self.runner.generate(request)
         async with contextlib.aclosing(stream):  # type: ignore[type-var]
-            async for event in stream:
-                news = self._news(event, ask, request)
+            async for news in self._told(stream, ask, request):
                 writer.write(frame({"tag": tag, "kind": "news", "news": news.to_json()}))
                 await writer.drain()
+
+    async def _told(self, stream: AsyncIterator[Event], ask: Ask, request: Request) -> AsyncIterator[News]:
+        """Yield the news of a stream; with `best_of` those of the best choices alone, when all have ended."""
+        if ask.best_of is None:
+            async for event in stream:
+                yield self._news(event, ask, request)
+            return
+        drawn: list[list[Event]] = [[] for _ in range(request.choices)]
+        async for event in stream:
+            drawn[event.choice].append(event)
+            if event.finish_reason in ("error", "cancelled"):  # the answer as a whole has failed
+                yield self._news(event._replace(choice=0), ask, request)
+                return
+        kept = best([[event.logprob for event in one if event.token is not None] for one in drawn], request.n)
+        tokens = sum(event.token is not None for i, one in enumerate(drawn) if i not in kept for event in one)
+        prompt = drawn[0][0].prompt
+        for place, choice in enumerate(kept):
+            for number, event in enumerate(drawn[choice]):
+                is_first = place == number == 0
+                event = event._replace(choice=place, prompt=prompt if is_first else None)
+                yield dataclasses.replace(self._news(event, ask, request), discarded=tokens if is_first else 0)
 
     def _request(self, ask: Ask) -> Request:
         if ask.messages is not None:
@@ -98,6 +118,11 @@ class Server:
             seed=ask.seed,
             stop=ask.stop,
             n=ask.n,
+            best_of=ask.best_of,
+            presence_penalty=ask.presence_penalty,
+            frequency_penalty=ask.frequency_penalty,
+            logit_bias=ask.logit_bias,
+            deadline=ask.deadline,
             top_logprobs=ask.top_logprobs or 0,
             prompt_logprobs=ask.scores_prompt,
             stream=True,

@@ -23,7 +23,8 @@ class Ask:
     """A request as a gateway knows it: the engine process turns text into tokens.
 
     Exactly one of `text`, `ids` and `messages` (pairs of role and content) is given. `max_tokens` None takes what the
-    context leaves. `top_logprobs` None asks for no log-probabilities; `scores_prompt` asks for the prompt's too.
+    context leaves. `top_logprobs` None asks for no log-probabilities; `scores_prompt` asks for the prompt's too. The
+    rest means what it means in `request.Request`; with `best_of` the news come when the best `n` are known.
     """
 
     text: str | None = None
@@ -35,6 +36,11 @@ class Ask:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     n: int = 1
+    best_of: int | None = None
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    deadline: float | None = None
     top_logprobs: int | None = None
     scores_prompt: bool = False
 
@@ -50,6 +56,7 @@ class Ask:
             ids=None if ids is None else tuple(ids),
             messages=None if messages is None else tuple((role, content) for role, content in messages),
             stop=tuple(value.pop("stop")),
+            logit_bias=tuple((token, added) for token, added in value.pop("logit_bias")),
             **value,
         )
 
@@ -88,7 +95,9 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """What happened to one choice in a step; `prompt` comes once, when the prompt's scores were asked for."""
+    """What happened to one choice in a step; `prompt` comes once, when the prompt's scores were asked for.
+
+    `discarded` counts the tokens of choices that `best_of` drew and did not keep; it comes once."""
 
     choice: int
     text: str = ""
@@ -97,17 +106,19 @@ class News:
     finish_reason: str | None = None
     error: str = ""
     prompt: tuple[Token, ...] | None = None
+    discarded: int = 0
 
     def to_json(self) -> list[Any]:
         """Return JSON values."""
         token = None if self.token is None else self.token.to_json()
         prompt = None if self.prompt is None else [entry.to_json() for entry in self.prompt]
-        return [self.choice, self.text, self.is_token, token, self.finish_reason, self.error, prompt]
+        ending = [self.finish_reason, self.error, prompt, self.discarded]
+        return [self.choice, self.text, self.is_token, token, *ending]
 
     @classmethod
     def from_json(cls, value: list[Any]) -> News:
         """Read what `to_json` wrote."""
-        choice, text, is_token, token, finish_reason, error, prompt = value
+        choice, text, is_token, token, finish_reason, error, prompt, discarded = value
         return cls(
             choice=choice,
             text=text,
@@ -116,6 +127,7 @@ class News:
             finish_reason=finish_reason,
             error=error,
             prompt=None if prompt is None else tuple(map(Token.from_json, prompt)),
+            discarded=discarded,
         )
 
 

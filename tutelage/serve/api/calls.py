@@ -64,7 +64,7 @@ class Call:
         scores: dict[int, Any] = {}
         async for number, news in self.answers.news():
             index = number * n + news.choice
-            self.completion_tokens += news.is_token
+            self.completion_tokens += news.is_token + news.discarded
             if news.prompt is not None:
                 scores[number] = news.prompt
             is_first = index not in growing
@@ -100,7 +100,7 @@ class Caller:
     async def open(self, model: str, asks: Sequence[Ask], prefix: str, is_echo: bool = False) -> AsyncIterator[Call]:
         """Ask the engine; leaving the block cancels what still runs."""
         served = await self.catalogue.find(model)
-        with self.capacity.take(sum(ask.n for ask in asks)):
+        with self.capacity.take(sum(ask.best_of or ask.n for ask in asks)):
             async with Answers(served.engine, asks) as answers:
                 yield Call(served, answers, asks, is_echo, f"{prefix}-{secrets.token_hex(12)}")
 

@@ -47,6 +47,9 @@ def _ask(parameters: ChatParameters) -> Ask:
         seed=parameters.seed,
         stop=parameters.stops,
         n=parameters.n,
+        presence_penalty=parameters.presence_penalty,
+        frequency_penalty=parameters.frequency_penalty,
+        logit_bias=parameters.biases,
         top_logprobs=(parameters.top_logprobs or 0) if parameters.logprobs else None,
     )
 

@@ -52,6 +52,10 @@ def _ask(prompt: str | tuple[int, ...], parameters: CompletionParameters) -> Ask
         seed=parameters.seed,
         stop=parameters.stops,
         n=parameters.n,
+        best_of=parameters.ranked,
+        presence_penalty=parameters.presence_penalty,
+        frequency_penalty=parameters.frequency_penalty,
+        logit_bias=parameters.biases,
         top_logprobs=parameters.logprobs,
         scores_prompt=parameters.echo and parameters.logprobs is not None,
     )

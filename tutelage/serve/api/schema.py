@@ -11,11 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 #: Most choices of one call: prompts times n.
 MOST_CHOICES = 128
+#: Most tokens that one call may bias.
+MOST_BIASED = 1024
 SEED = 2**63
 
 Number = Annotated[float, Field(strict=False, allow_inf_nan=False)]
 Stop = Annotated[str, Field(min_length=1, max_length=256)]
 Ids = Annotated[list[int], Field(min_length=1)]
+Penalty = Annotated[Number, Field(ge=-2, le=2)]
+TokenKey = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
+Bias = Annotated[Number, Field(ge=-100, le=100)]
 
 
 class StreamOptions(BaseModel):
@@ -39,9 +44,9 @@ class Sampling(BaseModel):
     stop: Stop | Annotated[list[Stop], Field(max_length=4)] | None = None
     stream: bool = False
     stream_options: StreamOptions | None = None
-    presence_penalty: Annotated[Number, Field(ge=0, le=0)] = 0.0
-    frequency_penalty: Annotated[Number, Field(ge=0, le=0)] = 0.0
-    logit_bias: Annotated[dict[str, Any], Field(max_length=0)] | None = None
+    presence_penalty: Penalty = 0.0
+    frequency_penalty: Penalty = 0.0
+    logit_bias: Annotated[dict[TokenKey, Bias], Field(max_length=MOST_BIASED)] = {}
     user: str = ""
 
     @property
@@ -50,6 +55,11 @@ class Sampling(BaseModel):
         if self.stop is None:
             return ()
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
+
+    @property
+    def biases(self) -> tuple[tuple[int, float], ...]:
+        """Return token ids with what is added to their logits."""
+        return tuple((int(token), value) for token, value in self.logit_bias.items())
 
     @property
     def includes_usage(self) -> bool:
@@ -76,7 +86,7 @@ class CompletionParameters(Sampling):
     max_tokens: Annotated[int, Field(ge=0)] = 16
     echo: bool = False
     logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
-    best_of: int | None = None
+    best_of: Annotated[int, Field(ge=1, le=20)] | None = None
     suffix: Literal[""] | None = None
 
     @property
@@ -88,12 +98,19 @@ class CompletionParameters(Sampling):
             return [tuple(self.prompt)]
         return [prompt if isinstance(prompt, str) else tuple(prompt) for prompt in self.prompt]
 
+    @property
+    def ranked(self) -> int | None:
+        """Return how many choices are drawn to keep the best; None when all drawn are kept."""
+        return None if self.best_of == self.n else self.best_of
+
     @model_validator(mode="after")
     def _fits_together(self) -> CompletionParameters:
-        if self.best_of is not None and self.best_of != self.n:
-            raise ValueError(f"best_of is {self.best_of} and n is {self.n}; only equal values are possible here")
-        if len(self.prompts) * self.n > MOST_CHOICES:
-            raise ValueError(f"prompts times n must be at most {MOST_CHOICES}; send several calls")
+        if self.best_of is not None and self.best_of < self.n:
+            raise ValueError(f"best_of is {self.best_of} and n is {self.n}; best_of must be at least n")
+        if self.ranked is not None and self.stream:
+            raise ValueError("the best of several is known at the end; leave out stream, or best_of")
+        if len(self.prompts) * (self.best_of or self.n) > MOST_CHOICES:
+            raise ValueError(f"prompts times n or best_of must be at most {MOST_CHOICES}; send several calls")
         if self.max_tokens == 0 and not self.echo:
             raise ValueError("max_tokens is 0, which leaves nothing to answer; ask for a token, or for an echo")
         return self
