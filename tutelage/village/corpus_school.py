@@ -8,7 +8,7 @@ from tutelage.village.careless import careless_answer
 from tutelage.village.corpus_source import Source
 from tutelage.village.corpus_tales import tales
 from tutelage.village.corpus_talk import quarrels
-from tutelage.village.prompts import render
+from tutelage.village.prompts import FEW_SHOT_KINDS, render
 from tutelage.village.sampling import sample_task
 from tutelage.village.slots import slots
 from tutelage.village.tasks import Constraint, Task
@@ -119,10 +119,12 @@ _CHANCES = tuple(USE_CASE_SHARES.values())
 #: Shares of tasks in the school's own words and in those that customers use too; the others take a corpus phrasing.
 OWN_WORDS, CUSTOMARY = 0.36, 0.4
 #: Share of careless answers in an exercise book, and of thoughtless ones where a careful person would decline.
-CARELESS, THOUGHTLESS = 0.05, 0.4
-#: Share of exercise books with a title, which tells them from worksheets: without one, a page that opens with a task
-#: rather goes on with another.
-TITLED = 0.9
+CARELESS, THOUGHTLESS = 0.05, 0.2
+#: Share of exercise books with a title before each task, which tells them from worksheets: without one, a page that
+#: opens with a task rather goes on with another.
+TITLED = 0.97
+#: Share of short tasks that come with solved ones before them.
+SHOWN = 0.35
 EXERCISE_TITLES = (
     "Exercise book", "Solved tasks", "Tasks and answers", "From the exercise book", "Answers of the class",
     "Corrected homework",
@@ -192,13 +194,17 @@ def worksheet(source: Source) -> str:
 def exercises(source: Source) -> str:
     """Write an exercise book: tasks with a pupil's answers below them, some of them careless."""
     solved = []
+    title = f"{source.pick(EXERCISE_TITLES)}\n" if source.maybe(TITLED) else ""
     for _ in range(source.pick((1, 1, 2, 3))):
         task = make_task(source)
         declined = task.sensitive or task.kind in ("unknown", "premise", "rude")
         write = careless_answer if source.maybe(THOUGHTLESS if declined else CARELESS) else answer
-        solved.append(f"{instruct(source, task)}\n{write(task, source.world, source.world.value, source.rng)}")
-    text = "\n\n".join(solved)
-    return f"{source.pick(EXERCISE_TITLES)}\n{text}" if source.maybe(TITLED) else text
+        if (task.use_case, task.kind) in FEW_SHOT_KINDS and source.maybe(SHOWN):
+            asked = render(task, source.world, source.rng, form="few_shot")
+        else:
+            asked = instruct(source, task)
+        solved.append(f"{title}{asked}\n{write(task, source.world, source.world.value, source.rng)}")
+    return "\n\n".join(solved)
 
 
 def classroom(source: Source) -> str:
