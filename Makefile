@@ -3,7 +3,7 @@ PY := .venv/bin/python
 # Two test processes share the machine's cores: one thread each, so that they do not fight.
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 2
 
-.PHONY: help setup check fix test soak demo bench
+.PHONY: help setup check fix test soak demo bench vllm
 
 help:
 	@echo "make demo   run the whole loop on the village: base model, labels, SFT, reward model, PPO, report"
@@ -11,7 +11,8 @@ help:
 	@echo "make check  format, lint, types, layers"
 	@echo "make fix    format, mend what the linter can, and write docs/reference/cli.md"
 	@echo "make soak   the full counts: kills, fuzz, load (up to 75 minutes)"
-	@echo "make bench  speed and memory, in one table"
+	@echo "make bench  speed and memory beside the peers, in one table"
+	@echo "make vllm   the same API with vLLM as the engine, in an environment of its own"
 
 setup:
 	@scripts/setup.sh
@@ -28,7 +29,7 @@ fix: setup
 	$(PY) -m tutelage.cli.reference docs/reference/cli.md
 
 test: check
-	$(PYTEST) -m "not soak"
+	$(PYTEST) -m "not soak and not vllm"
 
 soak: setup
 	$(PYTEST) -m soak
@@ -37,4 +38,9 @@ demo: setup
 	.venv/bin/tutelage run recipes/village.toml
 
 bench: setup
-	$(PY) -m benchmarks
+	scripts/vllm.sh
+	$(PY) -m benchmarks --vllm .venv-vllm/bin/python
+
+vllm: setup
+	scripts/vllm.sh
+	TUTELAGE_VLLM_PYTHON=.venv-vllm/bin/python $(PY) -m pytest -m vllm

@@ -1,61 +1,184 @@
-"""Tokens per second: the engine against `generate` of transformers, with equal and with differing lengths.
+"""Tokens per second: the engine against transformers' `generate` and continuous batching, and against vLLM.
 
-Both continue the same random prompts with a small Llama whose weights are random; no text ever ends by itself. Where
-lengths differ, `generate` computes the longest for every row, and only the tokens that were asked for count.
+All sides continue the same random prompts greedily with the same random weights to the same length; none ends early.
+Each side has a process of its own and answers in turn. The limit is what the model's matrix products alone would take,
+timed on this machine at the same sizes: what is left of it is attention, sampling and overhead.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import random
-from collections.abc import Sequence
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from benchmarks.measure import Row, seconds
-from tutelage.generate.engine import Engine, complete
-from tutelage.generate.request import Request
+from benchmarks.measure import ROUNDS, Row, bandwidth, compare, probe, turns
 
-VOCABULARY, CONTEXT, PROMPTS, PAD = 2048, 256, 32, 0
+#: SmolLM2-135M's shape, and that of the village's base.
+SHAPES: dict[str, dict[str, int]] = {
+    "135M": {"vocab_size": 49_152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
+             "num_attention_heads": 9, "num_key_value_heads": 3, "max_position_embeddings": 2048},
+    "1M": {"vocab_size": 2048, "hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 4,
+           "num_attention_heads": 4, "num_key_value_heads": 4, "max_position_embeddings": 512},
+}  # fmt: skip
+SIDES = ("ours", "generate sdpa", "generate eager", "continuous batching")
+NEW = 32
 
 
-def rows() -> list[Row]:
-    """Measure both mixes of lengths."""
-    torch.manual_seed(0)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=VOCABULARY,
-            hidden_size=128,
-            intermediate_size=352,
-            num_hidden_layers=4,
-            num_attention_heads=4,
-            max_position_embeddings=CONTEXT,
-            pad_token_id=PAD,
-            bos_token_id=None,
-            eos_token_id=None,
-        )
-    ).eval()
-    draw = random.Random(0)
-    prompts = [[draw.randrange(1, VOCABULARY) for _ in range(draw.randrange(8, 49))] for _ in range(PROMPTS)]
+class Case(NamedTuple):
+    """One line of the table."""
+
+    shape: str
+    dtype: str
+    batch: int
+    prompt: int
+
+    @property
+    def name(self) -> str:
+        """Return how the case is called in tables."""
+        precision = {"float32": "fp32", "bfloat16": "bf16"}[self.dtype]
+        return f"{self.shape} {precision} batch {self.batch} prompt {self.prompt}"
+
+
+class Side:
+    """A worker process."""
+
+    def __init__(self, name: str, model: Path, dtype: str, python: str = sys.executable) -> None:
+        here = Path(__file__).parent
+        environment = {**os.environ, "PYTHONPATH": str(here.parent) if python == sys.executable else ""}
+        self.process = subprocess.Popen(
+            [python, str(here / "worker.py"), name, str(model), dtype],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        )  # fmt: skip
+        self.first: list[float] = []
+        self.peak = 0.0
+        self.name = name
+
+    def wait(self) -> bool:
+        """Wait until the model is loaded; say whether it was."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip() == "ready"
+
+    def run(self, prompts: Sequence[Sequence[int]]) -> float:
+        """Continue the prompts; return the seconds it took."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"prompts": prompts, "new": NEW}) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended: {self.last_words()}")
+        answer = json.loads(line)
+        self.first.append(answer["first"])
+        self.peak = max(self.peak, answer["peak"])
+        return float(answer["seconds"])
+
+    def last_words(self) -> str:
+        """Return the end of what the process said about its faults."""
+        assert self.process.stderr is not None
+        return self.process.stderr.read()[-600:]
+
+
+def cases(everything: bool) -> list[Case]:
+    """Return the cases: those that decide, or the whole grid."""
+    if everything:
+        return [
+            Case(shape, dtype, batch, prompt)
+            for shape in SHAPES
+            for dtype in ("float32", "bfloat16")
+            for prompt in (32, 256)
+            for batch in (1, 8, 32, 128)
+        ]
     return [
-        _compare(model, prompts, [32] * PROMPTS, "generation, equal lengths"),
-        _compare(model, prompts, [draw.randrange(4, 97) for _ in prompts], "generation, lengths 4 to 96"),
+        *(Case("135M", "bfloat16", batch, 32) for batch in (1, 8, 32, 128)),
+        *(Case("1M", "float32", batch, 32) for batch in (1, 32, 128)),
+        Case("135M", "bfloat16", 32, 256),
     ]
 
 
-def _compare(model: LlamaForCausalLM, prompts: Sequence[Sequence[int]], lengths: Sequence[int], what: str) -> Row:
-    requests = [
-        Request(prompt_ids=tuple(prompt), max_tokens=length, seed=index, stop_ids=())
-        for index, (prompt, length) in enumerate(zip(prompts, lengths, strict=True))
-    ]
-    width = max(map(len, prompts))
-    padded = torch.tensor([[PAD] * (width - len(prompt)) + list(prompt) for prompt in prompts])
-    counts = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
-    engine = Engine(model)
+def rows(everything: bool = False, vllm: str = "", tell: Callable[[str], None] = print) -> Iterator[Row]:
+    """Measure the cases, one row each; `vllm` is the Python of an environment that has it."""
+    tell(f"matrix products {probe(dtype=torch.float32):.0f} GFLOP/s in fp32, {probe(dtype=torch.bfloat16):.0f} in bf16;"
+         f" memory {bandwidth():.0f} GB/s; {torch.get_num_threads()} threads")  # fmt: skip
+    asked = cases(everything)
+    with tempfile.TemporaryDirectory() as folder:
+        for shape, dtype in dict.fromkeys((case.shape, case.dtype) for case in asked):
+            model = make(shape, dtype, Path(folder) / f"{shape}-{dtype}")
+            with sides(model, dtype, vllm) as started:
+                for case in asked:
+                    if (case.shape, case.dtype) == (shape, dtype):
+                        yield measure(case, started, model)
 
-    def peer() -> None:
-        model.generate(padded, attention_mask=counts, do_sample=True, max_new_tokens=max(lengths))
 
-    ours, theirs = seconds(lambda: complete(engine, requests), peer)
-    tokens = sum(lengths)
-    return Row(what, "tokens/s", tokens / ours, tokens / theirs, "transformers generate")
+@contextmanager
+def sides(model: Path, dtype: str, vllm: str) -> Iterator[list[Side]]:
+    """Start a process per side; one that cannot load the model is told and left out."""
+    with ExitStack() as stack:
+        started = [Side(name, model, dtype) for name in SIDES]
+        if vllm:
+            started.append(Side("vLLM", model, dtype, vllm))
+        for side in started:
+            stack.callback(side.process.wait)
+            stack.callback(side.process.kill)
+        for side in started:
+            if not side.wait():
+                raise RuntimeError(f"{side.name} did not start: {side.last_words()}")
+        yield started
+
+
+def measure(case: Case, started: Sequence[Side], model: Path) -> Row:
+    """Measure one case in turns."""
+    draw = random.Random(0)
+    vocabulary = SHAPES[case.shape]["vocab_size"]
+    prompts = [[draw.randrange(1, vocabulary) for _ in range(case.prompt)] for _ in range(case.batch)]
+    for side in started:
+        side.first.clear()
+    seconds = turns({side.name: lambda side=side: side.run(prompts) for side in started}, ROUNDS)
+    row = compare(case.name, "tokens/s", case.batch * NEW, seconds)
+    others = {name: case.batch * NEW / sorted(values)[len(values) // 2] for name, values in seconds.items()}
+    note = ", ".join(f"{name} {value:,.0f}" for name, value in others.items() if name not in ("ours", row.peer))
+    mine = started[0]
+    first = f"first token {1000 * sorted(mine.first)[len(mine.first) // 2]:.0f} ms"
+    peaks = ", ".join(f"{side.name} {side.peak:,.0f}" for side in started)
+    bound = case.batch * NEW / products_seconds(case, model)
+    return replace(row, limit=bound, note=f"{note}; {first}; peak MiB so far: {peaks}")
+
+
+def make(shape: str, dtype: str, directory: Path) -> Path:
+    """Save a model with random weights."""
+    torch.manual_seed(0)
+    config = LlamaConfig(**SHAPES[shape], tie_word_embeddings=True, bos_token_id=None, eos_token_id=0, pad_token_id=0)
+    LlamaForCausalLM(config).to(getattr(torch, dtype)).save_pretrained(directory)
+    return directory
+
+
+def products_seconds(case: Case, model: Path) -> float:
+    """Time the model's matrix products alone: the prompts at once, then a step for each token after the first."""
+    network: Any = LlamaForCausalLM.from_pretrained(model, dtype=getattr(torch, case.dtype))
+    inner = [layer for name, layer in network.named_modules() if isinstance(layer, nn.Linear) and name != "lm_head"]
+
+    def once(rows: int, heads: int) -> float:
+        made = {layer.in_features: torch.randn(rows, layer.in_features).to(layer.weight.dtype) for layer in inner}
+        last = made[network.lm_head.in_features][:heads]
+        times = []
+        for _ in range(5):
+            started = time.perf_counter()
+            for layer in inner:
+                layer(made[layer.in_features])
+            network.lm_head(last)
+            times.append(time.perf_counter() - started)
+        return min(times)
+
+    with torch.inference_mode():
+        return once(case.batch * case.prompt, case.batch) + (NEW - 1) * once(case.batch, case.batch)

@@ -151,3 +151,34 @@ sys.exit("torch was loaded" if "torch" in sys.modules else 0)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+#: Where `.generate` is a method of ours: the front of an engine process, and what an engine process asks.
+ENGINES_ARE_ASKED = {"serve/stream/answers.py", "generate/server.py"}
+
+
+def foreign_generation(package: Path) -> list[str]:
+    """Find calls of the generation that transformers models bring along."""
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        if path.relative_to(package).as_posix() in ENGINES_ARE_ASKED:
+            continue
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            named = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+            if named in ("generate", "generate_batch", "TextGenerationPipeline"):
+                found.append(f"{path}:{node.lineno}")
+    return found
+
+
+def test_the_engine_is_the_only_way_to_generate() -> None:
+    assert foreign_generation(PACKAGE) == []
+
+
+@pytest.mark.parametrize("line", ["model.generate(ids)", "draw = policy.model.generate", "f = model.generate_batch"])
+def test_the_generation_of_transformers_is_found(tmp_path: Path, line: str) -> None:
+    package = tmp_path / "tutelage"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    path = package / "train/rollout.py"
+    path.write_text(f"{path.read_text(encoding='utf-8')}\n\ndef f(model, policy, ids):\n    {line}\n", encoding="utf-8")
+    (place,) = foreign_generation(package)
+    assert place.startswith(f"{path}:")

@@ -21,7 +21,7 @@ async def running(engine: Engine) -> AsyncIterator[Runner]:
     try:
         yield runner
     finally:
-        await asyncio.to_thread(runner.close)
+        await runner.close()
 
 
 async def collect(runner: Runner, request: Request) -> list[Event]:
@@ -74,7 +74,7 @@ def test_a_closed_runner_ends_what_runs_and_refuses_more() -> None:
         async with running(Engine(*make())) as runner:
             stream = runner.generate(Request(prompt_ids=(5,), max_tokens=90, stop_ids=()))
             await anext(stream)
-            await asyncio.to_thread(runner.close)
+            await runner.close()
             with pytest.raises(UnavailableError, match="closed"):
                 async for _ in stream:
                     pass

@@ -14,10 +14,10 @@ TEXTS = ["the goat eats the hat", "wie schön ist das 日本語", "one two three
 CHAT = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}</{{ m['role'] }}>{% endfor %}<assistant>"
 
 
-def make(seed: int = 0, scale: float = 4.0, context: int = 96) -> tuple[PreTrainedModel, Tokenizer]:
+def make(seed: int = 0, scale: float = 4.0, context: int = 96, hidden: int = 32) -> tuple[PreTrainedModel, Tokenizer]:
     """Make a model whose answers are decided and varied."""
     tokenizer = train_tokenizer(TEXTS, 300)
-    model = fresh(Shape(hidden=32, layers=2, heads=4, feedforward=48, context=context), tokenizer, seed)
+    model = fresh(Shape(hidden=hidden, layers=2, heads=4, feedforward=48, context=context), tokenizer, seed)
     for parameter in model.parameters():
         parameter.data.mul_(scale)
     return model, tokenizer

@@ -26,6 +26,10 @@ def serve(  # noqa: PLR0913 - one parameter per option
     ] = False,
     dtype: Annotated[str, typer.Option("--dtype", help="float32, or bfloat16 for large models.")] = "float32",
     threads: Annotated[int, typer.Option("--threads", min=0, help="Threads per engine; 0 takes torch's choice.")] = 0,
+    vllm: Annotated[
+        str,
+        typer.Option("--vllm", metavar="PYTHON|URL", help="Let vLLM compute: the Python that has it, or its URL."),
+    ] = "",
 ) -> None:
     """Serve models by the OpenAI API: /v1/models, /v1/completions and /v1/chat/completions, with streaming.
 
@@ -41,5 +45,5 @@ def serve(  # noqa: PLR0913 - one parameter per option
     listening = Listening(
         host=host, port=port, certificate=certificate, private_key=private_key, is_behind_proxy=behind_proxy
     )
-    options = EngineOptions(dtype=dtype, threads=threads)
+    options = EngineOptions(dtype=dtype, threads=threads, vllm=vllm)
     service.serve(database, models, listening, options, lambda line: print(line, flush=True))

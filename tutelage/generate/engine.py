@@ -23,7 +23,7 @@ from tutelage.generate.attention import attending
 from tutelage.generate.cache import SlotCache
 from tutelage.generate.capacity import bytes_per_token, context_of
 from tutelage.generate.prefill import Prefill, Scores, Staged, chunks, is_scored, score
-from tutelage.generate.request import Event, Request, RequestError, Result, Top, best, is_textual
+from tutelage.generate.request import LATE, Event, Request, RequestError, Result, Top, best, is_textual
 from tutelage.generate.rows import Choice, Rows
 from tutelage.generate.sampler import sample, top_tokens, uniforms
 from tutelage.generate.scheduler import Load, Scheduler
@@ -35,7 +35,6 @@ PREFILL_TOKENS = 4096
 #: Columns are allocated in multiples of this.
 COLUMNS = 32
 _REASONS: tuple[FinishReason | None, ...] = (None, "length", "stop", "error")
-_LATE = "The deadline passed before the answer was complete; ask for fewer tokens, or allow more time."
 _NOT_FINITE = "The model's numbers are not finite for this text; the weights are damaged or overflow in this precision."
 
 
@@ -176,7 +175,7 @@ class Engine:
         open_ids = {choice.id for choice in [*self._rows.choices, *staged]} | self._scheduler.ids()
         now = time.monotonic()
         for id in [id for id, deadline in self._deadlines.items() if deadline <= now and id in open_ids]:
-            self.cancel(id, _LATE)
+            self.cancel(id, LATE)
             open_ids.remove(id)
         self._deadlines = {id: deadline for id, deadline in self._deadlines.items() if id in open_ids}
 

@@ -31,11 +31,12 @@ _STARTING = "The engine process of this model is not ready; try again in a momen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
-    """How an engine process computes."""
+    """How an engine process computes; `vllm` is the Python of an environment that has vLLM, or a server's URL."""
 
     dtype: str = "float32"
     max_batch: int = 128
     threads: int = 0
+    vllm: str = ""
 
 
 class EngineProcess:
@@ -134,6 +135,7 @@ class EngineProcess:
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tutelage.generate.server", "--model", str(self.model), "--socket", str(socket)),
             *("--dtype", options.dtype, "--max-batch", str(options.max_batch), "--threads", str(options.threads)),
+            *(("--vllm", options.vllm) if options.vllm else ()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -18,6 +18,9 @@ MAX_TOP_LOGPROBS = 20
 #: Largest penalty and bias, either way (OpenAI's ranges).
 MOST_PENALTY, MOST_BIAS = 2.0, 100.0
 
+#: What a request is told whose deadline has passed.
+LATE = "The deadline passed before the answer was complete; ask for fewer tokens, or allow more time."
+
 
 class RequestError(UserError):
     """A request that can never be answered as it is."""

@@ -7,7 +7,7 @@ import logging
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from tutelage.errors import UnavailableError
@@ -40,6 +40,15 @@ class Runner:
         self._is_closed = False
         self._thread.start()
 
+    @property
+    def context(self) -> int:
+        """Return how many tokens a prompt and its answer may have together."""
+        return self._engine.context
+
+    def check(self, request: Request) -> None:
+        """Raise RequestError when the request can never be answered: what never changes, so any thread may ask."""
+        self._engine.check(request)
+
     async def generate(self, request: Request) -> AsyncIterator[Event]:
         """Yield the events of a request until all its choices have ended; leaving early cancels it.
 
@@ -62,7 +71,7 @@ class Runner:
             if missing:
                 self._orders.put(lambda: self._cancel(listener))
 
-    async def stats(self) -> Stats:
+    async def stats(self) -> dict[str, int]:
         """Return the engine's load as of its next step."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Stats] = loop.create_future()
@@ -71,13 +80,13 @@ class Runner:
             loop.call_soon_threadsafe(_answer, answer, self._engine.stats())
 
         self._orders.put(order)
-        return await answer
+        return asdict(await answer)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Stop the thread after its current step; requests that are running end with an error."""
         self._is_closed = True
         self._orders.put(None)
-        self._thread.join()
+        await asyncio.to_thread(self._thread.join)
 
     def _submit(self, request: Request, listener: _Listener) -> None:
         try:

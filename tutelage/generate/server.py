@@ -10,30 +10,51 @@ import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from tutelage.errors import UserError
+from tutelage.generate import vllm
 from tutelage.generate.engine import Engine
 from tutelage.generate.prompting import Message, Prompter, template_of
 from tutelage.generate.request import Event, Request, RequestError, Top, best
 from tutelage.generate.runner import Runner
+from tutelage.generate.text import PlainDecoder
 from tutelage.generate.vocabulary import Vocabulary
 from tutelage.generate.wire import Ask, News, Token, frame, read_frame
-from tutelage.models.load import load_policy
+from tutelage.models.load import load_policy, load_tokenizer
 
 #: Printed on standard output when the socket accepts connections.
 READY = "ready"
 
 
-class Server:
-    """Answers connections with one engine."""
+class Backend(Protocol):
+    """What answers requests: our engine (`Runner`) or a vLLM server (`VllmRunner`)."""
 
-    def __init__(self, engine: Engine, prompter: Prompter) -> None:
-        self.engine, self.prompter = engine, prompter
+    @property
+    def context(self) -> int:
+        """Return how many tokens a prompt and its answer may have together."""
+
+    def check(self, request: Request) -> None:
+        """Raise RequestError when the request can never be answered."""
+
+    def generate(self, request: Request) -> AsyncIterator[Event]:
+        """Yield the events of a request; leaving early cancels it."""
+
+    async def stats(self) -> dict[str, int]:
+        """Return the load."""
+
+    async def close(self) -> None:
+        """End what is running."""
+
+
+class Server:
+    """Answers connections with one backend."""
+
+    def __init__(self, backend: Backend, prompter: Prompter) -> None:
+        self.backend, self.prompter = backend, prompter
         self.vocabulary = Vocabulary(prompter.tokenizer)
-        self.runner = Runner(engine)
 
     async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one gateway until it goes; what still runs for it is then cancelled."""
@@ -64,18 +85,18 @@ class Server:
             writer.write(frame({"tag": tag, "kind": "failed", "message": str(error)}))
 
     async def _stats(self, message: dict[str, Any], writer: asyncio.StreamWriter) -> None:
-        stats = dataclasses.asdict(await self.runner.stats())
+        stats = await self.backend.stats()
         writer.write(frame({"tag": message["tag"], "kind": "stats", "stats": stats}))
 
     async def _generate(self, message: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         ask = Ask.from_json(message["ask"])
         request = self._request(ask)
         tag = message["tag"]
-        self.engine.check(request)  # reads what never changes, so any thread may ask
+        self.backend.check(request)
         text = self.prompter.renderer.decode(request.prompt_ids)
         accepted = {"prompt_tokens": len(request.prompt_ids), "prompt_text": text if ask.text is None else ask.text}
         writer.write(frame({"tag": tag, "kind": "accepted", **accepted}))
-        stream = self.runner.generate(request)
+        stream = self.backend.generate(request)
         async with contextlib.aclosing(stream):  # type: ignore[type-var]
             async for news in self._told(stream, ask, request):
                 writer.write(frame({"tag": tag, "kind": "news", "news": news.to_json()}))
@@ -109,7 +130,7 @@ class Server:
             ids = list(ask.ids)
         else:
             ids = self.prompter.text_ids(ask.text or "")
-        room = max(1, self.engine.context - len(ids))
+        room = max(1, self.backend.context - len(ids))
         return Request(
             prompt_ids=tuple(ids),
             max_tokens=room if ask.max_tokens is None else ask.max_tokens,
@@ -171,6 +192,37 @@ async def serve(server: Server, socket: Path) -> None:
     listening.close()
 
 
+async def run(options: argparse.Namespace) -> None:
+    """Load the model, or reach the vLLM server that has it, and serve it."""
+    if not options.vllm:
+        model, tokenizer = load_policy(options.model, dtype=getattr(torch, options.dtype))
+        runner = Runner(Engine(model, tokenizer, max_batch=options.max_batch))
+        await serve(Server(runner, Prompter(tokenizer, template_of(options.model, tokenizer))), options.socket)
+        return
+    tokenizer = load_tokenizer(options.model)
+    own = None
+    if options.vllm.startswith(("http://", "https://")):
+        upstream = await vllm.connect(options.vllm, os.environ.get(vllm.KEY_VARIABLE, ""))
+    else:
+        own = vllm.VllmServer(Path(options.vllm), options.model, dtype=options.dtype, max_batch=options.max_batch)
+        upstream = await own.start()
+    backend = vllm.VllmRunner(upstream, PlainDecoder(tokenizer), tokenizer.eos_token_id)
+    server = Server(backend, Prompter(tokenizer, template_of(options.model, tokenizer)))
+    tasks = [asyncio.create_task(serve(server, options.socket))]
+    if own is not None:  # when it dies, so does this process, and is started again
+        tasks.append(asyncio.create_task(own.ended()))
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        done.pop().result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await backend.close()
+        if own is not None:
+            await own.stop()
+
+
 def main() -> int:
     """Load a model and serve it."""
     parser = argparse.ArgumentParser(prog="python -m tutelage.generate.server")
@@ -179,18 +231,16 @@ def main() -> int:
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--max-batch", type=int, default=128)
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--vllm", default="")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
     try:
-        model, tokenizer = load_policy(options.model, dtype=getattr(torch, options.dtype))
-        engine = Engine(model, tokenizer, max_batch=options.max_batch)
-        server = Server(engine, Prompter(tokenizer, template_of(options.model, tokenizer)))
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(run(options))
     except UserError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(server, options.socket))
     return 0
 
 
