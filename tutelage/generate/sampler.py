@@ -25,8 +25,8 @@ class Sampled:
     tokens: Tensor  # [N] int64
     logprobs: Tensor  # [N] fp32, under the model itself
     is_ok: Tensor  # [N] bool
-    shifted: Tensor  # [N, V] fp32: logits minus their maximum
-    log_total: Tensor  # [N] fp32: log of the sum of exp(shifted)
+    logits: Tensor  # [N, V] fp32
+    normaliser: Tensor  # [N] fp32: log of the sum of exp(logits)
 
 
 def uniforms(seed: int, index: int, count: int) -> np.ndarray:
@@ -61,28 +61,36 @@ def sample(logits: Tensor, draws: Tensor, filters: Filters, bias: Bias | None = 
     `logits` [N, V], `draws` [N]. The usual order: bias, temperature, top-k, top-p. Log-probabilities are the model's
     own, whatever changed the odds.
     """
-    temperature, top_p, top_k = filters
     logits = logits.float()
-    shifted = logits - logits.max(-1, keepdim=True).values
-    weights = shifted.exp()
-    plain = weights.cumsum(-1)  # accumulated in double precision on CPUs
-    log_total = plain[:, -1].log()
-    is_greedy = temperature <= 0
-    is_filtered = (temperature != 1) | (top_p < 1) | (top_k > 0)
-    odds = shifted
+    is_greedy = filters.temperature <= 0
+    if bool(is_greedy.all()):
+        odds = logits if bias is None else _biased(logits, bias)
+        return _sampled(logits, odds.argmax(-1), logits.logsumexp(-1))
+    highest = logits.max(-1, keepdim=True).values
+    odds = logits - highest
+    plain = odds.exp().cumsum(-1)  # accumulated in double precision on CPUs
+    tokens = _inverse(plain, draws)
+    is_filtered = (filters.temperature != 1) | (filters.top_p < 1) | (filters.top_k > 0)
     if bias is not None:
-        odds = shifted.index_put((bias.rows, bias.tokens), bias.values, accumulate=True)
+        odds = _biased(odds, bias)
         odds = odds - odds.max(-1, keepdim=True).values
         is_filtered[bias.rows] = True
-    is_filtered &= ~is_greedy
-    tokens = _inverse(plain, draws)
     if bool(is_greedy.any()):
         tokens = torch.where(is_greedy, odds.argmax(-1), tokens)
+    is_filtered &= ~is_greedy
     if bool(is_filtered.any()):
         rows = is_filtered.nonzero()[:, 0]
         tokens[rows] = _sample_filtered(odds[rows], draws[rows], filters.of(rows))
-    logprobs = shifted.gather(1, tokens[:, None])[:, 0] - log_total
-    return Sampled(tokens, logprobs, torch.isfinite(log_total) & torch.isfinite(logprobs), shifted, log_total)
+    return _sampled(logits, tokens, plain[:, -1].log() + highest[:, 0])
+
+
+def _sampled(logits: Tensor, tokens: Tensor, normaliser: Tensor) -> Sampled:
+    logprobs = logits.gather(1, tokens[:, None])[:, 0] - normaliser
+    return Sampled(tokens, logprobs, torch.isfinite(normaliser) & torch.isfinite(logprobs), logits, normaliser)
+
+
+def _biased(logits: Tensor, bias: Bias) -> Tensor:
+    return logits.index_put((bias.rows, bias.tokens), bias.values, accumulate=True)
 
 
 def _inverse(cumulative: Tensor, draws: Tensor) -> Tensor:
@@ -111,5 +119,5 @@ def _sample_filtered(shifted: Tensor, draws: Tensor, filters: Filters) -> Tensor
 
 def top_tokens(sampled: Sampled, row: int, count: int) -> tuple[list[int], list[float]]:
     """Return the `count` likeliest tokens of a row and their log-probabilities."""
-    values, indices = (sampled.shifted[row] - sampled.log_total[row]).topk(min(count, sampled.shifted.shape[1]))
+    values, indices = (sampled.logits[row] - sampled.normaliser[row]).topk(min(count, sampled.logits.shape[1]))
     return indices.tolist(), values.tolist()
