@@ -73,3 +73,24 @@ def test_without_a_run_all_evaluated_runs_are_pooled(run: Path, tmp_path: Path) 
 def test_a_folder_without_evaluations_is_told(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="No run under"):
         report("--root", tmp_path)
+
+
+def test_a_recipes_run_is_read_where_it_says_its_evaluation_is_now(run: Path) -> None:
+    """Settings that changed leave the older evaluation behind; it must be neither read nor pooled."""
+    place = run / "evaluation"
+    place.rename(run / "evaluation-new-moved")
+    for name in ("evaluation-old", "evaluation-new"):
+        (run / name).mkdir()
+    (run / "evaluation-new-moved").rename(run / "evaluation-new" / "evaluation")
+    (run / "evaluation-old" / "evaluation").mkdir()
+    (run / "evaluation-old" / "evaluation" / "models.json").write_text("broken")
+    (run / "stages.json").write_text(json.dumps({"base": "base-1", "evaluation": "evaluation-new"}))
+    for arguments in ((run,), ("--root", run.parent)):
+        assert json.loads(report(*arguments, "--json"))["win_rate"]["ppo_ptx"]["sft"]["mean"] == 0.875
+
+
+def test_a_run_that_is_not_evaluated_yet_is_told(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "stages.json").write_text('{"base": "base-1"}')
+    with pytest.raises(MissingError, match="it goes on where it stopped"):
+        report(tmp_path / "other")

@@ -39,9 +39,12 @@ def report(
 
     Every figure has its 95 % interval and n. Claims that did not hold are listed first.
     """
+    from tutelage.errors import MissingError
     from tutelage.evaluate import report as reports
 
-    places = directories or _evaluated(root)
+    places = directories or reports.evaluated(root)
+    if not places:
+        raise MissingError(f"No run under {root} holds an evaluation: `tutelage run RECIPE` makes one, or name a run.")
     if as_json:
         typer.echo(json.dumps(reports.as_json(reports.load(places)), ensure_ascii=False, allow_nan=False, indent=2))
         return
@@ -51,16 +54,6 @@ def report(
     page = reports.write(analysis, out)
     _summary(analysis)
     typer.echo(f"Report: {page}")
-
-
-def _evaluated(root: Path) -> list[Path]:
-    """Find the runs under a folder that hold an evaluation."""
-    from tutelage.errors import MissingError
-
-    found = sorted({path.parent.parent for path in root.glob("**/evaluation/models.json")})
-    if not found:
-        raise MissingError(f"No run under {root} holds an evaluation: `tutelage run RECIPE` makes one, or name a run.")
-    return found
 
 
 def _summary(analysis: Analysis) -> None:

@@ -45,7 +45,8 @@ def run(
         for stage, seconds in zip(stages, space.seconds().values(), strict=True)
     ]
     print_table(("stage", "seconds", "ceiling"), rows, f"Everything is in {root}")
-    print(f"Report:  {root / space.facts('report')['report']}")
+    if "report" in ceilings:  # only recipes that judge what they made
+        print(f"Report:  {root / space.facts('report')['report']}")
     print(f"Serve:   tutelage serve --database sqlite:///{root / 'store.sqlite'}")
 
 

@@ -16,7 +16,7 @@ from tutelage.errors import MissingError
 from tutelage.evaluate import details, expectations, findings, sections
 from tutelage.evaluate.records import read
 from tutelage.evaluate.score import Analysis, Figures, analyse, holm, p_value
-from tutelage.files import write_json, write_text
+from tutelage.files import read_json, write_json, write_text
 
 #: What each section is called in the contents.
 LABELS = {
@@ -42,6 +42,16 @@ LABELS = {
 UNBROKEN = r"[+−]?[\d.,]+(?:\s?%| points)? \[[^\]]*\]|n = [\d,]+|\w+-\w+"
 
 
+#: Where a recipe's run says which directory each of its stages is in now.
+STAGES = "stages.json"
+
+
+def evaluated(root: Path) -> list[Path]:
+    """Find the runs under a folder that hold an evaluation, each once."""
+    stages = {path.parent.parent for path in root.glob("**/evaluation/models.json")}
+    return sorted({stage.parent if (stage.parent / STAGES).is_file() else stage for stage in stages})
+
+
 def build(directories: Sequence[Path], out: Path) -> Path:
     """Pool the runs by seed and write `report.html` and `report.json` into `out`; return the page's path."""
     return write(load(directories), out)
@@ -61,8 +71,15 @@ def load(directories: Sequence[Path]) -> Analysis:
 
 
 def locate(directory: Path) -> Path:
-    """Find the evaluation in a run's directory, or take the directory itself when it is one."""
-    for place in (directory, directory / "evaluation"):
+    """Find the evaluation of a recipe's run or of a stage, or take the directory itself when it is one.
+
+    A run whose settings were changed holds older evaluations too; `stages.json` names the one that was made last.
+    """
+    places = [directory, directory / "evaluation"]
+    if (directory / STAGES).is_file():
+        stages = read_json(directory / STAGES)
+        places += [directory / stages["evaluation"] / "evaluation"] if "evaluation" in stages else []
+    for place in places:
         if (place / "models.json").is_file():
             return place
     if not directory.is_dir():
