@@ -19,7 +19,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the number of passed tests per database, when any test ran on one."""
     passed = Counter(dict(report.user_properties).get("database") for report in terminalreporter.getreports("passed"))
     failed = Counter(
-        dict(report.user_properties).get("database")
+        dict(getattr(report, "user_properties", ())).get("database")  # a file that does not load has none
         for outcome in ("failed", "error")
         for report in terminalreporter.getreports(outcome)
     )

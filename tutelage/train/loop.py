@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from tutelage.config import Settings
@@ -31,13 +32,13 @@ Metrics = Mapping[str, Tensor | float]
 class LoopSettings(Settings):
     """How often the loop looks up from its work."""
 
-    checkpoint_every: int = 100
+    checkpoint_every: int = Field(100, ge=1)
     """Optimizer steps between checkpoints; PPO waits for the end of its rollout batch."""
-    evaluate_every: int = 100
+    evaluate_every: int = Field(100, ge=1)
     """Optimizer steps between evaluations; the last step is always evaluated."""
-    processes: int = 1
+    processes: int = Field(1, ge=1)
     """Processes that share the micro-batches of a step on one machine; each uses as many threads as the first."""
-    micro_tokens: int = 2048
+    micro_tokens: int = Field(2048, ge=1)
     """Largest number of padded tokens in one forward pass; it changes memory and speed, never the update."""
     precision: Literal["fp32", "bf16", "auto"] = "fp32"
     """What matrix products are computed in; weights, sums and optimizers stay fp32. auto is bf16 where the machine has

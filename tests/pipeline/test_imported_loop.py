@@ -1,0 +1,68 @@
+"""The whole recipe on people's labels, as a user gives the command: a tiny model, few labels, every stage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.generate.tiny import make_directory
+from tutelage.cli import app
+from tutelage.errors import SettingsError
+from tutelage.files import append_jsonl, read_json
+from tutelage.store import Store, registry
+
+TREES = 24
+SMALL = (
+    "threads=1", "mix.documents=4", "mix.tokens=12", "start.mix_row_tokens=16",
+    "sample.max_tokens=8", "ppo.episodes=8", "ppo.batch=4", "ppo.minibatch=2",
+    "ppo.max_tokens=8", "ppo.ptx_rows=2", "ppo.ptx_row_tokens=16",
+)  # fmt: skip
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    """Write demonstrations and rankings; ranked outputs come three to a prompt."""
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    trees = [{"id": f"row-{n}", "tree": f"tree-{n}", "prompt": f"the goat {n}?"} for n in range(TREES)]
+    append_jsonl(folder / "oasst_demonstrations.jsonl", [tree | {"completion": "the hat"} for tree in trees])
+    ranked = [
+        tree | {"completions": [{"id": f"{tree['id']}-{k}", "text": text, "rank": k} for k, text in enumerate("abc")]}
+        for tree in trees
+    ]
+    append_jsonl(folder / "oasst_ranked.jsonl", ranked)
+    return folder
+
+
+def run(out: Path, *settings: str) -> str:
+    arguments = [word for setting in (*SMALL, *settings) for word in ("--set", setting)]
+    result = CliRunner().invoke(app, ["run", "smollm2", "--out", str(out), *arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.stdout
+
+
+def test_the_recipe_runs_to_a_released_model_and_ends_well(tmp_path: Path, labels: Path) -> None:
+    base, out = make_directory(tmp_path / "tiny"), tmp_path / "run"
+    settings = (f"base.model={base}", f"imported.directory={labels}")
+    printed = run(out, *settings)
+    assert f"Serve:   tutelage serve --database sqlite:///{out / 'store.sqlite'}" in printed
+    assert "Report:" not in printed
+    stages = read_json(out / "stages.json")
+    samples = (out / stages["samples"] / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+    assert {json.loads(line)["model"] for line in samples} == {"base", "start", "ppo"}
+    with Store.open(f"sqlite:///{out / 'store.sqlite'}", create=False) as store:
+        assert registry.get(store, "default").name == "smollm2-ppo"
+    assert run(out, *settings).count("\n") == printed.count("\n")  # nothing is made twice, and the end is told again
+
+
+def test_what_is_missing_is_told(tmp_path: Path, labels: Path) -> None:
+    with pytest.raises(SettingsError, match=r"imported\.directory=DATA_DIR"):
+        run(tmp_path / "one")
+    with pytest.raises(SettingsError, match="There is no model nowhere"):
+        run(tmp_path / "two", f"imported.directory={labels}", "base.model=nowhere")
+    with pytest.raises(SettingsError, match=r"start\.loop\.evaluate_every"):
+        run(tmp_path / "three", "start.loop.evaluate_every=0")
