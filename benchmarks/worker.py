@@ -85,7 +85,7 @@ def continuous(model, dtype, attention):
         sizes = ContinuousBatchingConfig(
             page_size=page, num_blocks=pages, max_batch_tokens=max(1024, len(prompts)), allow_block_sharing=False
         )
-        with torch.inference_mode():
+        with torch.no_grad():  # its worker thread updates tensors outside inference mode
             started = time.perf_counter()
             out = network.generate_batch(
                 [list(ids) for ids in prompts], generation_config=config, continuous_batching_config=sizes
