@@ -108,12 +108,8 @@ class Engine:
     def check(self, request: Request) -> None:
         """Raise RequestError when the request can never be answered."""
         request.check()
+        request.check_fits(self.context)
         length, wanted = len(request.prompt_ids), request.max_tokens
-        if length + wanted > self.context:
-            raise RequestError(
-                f"The prompt has {length} tokens and max_tokens is {wanted}, but this model's context is"
-                f" {self.context} tokens; shorten the prompt or ask for fewer."
-            )
         if length + wanted > self._cells:
             raise RequestError(f"{length + wanted} tokens exceed the engine's cache of {self._cells}; ask for fewer.")
         for what, ids in (("The prompt", request.prompt_ids), ("logit_bias", [id for id, _ in request.logit_bias])):

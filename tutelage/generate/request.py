@@ -85,6 +85,15 @@ class Request:
         if len(self.stop) > MAX_STOPS or any(not 0 < len(text) <= MAX_STOP_CHARACTERS for text in self.stop):
             raise RequestError(f"Give at most {MAX_STOPS} stop strings of 1 to {MAX_STOP_CHARACTERS} characters.")
 
+    def check_fits(self, context: int) -> None:
+        """Raise RequestError when prompt and answer exceed a context of so many tokens."""
+        length, wanted = len(self.prompt_ids), self.max_tokens
+        if length + wanted > context:
+            raise RequestError(
+                f"The prompt has {length} tokens and max_tokens is {wanted}, but this model's context is"
+                f" {context} tokens; shorten the prompt or ask for fewer."
+            )
+
     @property
     def choices(self) -> int:
         """Return how many choices are drawn."""

@@ -165,12 +165,7 @@ class VllmRunner:
     def check(self, request: Request) -> None:
         """Raise RequestError when the request can never be answered."""
         request.check()
-        length, wanted = len(request.prompt_ids), request.max_tokens
-        if length + wanted > self.context:
-            raise RequestError(
-                f"The prompt has {length} tokens and max_tokens is {wanted}, but this model's context is"
-                f" {self.context} tokens; shorten the prompt or ask for fewer."
-            )
+        request.check_fits(self.context)
 
     async def generate(self, request: Request) -> AsyncIterator[Event]:
         """Yield the events of a request until all its choices have ended; leaving early cancels it."""
