@@ -70,7 +70,10 @@ def in_bf16(loss: Callable[[Any], Loss], device: str, micro: Any) -> Loss:
 
 
 class Step(NamedTuple):
-    """The work of one optimizer step: named parts in order, each a list of micro-batches, and what is known already."""
+    """The work of one optimizer step: named parts in order, each a list of micro-batches, and what is known already.
+
+    A part that has the name of a trained model belongs to that model, any other part to the first.
+    """
 
     parts: Mapping[str, Sequence[Any]]
     metrics: Mapping[str, float] = {}
@@ -169,10 +172,11 @@ class Loop:
             self.hooks.progress(self.step, self.steps, metrics)
 
     def _backward(self, step: Step) -> dict[str, float]:
-        """Accumulate the gradients of all parts; with several, also log the norm that each adds to the first model."""
+        """Accumulate the gradients of all parts; log the norm that each adds to the first model where several do."""
         totals: dict[str, float] = {}
         norms: dict[str, float] = {}
         before: list[Tensor] | None = None
+        firsts = [name for name in step.parts if name not in {one.name for one in self.trained[1:]}]
         for name, micros in step.parts.items():
             for micro in self.crew.share(micros, self.step):
                 loss = self.loss(micro.to(self.device))
@@ -180,11 +184,10 @@ class Loop:
                 add_metrics(totals, loss.metrics)
             for metrics in self.crew.gather():
                 add_metrics(totals, metrics)
-            if len(step.parts) > 1:
-                now = [p.grad.clone() if p.grad is not None else torch.zeros_like(p) for p in self._first_parameters()]
-                added = now if before is None else torch._foreach_sub(now, before)
-                norms[f"gradient/{name}"] = float(torch.nn.utils.get_total_norm(added))
-                before = now
+            if len(firsts) > 1 and name in firsts:
+                now = self._first_gradients()
+                norms[f"gradient/{name}"] = added_norm(now, before)
+                before = [gradient.clone() for gradient in now] if name != firsts[-1] else None
         if len(norms) == 2:
             (first, norm), (second, other) = norms.items()
             norms[f"{first}:{second.removeprefix('gradient/')}"] = norm / other if other > 0 else math.inf
@@ -218,8 +221,9 @@ class Loop:
             if counts and counts != {self.steps}:
                 raise InvariantError(f"The {one.name} took {sorted(counts)} optimizer steps instead of {self.steps}.")
 
-    def _first_parameters(self) -> list[nn.Parameter]:
-        return list(self.trained[0].model.parameters())
+    def _first_gradients(self) -> list[Tensor]:
+        trained = [weight for weight in self.trained[0].model.parameters() if weight.requires_grad]
+        return [weight.grad if weight.grad is not None else torch.zeros_like(weight) for weight in trained]
 
     def _save(self) -> None:
         tensors: dict[str, dict[str, Tensor]] = {"random": {"cpu": torch.get_rng_state()}}
@@ -251,3 +255,9 @@ class Loop:
         if "cuda" in found.tensors["random"]:
             torch.cuda.set_rng_state(found.tensors["random"]["cuda"], self.device)
         self.run.truncate_metrics(self.step)
+
+
+def added_norm(now: Sequence[Tensor], before: Sequence[Tensor] | None) -> float:
+    """Give the norm of the difference of two gradients, one tensor at a time: a copy of all would cost a model."""
+    pairs = zip(now, before, strict=True) if before is not None else ((gradient, 0.0) for gradient in now)
+    return float(torch.stack([torch.linalg.vector_norm(gradient - was) for gradient, was in pairs]).norm())

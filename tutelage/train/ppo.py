@@ -171,29 +171,41 @@ def train_ppo(
 
 
 def ppo_loss(models: Models, settings: PPOSettings, micro: PPOMicro | Weighted) -> Loss:
-    """Give the loss of a micro-batch: of pretraining text, times its coefficient, or of policy and value model."""
+    """Give the loss of a micro-batch: of pretraining text, times its coefficient, of the policy, or of the values."""
     if isinstance(micro, Weighted):
         loss = token_loss(models.policy, micro).value
         return Loss(settings.ptx_coef * loss, {"ppo/loss/ptx": loss.detach()})
+    return (_policy_loss if micro.role == "policy" else _value_loss)(models, settings, micro)
+
+
+def _policy_loss(models: Models, settings: PPOSettings, micro: PPOMicro) -> Loss:
     hidden = hidden_states(models.policy, micro.rows.ids)
     if micro.is_first:
         hidden.register_hook(functools.partial(_check_prompt_gradient, micro))
     scored = score_hidden(models.policy, hidden, micro.rows)
     if micro.is_first:
         _check_ratio(scored.logprobs, micro.old)
-    policy = policy_loss(scored.logprobs, micro.old, micro.targets.advantages, micro.weights, settings.clip)
+    found = policy_loss(scored.logprobs, micro.old, micro.targets.advantages, micro.weights, settings.clip)
+    return Loss(
+        found.value,
+        {
+            "ppo/loss/policy": found.value.detach(),
+            "ppo/policy/clipfrac": found.clipfrac,
+            "ppo/policy/approxkl": found.approx_kl,
+            "ppo/policy/ratio": found.ratio,
+        },
+    )
+
+
+def _value_loss(models: Models, settings: PPOSettings, micro: PPOMicro) -> Loss:
     values = models.value.values(micro.rows)
-    value = value_loss(values, micro.values, micro.targets.returns, micro.weights, settings.value_clip)
+    found = value_loss(values, micro.values, micro.targets.returns, micro.weights, settings.value_clip)
     error = (micro.weights * (values - micro.targets.returns).square()).sum()
     return Loss(
-        policy.value + value.value,
+        found.value,
         {
-            "ppo/loss/policy": policy.value.detach(),
-            "ppo/loss/value": value.value.detach(),
-            "ppo/policy/clipfrac": policy.clipfrac,
-            "ppo/policy/approxkl": policy.approx_kl,
-            "ppo/policy/ratio": policy.ratio,
-            "ppo/val/clipfrac": value.clipfrac,
+            "ppo/loss/value": found.value.detach(),
+            "ppo/val/clipfrac": found.clipfrac,
             "ppo/val/error": error.detach(),
         },
     )

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -87,8 +87,13 @@ class Episode(NamedTuple):
 
 
 class PPOMicro(NamedTuple):
-    """A micro-batch to update on, all [N]; `is_first` says that the policy has not moved since it was scored."""
+    """A micro-batch to update one role on, all [N]; `is_first` says that the policy has not moved since it was scored.
 
+    Each role has micro-batches of its own: where roles share weights, the backward pass of one must end before another
+    one computes, and nowhere need the activations of both exist at once.
+    """
+
+    role: Literal["policy", "value"]
     rows: Rows
     weights: Tensor
     old: Tensor
@@ -276,6 +281,7 @@ def steps_of(counts: Sequence[int], batch: Sequence[Experience], found: Sequence
         total = sum(len(batch[i].old) for i in together)
         micros = [
             PPOMicro(
+                "policy",
                 batch[i].rows,
                 torch.full_like(batch[i].old, 1 / total),
                 batch[i].old,
@@ -285,7 +291,7 @@ def steps_of(counts: Sequence[int], batch: Sequence[Experience], found: Sequence
             )
             for i in together
         ]
-        steps.append(Step({"ppo": micros}))
+        steps.append(Step({"ppo": micros, "value": [micro._replace(role="value") for micro in micros]}))
         at += count
     return steps
 
