@@ -126,6 +126,12 @@ def context_of(model: PreTrainedModel) -> int:
     return int(model.config.max_position_embeddings)
 
 
+def decoder_of(model: nn.Module) -> nn.Module:
+    """Give the stack of layers of a causal language model or of a scalar model."""
+    decoder: nn.Module = model.get_decoder() if isinstance(model, PreTrainedModel) else model.trunk  # type: ignore[assignment]
+    return decoder
+
+
 def head_weight(model: PreTrainedModel) -> Tensor:
     """Give the output embedding [V, H]: logits = hidden @ weight.T."""
     head: nn.Linear = model.get_output_embeddings()

@@ -15,7 +15,8 @@ from transformers import PreTrainedModel
 from tutelage.config import Settings
 from tutelage.errors import SettingsError
 from tutelage.files import atomic_directory
-from tutelage.models.load import context_of
+from tutelage.models.load import context_of, decoder_of
+from tutelage.models.recompute import recompute_layers
 from tutelage.runs import Run
 from tutelage.train.loop import LoopSettings, uses_bf16
 
@@ -61,7 +62,7 @@ def platform(device: str) -> dict[str, Any]:
 
 
 def move(model: nn.Module, settings: LoopSettings) -> None:
-    """Put a model where it is to be trained, with the attention that trains fastest there."""
+    """Put a model where it is to be trained, with the attention that trains fastest there, and recompute if asked."""
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise SettingsError("loop.device is cuda, but torch finds no CUDA device here; set it to cpu.")
     model.to(settings.device)
@@ -70,6 +71,8 @@ def move(model: nn.Module, settings: LoopSettings) -> None:
         # The fused attention of processors gains nothing from bfloat16; plain products of matrices do. Reward models
         # keep it: their shared prompts need a mask of their own.
         model.set_attn_implementation("eager")
+    if settings.gradient_checkpointing:
+        recompute_layers(decoder_of(model))
 
 
 def conclude(run: Run, outputs: Mapping[str, Callable[[Path], object]]) -> Path:
