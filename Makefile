@@ -39,7 +39,8 @@ demo: setup
 
 bench: setup
 	scripts/vllm.sh
-	$(PY) -m benchmarks --vllm .venv-vllm/bin/python
+	scripts/trl.sh
+	$(PY) -m benchmarks --vllm .venv-vllm/bin/python --trl .venv-trl/bin/python --trl-ppo .venv-trl-ppo/bin/python
 
 vllm: setup
 	scripts/vllm.sh

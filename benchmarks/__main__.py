@@ -1,24 +1,32 @@
-"""Measure speed and memory: `python -m benchmarks [generation|scoring ...] [--all] [--vllm PYTHON] [--json FILE]`."""
+"""Measure speed and memory: `python -m benchmarks [generation|scoring|training ...] [--json FILE] [--plot FILE]`."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from benchmarks import generation, logprobs
-from benchmarks.measure import Row, table, write
+from benchmarks import generation, logprobs, training
+from benchmarks.measure import ROUNDS, Row, table, write
+
+PARTS = ("generation", "scoring", "training")
 
 
 def main() -> None:
     """Measure what is asked for and print one table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=["generation", "scoring"], help="all when none is named")
-    parser.add_argument("--all", action="store_true", help="the whole grid of generation (hours on two cores)")
+    parser.add_argument("parts", nargs="*", choices=PARTS, help="all when none is named")
+    parser.add_argument("--all", action="store_true", help="the whole grid (hours on two cores)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each side of training that count")
+    parser.add_argument("--case", default="", metavar="TEXT", help="only cases of training whose name holds this")
     parser.add_argument("--vllm", default="", metavar="PYTHON", help="the Python of an environment that has vLLM")
+    parser.add_argument("--trl", default="", metavar="PYTHON", help="the Python of an environment that has TRL")
+    parser.add_argument("--trl-ppo", default="", metavar="PYTHON", help="the same, with a TRL that has PPO")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows for programs")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw ours and the peers as a picture")
     options = parser.parse_args()
-    parts = options.parts or ["generation", "scoring"]
+    parts = options.parts or PARTS
+    if "training" in parts and not (options.trl and options.trl_ppo):
+        parser.error("training needs --trl and --trl-ppo; scripts/trl.sh makes both environments.")
     rows: list[Row] = []
     if "generation" in parts:
         for row in generation.rows(options.all, options.vllm):
@@ -26,6 +34,11 @@ def main() -> None:
             rows.append(row)
     if "scoring" in parts:
         rows += logprobs.rows()
+    if "training" in parts:
+        asked = [case for case in training.cases(options.all) if options.case in case.name]
+        for row in training.rows(asked, training.Pythons(options.trl, options.trl_ppo), options.rounds):
+            print(f"{row.case}: {row.ours:,.3g} {row.unit}, {row.ratio:.2f} times {row.peer}; {row.note}", flush=True)
+            rows.append(row)
     print(table(rows))
     if options.json:
         write(rows, options.json)

@@ -7,11 +7,7 @@ timed on this machine at the same sizes: what is left of it is attention, sampli
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +21,7 @@ from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks.measure import ROUNDS, Row, bandwidth, compare, probe, turns
+from benchmarks.side import Side
 
 #: SmolLM2-135M's shape, and that of the village's base.
 SHAPES: dict[str, dict[str, int]] = {
@@ -52,42 +49,20 @@ class Case(NamedTuple):
         return f"{self.shape} {precision} batch {self.batch} prompt {self.prompt}"
 
 
-class Side:
-    """A worker process."""
+class Engine(Side):
+    """A worker that continues prompts; it remembers how long first tokens took, and its peak of memory."""
 
-    def __init__(self, name: str, model: Path, dtype: str, python: str = sys.executable) -> None:
-        here = Path(__file__).parent
-        environment = {**os.environ, "PYTHONPATH": str(here.parent) if python == sys.executable else ""}
-        self.process = subprocess.Popen(
-            [python, str(here / "worker.py"), name, str(model), dtype],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-        )  # fmt: skip
+    def __init__(self, name: str, model: Path, dtype: str, *python: str) -> None:
+        super().__init__(name, "worker.py", [str(model), dtype], *python)
         self.first: list[float] = []
         self.peak = 0.0
-        self.name = name
-
-    def wait(self) -> bool:
-        """Wait until the model is loaded; say whether it was."""
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip() == "ready"
 
     def run(self, prompts: Sequence[Sequence[int]]) -> float:
         """Continue the prompts; return the seconds it took."""
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"prompts": prompts, "new": NEW}) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.name} ended: {self.last_words()}")
-        answer = json.loads(line)
+        answer = self.ask({"prompts": prompts, "new": NEW})
         self.first.append(answer["first"])
         self.peak = max(self.peak, answer["peak"])
         return float(answer["seconds"])
-
-    def last_words(self) -> str:
-        """Return the end of what the process said about its faults."""
-        assert self.process.stderr is not None
-        return self.process.stderr.read()[-600:]
 
 
 def cases(everything: bool) -> list[Case]:
@@ -122,22 +97,20 @@ def rows(everything: bool = False, vllm: str = "", tell: Callable[[str], None] =
 
 
 @contextmanager
-def sides(model: Path, dtype: str, vllm: str) -> Iterator[list[Side]]:
+def sides(model: Path, dtype: str, vllm: str) -> Iterator[list[Engine]]:
     """Start a process per side; one that cannot load the model is told and left out."""
     with ExitStack() as stack:
-        started = [Side(name, model, dtype) for name in SIDES]
+        started = [Engine(name, model, dtype) for name in SIDES]
         if vllm:
-            started.append(Side("vLLM", model, dtype, vllm))
+            started.append(Engine("vLLM", model, dtype, vllm))
         for side in started:
-            stack.callback(side.process.wait)
-            stack.callback(side.process.kill)
+            stack.callback(side.end)
         for side in started:
-            if not side.wait():
-                raise RuntimeError(f"{side.name} did not start: {side.last_words()}")
+            side.wait()
         yield started
 
 
-def measure(case: Case, started: Sequence[Side], model: Path) -> Row:
+def measure(case: Case, started: Sequence[Engine], model: Path) -> Row:
     """Measure one case in turns."""
     draw = random.Random(0)
     vocabulary = SHAPES[case.shape]["vocab_size"]
