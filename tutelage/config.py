@@ -82,7 +82,7 @@ def find_recipe(name: str) -> Path:
     """Find a recipe by path, or by the bare name of a shipped one (`village` is `recipes/village.toml`)."""
     path = Path(name)
     shipped = shipped_recipes() / f"{name}.toml"
-    if path.is_file() or path.suffix or len(path.parts) != 1 or not shipped.is_file():
+    if path.is_file() or path.suffix == ".toml" or len(path.parts) != 1 or not shipped.is_file():
         return path
     return shipped
 

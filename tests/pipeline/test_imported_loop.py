@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from tests.generate.tiny import make_directory
 from tutelage.cli import app
 from tutelage.errors import SettingsError
-from tutelage.files import append_jsonl, read_json
+from tutelage.files import append_jsonl, read_json, sha256_of
 from tutelage.store import Store, registry
 
 TREES = 24
@@ -59,10 +59,32 @@ def test_the_recipe_runs_to_a_released_model_and_ends_well(tmp_path: Path, label
     assert run(out, *settings).count("\n") == printed.count("\n")  # nothing is made twice, and the end is told again
 
 
+def test_the_papers_parts_can_be_asked_for(tmp_path: Path, labels: Path) -> None:
+    """A baseline chosen by reward, a reward model from a base of its own, and text for the mix from a file."""
+    base, own, out = make_directory(tmp_path / "tiny"), make_directory(tmp_path / "own", seed=5), tmp_path / "run"
+    append_jsonl(labels / "texts.jsonl", [{"text": f"the goat {n} sat on the hat and the cat sat"} for n in range(20)])
+    run(out, f"base.model={base}", f"reward_base.model={own}", f"imported.directory={labels}", "imported.baseline=true",
+        "imported.texts=texts.jsonl", "sft.epochs=2", "sft.batch=8", "sft.adam.lr=1e-3", "release.weights=ema")  # fmt: skip
+    stages = read_json(out / "stages.json")
+    made_from = read_json(out / stages["reward"] / "run" / "run.json")["parents"]["init"]
+    assert made_from == sha256_of(own)
+    scores = read_json(out / stages["baseline"] / "scores.json")
+    assert set(scores) == {"epoch-01", "epoch-02"}
+    chosen = read_json(out / stages["baseline"] / "stage.json")["facts"]["epoch"]
+    assert scores[chosen] == max(scores.values())
+    assert len(read_json(out / stages["corpus"] / "texts.json")) == 20
+    with Store.open(f"sqlite:///{out / 'store.sqlite'}", create=False) as store:
+        assert registry.get(store, "smollm2-baseline").path.endswith(chosen)
+        assert registry.get(store, "default").path.endswith("ema")
+
+
 def test_what_is_missing_is_told(tmp_path: Path, labels: Path) -> None:
     with pytest.raises(SettingsError, match=r"imported\.directory=DATA_DIR"):
         run(tmp_path / "one")
     with pytest.raises(SettingsError, match="There is no model nowhere"):
         run(tmp_path / "two", f"imported.directory={labels}", "base.model=nowhere")
+    with pytest.raises(SettingsError, match="There is no model nowhere: bring it"):
+        run(tmp_path / "four", f"imported.directory={labels}", f"base.model={make_directory(tmp_path / 'tiny')}",
+            "reward_base.model=nowhere")  # fmt: skip
     with pytest.raises(SettingsError, match=r"start\.loop\.evaluate_every"):
         run(tmp_path / "three", "start.loop.evaluate_every=0")

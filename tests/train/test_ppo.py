@@ -360,6 +360,30 @@ def test_cut_completions_can_be_penalised(world, tmp_path):
     assert other["objective/score"] == pytest.approx(one["objective/score"] - 10 * cut, abs=1e-4)
 
 
+def test_scores_can_be_clipped_and_rewards_whitened(world):
+    models = models_of(world)
+    [batch] = [score(models, episodes(), [0.0] * 8)]
+    scores = torch.tensor([7.0, -9.0, 0.25, -2.0, 2.0, 1.0, 2.5, 0.0], dtype=torch.float64)
+    plain = AdvantageSettings(lam=1.0, whiten=False)
+    owners = batch.rows.mask.nonzero()[:, 0]
+
+    def returns(**changes):
+        # Without discount and KL, every token's return is the score of its completion.
+        return targets([batch._replace(scores=scores)], plain.model_copy(update=changes), beta=0.0)[0].returns
+
+    assert torch.allclose(returns(), scores[owners])
+    expected = torch.tensor([2.0, -2.0, 0.25, -2.0, 2.0, 1.0, 2.0, 0.0], dtype=torch.float64)
+    assert torch.allclose(returns(score_clip=2.0), expected[owners])
+    # 41 tokens, of which eight have a reward: the deviation by hand.
+    total, squares, count = float(scores.sum()), float(scores.square().sum()), len(owners)
+    deviation = math.sqrt(squares / count - (total / count) ** 2)
+    ends = torch.tensor([owners.tolist().index(row) for row in range(8)])
+    lengths = owners.bincount()
+    mean = total / count
+    white = (scores - mean) / deviation + mean + (lengths - 1) * ((0 - mean) / deviation + mean)
+    assert torch.allclose(returns(whiten_rewards=True)[ends], white)
+
+
 def test_long_prompts_are_left_out_aloud(world, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         ppo(world, tmp_path / "run", prompts=[*world.prompts, "bad " * 99])

@@ -258,6 +258,21 @@ def test_long_demonstrations_are_left_out_aloud(world, caplog):
     assert "1 of 2 demonstrations are longer than 64 tokens" in caplog.text
 
 
+def test_long_prompts_are_left_out_by_their_own_limit(world, caplog):
+    renderer = Renderer(load_policy(world.policy)[1])
+    long = len(renderer.prompt_ids("bad " * 9))
+    examples = [Example("bad " * 9, "a"), Example("a", "bad " * 9)]
+    rankings = [RankedGroup(prompt=one.prompt, completions=(one.completion, "b"), ranks=(0, 1)) for one in examples]
+    assert len(encode_examples(examples, renderer, 64, "demonstrations", long)) == 2
+    assert len(encode_groups(rankings, renderer, 64, "rankings", long)) == 2
+    with caplog.at_level(logging.WARNING):
+        [row] = encode_examples(examples, renderer, 64, "demonstrations", long - 1)
+        [ranked] = encode_groups(rankings, renderer, 64, "rankings", long - 1)
+    assert row.prompt == ranked.group.prompt == renderer.prompt_ids("a")
+    for what in ("demonstrations", "rankings"):
+        assert f"1 of 2 prompts of {what} are longer than {long - 1} tokens" in caplog.text
+
+
 def test_nothing_but_long_demonstrations_is_told(world):
     _, tokenizer = load_policy(world.policy)
     with pytest.raises(DataError, match="no demonstrations of at most 64 tokens"):

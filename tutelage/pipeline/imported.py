@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from tutelage.generate.request import Request
 from tutelage.models.load import load_policy
 from tutelage.pipeline import training
 from tutelage.pipeline.recipe import ImportSettings, Recipe, parts
+from tutelage.pipeline.sources import texts
 from tutelage.pipeline.stages import Stage, Workspace
 from tutelage.pipeline.training import Maker, model_of, open_store
 from tutelage.records import Prompt, RegisteredModel
@@ -25,17 +25,19 @@ from tutelage.store import Store, prompts, registry
 
 #: A fifth of the conversation trees is held out, before anything is trained.
 SHARES = {"train": 0.8, "validation": 0.2, "test": 0.0}
-#: Held-out prompts that every model answers for people to read.
-SHOWN = 12
+#: Held-out prompts that every model answers for people to read, and on which the baseline's epoch is chosen.
+SHOWN, CHOSEN_ON = 12, 200
 
 
 def imported_stages(recipe: Recipe) -> list[Stage]:
     """Return the loop on imported labels: SFT, reward model, PPO-ptx, samples, release."""
     assert recipe.imported is not None
+    judge, sft = reward_base(recipe.reward_base.model, recipe), baseline(recipe) if has_baseline(recipe) else []
+    models = ("base", "start", *(["baseline"] if sft else []), "ppo")
     return [
         Stage("labels", "Import people's labels", take_labels(recipe.imported), parts(recipe, "imported")),
-        Stage("base", "Find the base", find_base(recipe), parts(recipe, "base")),
-        Stage("corpus", "Sample the base for the mix", sample_base(recipe), parts(recipe, "mix"), ("base",)),
+        Stage("base", "Find the base", find_base(recipe.base.model, "base.model"), parts(recipe, "base")),
+        corpus(recipe, recipe.imported),
         Stage(
             "start",
             "SFT, the start of PPO",
@@ -43,13 +45,15 @@ def imported_stages(recipe: Recipe) -> list[Stage]:
             parts(recipe, "start"),
             ("base", "labels", "corpus"),
         ),
+        *judge,
         Stage(
             "reward",
             "Train the reward model",
             training.reward_model(recipe, "human"),
             parts(recipe, "reward"),
-            ("start", "labels"),
+            ("start", "labels", *(stage.name for stage in judge)),
         ),
+        *sft,
         Stage(
             "ppo",
             "PPO-ptx",
@@ -61,10 +65,43 @@ def imported_stages(recipe: Recipe) -> list[Stage]:
             "samples",
             "Sample held-out prompts",
             show_samples(recipe),
-            parts(recipe, "sample"),
-            ("base", "start", "ppo", "labels"),
+            parts(recipe, "sample", "release"),
+            (*models, "labels"),
         ),
-        Stage("release", "Release the model", release(recipe), parts(recipe, "release"), ("base", "start", "ppo")),
+        Stage("release", "Release the model", release(recipe), parts(recipe, "release"), models),
+    ]
+
+
+def corpus(recipe: Recipe, source: ImportSettings) -> Stage:
+    """Return the stage that brings the text of the mix: read from a file, or written by the base."""
+    if source.texts:
+        return Stage("corpus", "Read the text for the mix", read_texts(source), parts(recipe, "imported"))
+    return Stage("corpus", "Sample the base for the mix", sample_base(recipe), parts(recipe, "mix"), ("base",))
+
+
+def reward_base(model: str, recipe: Recipe) -> list[Stage]:
+    """Return the stage that finds the reward model's own base, if it has one."""
+    found = find_base(model, "reward_base.model")
+    return [Stage("reward_base", "Find the reward model's base", found, parts(recipe, "reward_base"))] if model else []
+
+
+def baseline(recipe: Recipe) -> list[Stage]:
+    """Return the stages of the SFT baseline: train it, and choose its epoch by reward (paper, 3.5 and C.1)."""
+    return [
+        Stage(
+            "sft",
+            "SFT, the baseline",
+            training.fine_tune(recipe, recipe.sft, "human"),
+            parts(recipe, "sft"),
+            ("base", "labels", *(["corpus"] if recipe.sft.pretraining_mix else [])),
+        ),
+        Stage(
+            "baseline",
+            "Choose the baseline by reward",
+            training.choose_baseline(recipe, lambda _, store: heldout_prompts(store, CHOSEN_ON)),
+            parts(recipe, "sample"),
+            ("sft", "reward", "labels"),
+        ),
     ]
 
 
@@ -88,13 +125,12 @@ def take_labels(source: ImportSettings) -> Maker:
     return run
 
 
-def find_base(recipe: Recipe) -> Maker:
-    """Find the base model in a directory or under `models/`."""
+def find_base(name: str, setting: str) -> Maker:
+    """Find a base model in a directory or under `models/`."""
 
     def run(_: Workspace, __: Path) -> dict[str, Any]:
-        name = recipe.base.model
         if not name:
-            raise SettingsError("Name a base model with base.model; `tutelage models add` brings one under models/.")
+            raise SettingsError(f"Name a base model with {setting}; `tutelage models add` brings one under models/.")
         path = Path(name) if Path(name).is_dir() else Path("models") / name
         if not path.is_dir():
             raise SettingsError(f"There is no model {name}: bring it with `tutelage models add SOURCE --name {name}`.")
@@ -124,26 +160,47 @@ def sample_base(recipe: Recipe) -> Maker:
     return run
 
 
+def read_texts(source: ImportSettings) -> Maker:
+    """Read the text of the mix."""
+
+    def run(_: Workspace, out: Path) -> dict[str, Any]:
+        found = texts(Path(source.directory) / source.texts)
+        write_json(out / "texts.json", found)
+        return {"documents": len(found), "source": source.texts}
+
+    return run
+
+
 def prompts_to_train(_: Workspace, store: Store) -> list[str]:
     """Return the training prompts of demonstrations and rankings."""
     rows = [row.prompt for stage in ("sft", "reward") for row in export.prompts(store, stage=stage).rows]
     return list(dict.fromkeys(rows))
 
 
-def heldout_prompts(store: Store) -> Sequence[Prompt]:
+def heldout_prompts(store: Store, count: int) -> list[Prompt]:
     """Return held-out prompts, the shortest first, so that every model has room to answer."""
-    return sorted(prompts.usable(store, split="validation"), key=lambda prompt: (len(prompt.text), prompt.id))[:SHOWN]
+    return sorted(prompts.usable(store, split="validation"), key=lambda prompt: (len(prompt.text), prompt.id))[:count]
+
+
+def models_made(space: Workspace, recipe: Recipe) -> dict[str, Path]:
+    """Return the models to show and to serve; of PPO the weights that the recipe releases."""
+    found = {name: model_of(space, name) for name in ("base", "start", *(["baseline"] if has_baseline(recipe) else []))}
+    return found | {"ppo": model_of(space, "ppo").parent / recipe.release.weights}
+
+
+def has_baseline(recipe: Recipe) -> bool:
+    """Say whether the recipe trains the SFT baseline."""
+    return recipe.imported is not None and recipe.imported.baseline
 
 
 def show_samples(recipe: Recipe) -> Maker:
-    """Let the base, the start and PPO-ptx answer the same held-out prompts."""
+    """Let every model answer the same held-out prompts."""
 
     def run(space: Workspace, out: Path) -> dict[str, Any]:
         with open_store(space) as store:
-            asked = heldout_prompts(store)
-        models = {name: model_of(space, name) for name in ("base", "start", "ppo")}
+            asked = heldout_prompts(store, SHOWN)
         rows = []
-        for name, path in models.items():
+        for name, path in models_made(space, recipe).items():
             made = training.draw(Policy(name, path), asked, recipe)
             rows += [{"model": name, "prompt": p.text, "completion": c.text} for p, c in zip(asked, made, strict=True)]
         append_jsonl(out / "samples.jsonl", rows)
@@ -153,17 +210,16 @@ def show_samples(recipe: Recipe) -> Maker:
 
 
 def release(recipe: Recipe) -> Maker:
-    """Register base, start and PPO-ptx; the API's default is the last."""
+    """Register every model; the API's default is PPO-ptx."""
 
     def run(space: Workspace, _: Path) -> dict[str, Any]:
         now = datetime.now(UTC)
         with open_store(space) as store:
             seen = {prompts.text_hash(text) for text in prompts_to_train(space, store)}
-            for name, trained in (("base", False), ("start", True), ("ppo", True)):
-                path = model_of(space, name)
+            for name, path in models_made(space, recipe).items():
                 model = RegisteredModel(name=f"{recipe.name}-{name}", version=0, path=str(path.resolve()),
                                         sha256=sha256_of(path), run=name)  # fmt: skip
-                made = registry.register(store, model, prompt_hashes=seen if trained else (), now=now)
+                made = registry.register(store, model, prompt_hashes=() if name == "base" else seen, now=now)
             registry.point(store, "default", made, now=now)
         return {"default": f"{recipe.name}-ppo"}
 

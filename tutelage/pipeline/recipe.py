@@ -11,10 +11,11 @@ from tutelage.config import Settings, find_recipe, load, override
 from tutelage.models.load import Shape
 from tutelage.models.tokens import Template
 from tutelage.prompts.intake import IntakeSettings
+from tutelage.train.plan import Volume
 from tutelage.train.ppo import PPOSettings
 from tutelage.train.pretrain import PretrainSettings
 from tutelage.train.reward import RewardSettings
-from tutelage.train.sft import SFTSettings
+from tutelage.train.sft import BaselineSettings, SFTSettings
 
 
 class VillageSettings(Settings):
@@ -55,6 +56,10 @@ class ImportSettings(Settings):
     """Demonstrations."""
     rankings: str = "oasst_ranked.jsonl"
     """Rankings of two or more completions."""
+    texts: str = ""
+    """Pretraining text for the mix, {"text": ...} per line; empty lets the base write some (see [mix])."""
+    baseline: bool = False
+    """Also train the SFT baseline of [sft] and choose its epoch by reward, as in the paper (C.1)."""
 
 
 class BaseSettings(Settings):
@@ -70,6 +75,18 @@ class BaseSettings(Settings):
     """Tokens of a primer, half of it texts that say things twice, which is read before everything else."""
     pretrain: PretrainSettings = PretrainSettings()
     """How it is trained."""
+
+
+class RewardBaseSettings(Settings):
+    """Another base for the reward model, which the value model comes from, than the start of PPO.
+
+    The paper has one reward model of 6B for policies of all sizes (C.2). It must read text as the policy does.
+    """
+
+    model: str = ""
+    """Directory of a model, or its name under `models/`; empty takes the start of PPO."""
+    shape: Shape | None = None
+    """Its size, to plan with where the model is not here."""
 
 
 class SampleSettings(Settings):
@@ -128,21 +145,29 @@ class Recipe(Settings):
     """Pretraining text for an imported base."""
     start: SFTSettings = SFTSettings()
     """The model that PPO starts from and is held to (paper, C.3)."""
-    sft: SFTSettings = SFTSettings(epochs=16, pretraining_mix=0.0, dropout=0.2, keep_epochs=True)
+    sft: BaselineSettings = BaselineSettings()
     """The baseline, chosen among its epochs by reward score (paper, C.1)."""
     sample: SampleSettings = SampleSettings()
     """What labelers rank."""
+    reward_base: RewardBaseSettings = RewardBaseSettings()
+    """What the reward model starts from."""
     reward: RewardSettings = RewardSettings()
     """The reward model."""
     ppo: PPOSettings = PPOSettings()
     """PPO with the pretraining mix; the run without it differs in nothing else."""
     release: ReleaseSettings = ReleaseSettings()
     """What is served."""
+    volume: Volume = Volume()
+    """How much data a plan reckons with."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Recipe:
         if (self.village is None) == (self.imported is None):
             raise ValueError("a recipe needs exactly one source: a section [village] or a section [imported]")
+        if self.village is not None and self.reward_base.model:
+            raise ValueError(
+                "the village trains its own base, which reads text as no other; leave reward_base.model out"
+            )
         return self
 
 

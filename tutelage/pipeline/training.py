@@ -178,7 +178,8 @@ def reward_model(recipe: Recipe, kind: Kind) -> Maker:
         settings: RewardSettings = recipe.reward.model_copy(update={"seed": recipe.seed, "template": recipe.template})
         share_threads(recipe, settings.loop)
         data = RewardData(ranked.rows, heldout, scored)
-        model = train_reward(out / "run", settings, data, model_of(space, "start"), watch(space))
+        init = model_of(space, "reward_base" if recipe.reward_base.model else "start")
+        model = train_reward(out / "run", settings, data, init, watch(space))
         accuracy = last(out / "run", "heldout/accuracy")
         return {"model": str(model.relative_to(space.root)), "rankings": len(ranked.rows), "heldout_accuracy": accuracy}
 

@@ -34,19 +34,31 @@ class Weighted(NamedTuple):
         return Weighted(self.rows.to(device), self.weights.to(device))
 
 
-def encode_examples(examples: Sequence[Example], renderer: Renderer, context: int, what: str) -> list[Row]:
-    """Encode prompts and completions with end tokens; those longer than the context are dropped and counted aloud."""
+def encode_examples(
+    examples: Sequence[Example], renderer: Renderer, context: int, what: str, longest_prompt: int = 0
+) -> list[Row]:
+    """Encode prompts and completions with end tokens; those longer than the context are dropped and counted aloud.
+
+    So are prompts of more than `longest_prompt` tokens, where that is above 0.
+    """
     for number, example in enumerate(examples, start=1):
         if not example.prompt.strip() or not example.completion.strip():
             raise DataError(f"Number {number} of the {what} has an empty prompt or completion; remove it.")
     prompts = renderer.prompts_ids([example.prompt for example in examples])
     completions = renderer.completions_ids([example.completion for example in examples])
     rows = [Row(prompt, completion) for prompt, completion in zip(prompts, completions, strict=True)]
-    kept = [row for row in rows if row.length <= context]
-    told_dropped(len(rows) - len(kept), len(rows), what, context)
+    asked = [row for row in rows if fits(row.prompt, longest_prompt)]
+    told_dropped(len(rows) - len(asked), len(rows), f"prompts of {what}", longest_prompt)
+    kept = [row for row in asked if row.length <= context]
+    told_dropped(len(asked) - len(kept), len(asked), what, context)
     if not kept:
         raise DataError(f"There are no {what} of at most {context} tokens to train on; give more, or a longer context.")
     return kept
+
+
+def fits(prompt: Sequence[int], longest: int) -> bool:
+    """Say whether a prompt has at most `longest` tokens; 0 is no limit."""
+    return not longest or len(prompt) <= longest
 
 
 def told_dropped(dropped: int, total: int, what: str, limit: int) -> None:

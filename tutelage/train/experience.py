@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from tutelage.config import Settings
@@ -33,7 +35,10 @@ class AdvantageSettings(Settings):
     whiten_rewards: bool = False
     """Give the rewards per token variance 1 and leave their mean; another switch than `whiten`."""
     missing_end_penalty: float = 0.0
-    """Subtracted from the score of completions that the length cap cut."""
+    """Subtracted from the score of completions that the length cap cut (not in the paper)."""
+    score_clip: float = Field(0.0, ge=0)
+    """Scores, the penalty in them, are trained on within plus and minus this; 0 leaves them (not in the paper). What is
+    logged is not clipped."""
 
 
 class Experience(NamedTuple):
@@ -56,8 +61,14 @@ class Targets(NamedTuple):
 
 def targets(batch: Sequence[Experience], settings: AdvantageSettings, beta: float) -> list[Targets]:
     """Estimate advantages and returns of a rollout batch, micro-batch by micro-batch; whitening spans all of it."""
+    limit = settings.score_clip or math.inf
     rewards = [
-        token_rewards(spread(k1(part.old, part.reference), part.rows.mask), part.scores, part.rows.mask, beta)
+        token_rewards(
+            spread(k1(part.old, part.reference), part.rows.mask),
+            part.scores.clamp(-limit, limit),
+            part.rows.mask,
+            beta,
+        )
         for part in batch
     ]
     masks = [part.rows.mask for part in batch]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from tutelage.core.losses import pair_weights, ranking_accuracy, ranking_loss
@@ -24,7 +25,7 @@ from tutelage.models.scalar import ScalarModel, load_scalar, write_scalar
 from tutelage.models.scoring import score_rows
 from tutelage.models.tokens import Renderer, Template
 from tutelage.records import RankedGroup
-from tutelage.train.batching import Example, encode_examples, told_dropped
+from tutelage.train.batching import Example, encode_examples, fits, told_dropped
 from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Step, Trained
 from tutelage.train.optimizers import Adam
 from tutelage.train.stage import (
@@ -51,6 +52,8 @@ class RewardSettings(TrainingSettings):
     """Share of the steps over which the learning rate rises (paper: none)."""
     final: float = 0.1
     """Learning rate at the end, as a share of the peak (paper, C.2)."""
+    longest_prompt: int = Field(0, ge=0)
+    """Rankings of prompts with more tokens are left out (paper 1,024, C); 0 is no limit but the context."""
     likelihood: bool = False
     """Also count a completion's mean log-probability under the reward model itself, times a learned gain that begins
     at 1: for models too small to learn from rankings whether an answer fits (docs/decisions/006; not in the paper)."""
@@ -107,7 +110,7 @@ def train_reward(
     model = ScalarModel.from_policy(policy, settings.seed, likelihood=settings.likelihood)
     move(model, settings.loop)
     renderer, context = Renderer(tokenizer, settings.template), context_of(policy)
-    train = encode_groups(data.train, renderer, context, "training rankings")
+    train = encode_groups(data.train, renderer, context, "training rankings", settings.longest_prompt)
     heldout = encode_groups(data.heldout, renderer, context, "held-out rankings") if data.heldout else []
     demonstrations = encode_examples(data.demonstrations, renderer, context, "demonstrations")
     steps = max(1, math.ceil(settings.epochs * len(train) / settings.batch))
@@ -134,20 +137,28 @@ def train_reward(
     return conclude(run, {"model": write})
 
 
-def encode_groups(groups: Sequence[RankedGroup], renderer: Renderer, context: int, what: str) -> list[Ranked]:
-    """Encode rankings; prompts whose completions all tie are left out, and, counted aloud, those with too long ones."""
+def encode_groups(
+    groups: Sequence[RankedGroup], renderer: Renderer, context: int, what: str, longest_prompt: int = 0
+) -> list[Ranked]:
+    """Encode rankings; prompts whose completions all tie are left out, and, counted aloud, those with too long ones.
+
+    So are prompts of more than `longest_prompt` tokens, where that is above 0.
+    """
     encoded: list[Ranked] = []
-    too_long = 0
+    too_long = long_prompts = 0
     for number, group in enumerate(groups, start=1):
         _check_group(group, f"Number {number} of the {what}")
         cuts = group.cut or (False,) * len(group.completions)
         prompt = renderer.prompt_ids(group.prompt)
         texts = renderer.completions_ids(group.completions, end=False)
         completions = [ids if is_cut else [*ids, renderer.end_id] for ids, is_cut in zip(texts, cuts, strict=True)]
-        if len(prompt) + max(map(len, completions)) > context:
+        if not fits(prompt, longest_prompt):
+            long_prompts += 1
+        elif len(prompt) + max(map(len, completions)) > context:
             too_long += 1
         elif found := pairs(group.ranks):
             encoded.append(Ranked(Group(prompt, completions), found))
+    told_dropped(long_prompts, len(groups), f"prompts of {what}", longest_prompt)
     told_dropped(too_long, len(groups), what, context)
     if not encoded:
         raise DataError(f"The {what} hold no prompt with a preference between two completions; give more rankings.")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
@@ -36,7 +37,7 @@ from tutelage.train.streams import PackedRows, Shuffled
 
 
 class SFTSettings(TrainingSettings):
-    """Supervised fine-tuning. The defaults are the paper's start of PPO; its baseline has 16 epochs and no mix."""
+    """Supervised fine-tuning. The defaults are the paper's start of PPO (C.3)."""
 
     epochs: float = 2.0
     """Passes over the demonstrations (start of PPO 2, C.3; baseline 16, C.1)."""
@@ -55,6 +56,8 @@ class SFTSettings(TrainingSettings):
     """Share of the steps over which the learning rate rises (paper: none)."""
     final: float = 0.1
     """Learning rate at the end, as a share of the peak (paper, C.1)."""
+    longest_prompt: int = Field(0, ge=0)
+    """Demonstrations of prompts with more tokens are left out (paper 1,024, C); 0 is no limit but the context."""
     keep_epochs: bool = False
     """Keep the model after every epoch under `epochs/`, to choose among them by reward score."""
     template: Template = "plain"
@@ -65,6 +68,19 @@ class SFTSettings(TrainingSettings):
     """The optimizer."""
     loop: LoopSettings = LoopSettings()
     """Checkpoints, evaluation and micro-batches."""
+
+
+class BaselineSettings(SFTSettings):
+    """Supervised fine-tuning of the paper's baseline (C.1)."""
+
+    epochs: float = 16.0
+    """Passes over the demonstrations (paper, C.1)."""
+    dropout: float = 0.2
+    """Residual dropout, applied to the output of every attention and feed-forward block (paper, C.1)."""
+    pretraining_mix: float = 0.0
+    """Weight of pretraining text in the loss, next to the demonstrations' 1 - mix (paper: none, C.1)."""
+    keep_epochs: bool = True
+    """Keep the model after every epoch under `epochs/`, to choose among them by reward score (paper, 3.5)."""
 
 
 class SFTData(NamedTuple):
@@ -87,7 +103,7 @@ def train_sft(
     move(model, settings.loop)
     renderer = Renderer(tokenizer, settings.template)
     context = context_of(model)
-    train = encode_examples(data.train, renderer, context, "demonstrations")
+    train = encode_examples(data.train, renderer, context, "demonstrations", settings.longest_prompt)
     steps = max(1, math.ceil(settings.epochs * len(train) / settings.batch))
     if settings.dropout > 0:
         add_residual_dropout(model, settings.dropout)
