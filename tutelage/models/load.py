@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 from tutelage.config import Settings
 from tutelage.errors import DataError, MissingError
 from tutelage.files import atomic_directory
+from tutelage.models.roles import RolePolicy
 from tutelage.models.wiring import THETA, relate_spellings, wire_induction
 
 #: Names that hold pickles, which run code when they are read.
@@ -121,7 +122,7 @@ def write_into(directory: Path, model: PreTrainedModel, tokenizer: Tokenizer) ->
     tokenizer.save_pretrained(directory)
 
 
-def context_of(model: PreTrainedModel) -> int:
+def context_of(model: PreTrainedModel | RolePolicy) -> int:
     """Give the longest sequence in tokens that the model was made for."""
     return int(model.config.max_position_embeddings)
 
@@ -132,9 +133,9 @@ def decoder_of(model: nn.Module) -> nn.Module:
     return decoder
 
 
-def head_weight(model: PreTrainedModel) -> Tensor:
+def head_weight(model: PreTrainedModel | RolePolicy) -> Tensor:
     """Give the output embedding [V, H]: logits = hidden @ weight.T."""
-    head: nn.Linear = model.get_output_embeddings()
+    head: Any = model.get_output_embeddings()
     return head.weight
 
 

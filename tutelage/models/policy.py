@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 from tutelage.core.logprobs import Scored, chunked_logprobs
 from tutelage.core.masks import spans_to_mask
 from tutelage.models.load import head_weight
+from tutelage.models.roles import RolePolicy
 
 #: Most logits that exist at once: 64 MiB in fp32, whatever the size of the vocabulary.
 CHUNK = 1 << 24
@@ -84,7 +85,7 @@ def from_mask(ids: Tensor, mask: Tensor) -> Rows:
 
 
 def hidden_states(
-    model: PreTrainedModel, ids: Tensor, positions: Tensor | None = None, attention: Tensor | None = None
+    model: PreTrainedModel | RolePolicy, ids: Tensor, positions: Tensor | None = None, attention: Tensor | None = None
 ) -> Tensor:
     """Run the trunk: last hidden states after the final norm, [B, T, H] from ids [B, T].
 
@@ -97,12 +98,14 @@ def hidden_states(
     return out.last_hidden_state
 
 
-def completion_logprobs(model: PreTrainedModel, rows: Rows, *, with_entropy: bool = True) -> Scored:
+def completion_logprobs(model: PreTrainedModel | RolePolicy, rows: Rows, *, with_entropy: bool = True) -> Scored:
     """Give log-probability and, if it is wanted, entropy of every counted token, row by row: [N] each."""
     return score_hidden(model, hidden_states(model, rows.ids), rows, with_entropy=with_entropy)
 
 
-def score_hidden(model: PreTrainedModel, hidden: Tensor, rows: Rows, *, with_entropy: bool = True) -> Scored:
+def score_hidden(
+    model: PreTrainedModel | RolePolicy, hidden: Tensor, rows: Rows, *, with_entropy: bool = True
+) -> Scored:
     """Project hidden states [B, T, H] where counted tokens are predicted, and score those tokens: [N] each."""
     weight = head_weight(model)
     chunk = max(1, CHUNK // weight.shape[0])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -16,7 +18,7 @@ from tutelage.core.masks import last_counted
 from tutelage.errors import DataError, MissingError, SettingsError
 from tutelage.files import atomic_directory
 from tutelage.models.load import head_weight, load_tokenizer, require_safetensors, told
-from tutelage.models.policy import Row, Rows, collate
+from tutelage.models.policy import CHUNK, Row, Rows, collate
 from tutelage.models.prefix import Groups
 
 #: The head, its bias and a score to check them by, in a file of their own: they cannot be dropped without a word.
@@ -30,7 +32,7 @@ class ScalarModel(nn.Module):
     itself (docs/decisions/006); values do not.
     """
 
-    def __init__(self, trunk: PreTrainedModel, *, likelihood: bool = False) -> None:
+    def __init__(self, trunk: Any, *, likelihood: bool = False) -> None:
         super().__init__()
         self.trunk = trunk
         self.gain = nn.Parameter(torch.ones(())) if likelihood else None
@@ -39,14 +41,17 @@ class ScalarModel(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     @classmethod
-    def from_policy(cls, policy: PreTrainedModel, seed: int, *, likelihood: bool = False) -> ScalarModel:
+    def from_policy(
+        cls, policy: PreTrainedModel, seed: int, *, likelihood: bool = False, trunk: nn.Module | None = None
+    ) -> ScalarModel:
         """Copy a policy's trunk under a new head: weights from N(0, 1 / (H + 1)), bias 0 (as Stiennon et al. 2020).
 
-        Likelihoods need a policy whose output layer is its embedding.
+        Likelihoods need a policy whose output layer is its embedding. A `trunk` that shares the policy's weights takes
+        the place of the copy.
         """
         if likelihood and head_weight(policy) is not policy.get_input_embeddings().weight:
             raise SettingsError("reward.likelihood needs a model whose output layer is its embedding; switch it off.")
-        model = cls(copy.deepcopy(policy.get_decoder()), likelihood=likelihood)
+        model = cls(copy.deepcopy(policy.get_decoder()) if trunk is None else trunk, likelihood=likelihood)
         generator = torch.Generator().manual_seed(seed)
         width = model.head.in_features
         with torch.no_grad():
@@ -85,7 +90,8 @@ class ScalarModel(nn.Module):
         if self.gain is None:
             return 0.0
         weight: Tensor = self.trunk.get_input_embeddings().weight  # type: ignore[assignment]
-        scored = chunked_logprobs(hidden.flatten(0, 1)[before], weight, targets, with_entropy=False).logprobs
+        chunk = max(1, CHUNK // weight.shape[0])
+        scored = chunked_logprobs(hidden.flatten(0, 1)[before], weight, targets, chunk, with_entropy=False).logprobs
         sums = torch.zeros(count, dtype=scored.dtype, device=scored.device).index_add(0, owners, scored)
         return self.gain * sums / owners.bincount(minlength=count)
 
@@ -114,16 +120,21 @@ def load_scalar(path: Path | str, *, dtype: torch.dtype = torch.float32) -> tupl
     """Load a scalar model and check that it scores a probe as it did when it was saved."""
     path = Path(path)
     require_safetensors(path)
-    if not (path / HEAD_FILE).is_file():
-        raise MissingError(f"{path} has no {HEAD_FILE}, so it is not a reward or value model; name one that is.")
 
     def read() -> PreTrainedModel:
         return AutoModel.from_pretrained(
             path, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False
         )
 
+    return load_head(path, lambda: told(path, read)), load_tokenizer(path)
+
+
+def load_head(path: Path, read_trunk: Callable[[], Any]) -> ScalarModel:
+    """Put the head in a scalar model's directory on a trunk, and check that both score the probe as they did."""
+    if not (path / HEAD_FILE).is_file():
+        raise MissingError(f"{path} has no {HEAD_FILE}, so it is not a reward or value model; name one that is.")
     head = told(path, lambda: load_file(path / HEAD_FILE))
-    model = ScalarModel(told(path, read), likelihood="gain" in head)
+    model = ScalarModel(read_trunk(), likelihood="gain" in head)
     with torch.no_grad():
         if model.gain is not None:
             model.gain.copy_(head["gain"])
@@ -131,13 +142,13 @@ def load_scalar(path: Path | str, *, dtype: torch.dtype = torch.float32) -> tupl
         model.head.bias.copy_(head["bias"])
     model.eval()
     found = _probe(model)
-    tolerance = 1e-3 if dtype in (torch.float32, torch.float64) else 0.1
+    tolerance = 1e-3 if model.trunk.dtype in (torch.float32, torch.float64) else 0.1
     if not torch.allclose(found, head["probe"].to(found), rtol=tolerance, atol=tolerance):
         raise DataError(
             f"The scalar model in {path} scores its probe {found.item():.5f} instead of {head['probe'].item():.5f}: "
             "its files do not belong together; copy it again, or train it again."
         )
-    return model, load_tokenizer(path)
+    return model
 
 
 @torch.no_grad()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import logging
 from collections.abc import Callable, Sequence
@@ -18,31 +17,22 @@ from tutelage.core.losses import policy_loss, value_loss
 from tutelage.core.schedules import constant_with_warmup, ema_decay_for
 from tutelage.errors import DataError, InvariantError, SettingsError
 from tutelage.files import content_hash, sha256_of
-from tutelage.models.load import context_of, load_policy, same_vocabulary, write_into
+from tutelage.models.load import context_of
 from tutelage.models.policy import hidden_states, score_hidden
-from tutelage.models.scalar import load_scalar
 from tutelage.models.tokens import Renderer, Template
 from tutelage.runs import Run
 from tutelage.train.batching import Weighted, told_dropped
-from tutelage.train.checkpoint import load_model_tensors
 from tutelage.train.ema import Ema
 from tutelage.train.experience import AdvantageSettings
-from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Trained, uses_bf16
+from tutelage.train.four import Four, Parents, load_four
+from tutelage.train.layout import LaidOutSettings, check_layout
+from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Trained
 from tutelage.train.optimizers import Adam
 from tutelage.train.pretrain import check_rows, token_loss
 from tutelage.train.rollout import EXACT, Models, Plan, PPOMicro, Rollouts, Streams
-from tutelage.train.stage import (
-    Progress,
-    TrainingSettings,
-    begin,
-    conclude,
-    drop_checkpoints,
-    move,
-    seconds_of,
-    trainable_flops,
-)
+from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, seconds_of
 from tutelage.train.streams import PackedRows, Shuffled
-from tutelage.train.validation import Validation
+from tutelage.train.validation import Validation, weights_of
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +53,7 @@ class KLSettings(Settings):
     """Episodes over which an adaptive coefficient follows (Ziegler et al. 2019)."""
 
 
-class PPOSettings(TrainingSettings):
+class PPOSettings(LaidOutSettings):
     """Training a policy against a reward model."""
 
     episodes: int = 8192
@@ -93,7 +83,8 @@ class PPOSettings(TrainingSettings):
     warmup: float = 0.02
     """Share of the steps over which the policy's rate rises from a tenth (paper: 10 of 500 rollout batches)."""
     ema_decay: float = 0.992
-    """Decay of the average of the policy's weights (paper, C.4), lowered for short runs by `ema_start_left`."""
+    """Decay of the average of the policy's weights (paper, C.4), lowered for short runs by `ema_start_left`. With
+    adapters, their factors are averaged, which is not the average of what they add to the weights."""
     ema_start_left: float = 0.02
     """Share of the starting weights that may be left in the average at the end."""
     max_kl: float = 200.0
@@ -124,13 +115,6 @@ class PPOData(NamedTuple):
     validation: Sequence[str] = ()
 
 
-class Parents(NamedTuple):
-    """The models PPO starts from: the supervised model, which is also the reference, and the reward model."""
-
-    policy: Path
-    reward: Path
-
-
 def train_ppo(
     run_dir: Path, settings: PPOSettings, data: PPOData, parents: Parents, progress: Progress | None = None
 ) -> Path:
@@ -141,33 +125,34 @@ def train_ppo(
     if run.is_finished:
         drop_checkpoints(run)
         return run.output("model")
-    models, renderer = _load(parents, settings)
+    check_layout(settings.layout, settings.loop, settings.policy, settings.value)
+    four = load_four(parents, settings)
+    models, renderer = four.models, Renderer(four.tokenizer, settings.template)
     rollouts = Rollouts(
         run, _plan(settings), models, renderer, _streams(settings, data, models, renderer), _kl(settings)
     )
-    ema = Ema(models.policy, ema_decay_for(steps, settings.ema_start_left, settings.ema_decay))
+    ema = Ema(four.policy, ema_decay_for(steps, settings.ema_start_left, settings.ema_decay))
     warmup = functools.partial(constant_with_warmup, warmup=round(settings.warmup * steps))
     Loop(
         run=run,
         trained=[
-            Trained(name="policy", model=models.policy, adam=settings.policy, schedule=warmup),
-            Trained(name="value", model=models.value, adam=settings.value, schedule=lambda _: 1.0),
+            Trained(name="policy", model=four.policy, adam=settings.policy, schedule=warmup),
+            Trained(name="value", model=four.value, adam=settings.value, schedule=lambda _: 1.0),
         ],
         batches=rollouts,
         loss=functools.partial(ppo_loss, models, settings),
         steps=steps,
         settings=settings.loop,
         seed=settings.seed,
-        hooks=Hooks(ema=ema, evaluate=_validation(settings, data, models, renderer, ema), progress=progress),
+        hooks=Hooks(ema=ema, evaluate=_validation(settings, data, four, renderer, ema), progress=progress),
     ).train()
-    _record(run, settings, models, rollouts, ema)
+    _record(run, settings, four, rollouts, ema)
 
     def write_ema(part: Path) -> None:
-        averaged = copy.deepcopy(models.policy)
-        load_model_tensors(averaged, ema.tensors())
-        write_into(part, averaged, renderer.tokenizer)
+        with weights_of(ema, four.policy):
+            four.write(part)
 
-    return conclude(run, {"model": lambda part: write_into(part, models.policy, renderer.tokenizer), "ema": write_ema})
+    return conclude(run, {"model": four.write, "ema": write_ema})
 
 
 def ppo_loss(models: Models, settings: PPOSettings, micro: PPOMicro | Weighted) -> Loss:
@@ -235,24 +220,6 @@ def _steps(settings: PPOSettings) -> int:
     return settings.episodes // settings.minibatch
 
 
-def _load(parents: Parents, settings: PPOSettings) -> tuple[Models, Renderer]:
-    policy, tokenizer = load_policy(parents.policy)
-    reward, other = load_scalar(parents.reward)
-    same_vocabulary(tokenizer, other, f"The policy {parents.policy} and the reward model {parents.reward}")
-    models = Models(
-        policy=policy,
-        reference=copy.deepcopy(policy),
-        reward=reward,
-        value=copy.deepcopy(reward),
-        bf16=uses_bf16(settings.loop),
-    )
-    for model in (models.policy, models.reference, models.reward, models.value):
-        move(model, settings.loop)
-    for frozen in (models.reference, models.reward):
-        frozen.requires_grad_(False)
-    return models, Renderer(tokenizer, settings.template)
-
-
 def _streams(settings: PPOSettings, data: PPOData, models: Models, renderer: Renderer) -> Streams:
     context = context_of(models.policy)
     prompts = _prompts(data.prompts, renderer, context - settings.max_tokens, "prompts")
@@ -281,13 +248,14 @@ def _prompts(texts: Sequence[str], renderer: Renderer, limit: int, what: str) ->
 
 
 def _validation(
-    settings: PPOSettings, data: PPOData, models: Models, renderer: Renderer, ema: Ema
+    settings: PPOSettings, data: PPOData, four: Four, renderer: Renderer, ema: Ema
 ) -> Callable[[], dict[str, float]] | None:
     if not data.validation:
         return None
-    limit = context_of(models.policy) - settings.max_tokens
+    limit = context_of(four.models.policy) - settings.max_tokens
     return Validation(
-        models=models,
+        models=four.models,
+        trained=four.policy,
         ema=ema,
         renderer=renderer,
         prompts=_prompts(data.validation, renderer, limit, "validation prompts"),
@@ -315,10 +283,9 @@ def _kl(settings: PPOSettings) -> FixedKL:
     return FixedKL(kl.beta) if kl.kind == "fixed" else AdaptiveKL(kl.beta, kl.target, kl.horizon)
 
 
-def _record(run: Run, settings: PPOSettings, models: Models, rollouts: Rollouts, ema: Ema) -> None:
+def _record(run: Run, settings: PPOSettings, four: Four, rollouts: Rollouts, ema: Ema) -> None:
     """Check that the average moved, say how much of its start it holds, and enter what was computed."""
-    start = dict(models.reference.state_dict())
-    if all(torch.equal(tensor, start[name].to(tensor.dtype)) for name, tensor in ema.tensors().items()):
+    if all(torch.equal(tensor, four.start[name].to(tensor.dtype)) for name, tensor in ema.tensors().items()):
         raise InvariantError(
             "The average of the policy's weights never moved; look at its decay and the learning rate."
         )
@@ -334,12 +301,15 @@ def _record(run: Run, settings: PPOSettings, models: Models, rollouts: Rollouts,
     ptx = 0 if rollouts.streams.ptx is None else rollouts.steps * settings.ptx_rows * settings.ptx_row_tokens
     rollout, scoring = seconds_of(run, "time/rollout"), seconds_of(run, "time/scoring")
     # Clocks see three phases: sampling, reading by all four models, and updates; a phase's seconds stand at one role.
-    for role, model, trained, read, seconds in (
-        ("rollout", models.policy, 0, both, rollout),
-        ("policy", models.policy, both, both, seconds_of(run) - rollout - scoring),
-        ("pretraining mix", models.policy, ptx, 0, 0.0),
-        ("reference", models.reference, 0, both, 0.0),
-        ("reward scoring", models.reward, 0, both, scoring),
-        ("value", models.value, both, both, 0.0),
+    for role, trained, read, seconds in (
+        ("rollout", 0, both, rollout),
+        ("shared trunk", 0, both, 0.0),
+        ("policy", both, both, seconds_of(run) - rollout - scoring),
+        ("pretraining mix", ptx, 0, 0.0),
+        ("reference", 0, both, 0.0),
+        ("reward scoring", 0, both, scoring),
+        ("value", both, both, 0.0),
     ):
-        run.ledger.add(role, flops=trainable_flops(model, trained, read), seconds=seconds, tokens=trained + read)
+        if role in four.work:
+            flops = four.work[role].flops(trained, read)
+            run.ledger.add(role, flops=flops, seconds=seconds, tokens=trained + read)

@@ -17,6 +17,7 @@ from tutelage.errors import SettingsError
 from tutelage.files import content_hash, sha256_of
 from tutelage.models.load import context_of, load_policy, write_into
 from tutelage.models.policy import completion_logprobs
+from tutelage.models.roles import RolePolicy
 from tutelage.models.tokens import Renderer
 from tutelage.train.batching import Weighted, text_batch
 from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Step, Trained
@@ -119,7 +120,7 @@ class TextBatches:
         self.rows.stream.load_state_dict(state)
 
 
-def token_loss(model: PreTrainedModel, micro: Weighted) -> Loss:
+def token_loss(model: PreTrainedModel | RolePolicy, micro: Weighted) -> Loss:
     """Give the mean negative log-likelihood of counted tokens, in nats."""
     logprobs = completion_logprobs(model, micro.rows, with_entropy=False).logprobs
     loss = next_token_loss(logprobs, micro.weights.to(logprobs.dtype))

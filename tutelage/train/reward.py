@@ -26,22 +26,14 @@ from tutelage.models.scoring import score_rows
 from tutelage.models.tokens import Renderer, Template
 from tutelage.records import RankedGroup
 from tutelage.train.batching import Example, encode_examples, fits, told_dropped
+from tutelage.train.layout import LaidOutSettings, scalar_learner
 from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Step, Trained
 from tutelage.train.optimizers import Adam
-from tutelage.train.stage import (
-    Progress,
-    TrainingSettings,
-    begin,
-    conclude,
-    drop_checkpoints,
-    move,
-    seconds_of,
-    trainable_flops,
-)
+from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, seconds_of
 from tutelage.train.streams import Shuffled
 
 
-class RewardSettings(TrainingSettings):
+class RewardSettings(LaidOutSettings):
     """Training of the reward model."""
 
     epochs: float = 1.0
@@ -107,8 +99,9 @@ def train_reward(
         drop_checkpoints(run)
         return run.output("model")
     policy, tokenizer = load_policy(init)
-    model = ScalarModel.from_policy(policy, settings.seed, likelihood=settings.likelihood)
-    move(model, settings.loop)
+    make = functools.partial(ScalarModel.from_policy, policy, settings.seed, likelihood=settings.likelihood)
+    learner = scalar_learner(policy, init, make, settings, settings.adam)
+    model: ScalarModel = learner.model
     renderer, context = Renderer(tokenizer, settings.template), context_of(policy)
     train = encode_groups(data.train, renderer, context, "training rankings", settings.longest_prompt)
     heldout = encode_groups(data.heldout, renderer, context, "held-out rankings") if data.heldout else []
@@ -118,7 +111,7 @@ def train_reward(
     micros = ranked_batch(heldout, settings.loop.micro_tokens)
     Loop(
         run=run,
-        trained=[Trained(name="reward", model=model, adam=settings.adam, schedule=schedule)],
+        trained=[Trained(name="reward", model=learner.trained, adam=settings.adam, schedule=schedule)],
         batches=RankedBatches(train, settings),
         loss=functools.partial(reward_loss, model),
         steps=steps,
@@ -128,11 +121,13 @@ def train_reward(
     ).train()
     run.metrics(steps + 1, set_bias(model, demonstrations))
     tokens = round(settings.epochs * sum(ranked.group.length for ranked in train))
-    run.ledger.add("reward model", flops=trainable_flops(model, tokens), seconds=seconds_of(run), tokens=tokens)
+    run.ledger.add("reward model", flops=learner.weights.flops(tokens), seconds=seconds_of(run), tokens=tokens)
 
     def write(part: Path) -> None:
-        write_scalar(part, model, tokenizer)
-        check_reload(model, part, demonstrations)
+        plain = learner.plain()
+        write_scalar(part, plain, tokenizer)
+        check_reload(plain, part, demonstrations)
+        learner.write_adapters(part)
 
     return conclude(run, {"model": write})
 

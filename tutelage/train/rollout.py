@@ -24,6 +24,7 @@ from tutelage.errors import InvariantError
 from tutelage.generate.engine import Engine, complete
 from tutelage.generate.request import Request
 from tutelage.models.policy import Row, Rows, collate, completion_logprobs, cut
+from tutelage.models.roles import RolePolicy, to_sample
 from tutelage.models.scalar import ScalarModel
 from tutelage.models.tokens import Renderer
 from tutelage.runs import Run
@@ -47,8 +48,8 @@ class Models:
     With `bf16` they multiply in bfloat16, when they score and when they learn.
     """
 
-    policy: PreTrainedModel
-    reference: PreTrainedModel
+    policy: PreTrainedModel | RolePolicy
+    reference: PreTrainedModel | RolePolicy
     reward: ScalarModel
     value: ScalarModel
     bf16: bool = False
@@ -220,7 +221,11 @@ class Rollouts:
 
 
 def sample(
-    policy: PreTrainedModel, renderer: Renderer, prompts: Sequence[Sequence[int]], max_tokens: int, first_seed: int
+    policy: PreTrainedModel | RolePolicy,
+    renderer: Renderer,
+    prompts: Sequence[Sequence[int]],
+    max_tokens: int,
+    first_seed: int,
 ) -> list[Episode]:
     """Answer prompts at temperature 1; every episode has a seed of its own, `first_seed` and those that follow it."""
     requests = [
@@ -228,7 +233,7 @@ def sample(
         for number, ids in enumerate(prompts)
     ]
     # A new engine each time: nothing of an earlier batch can reach this one, so that it can be drawn again.
-    results = complete(Engine(policy, renderer.tokenizer), requests)
+    results = complete(Engine(to_sample(policy), renderer.tokenizer), requests)
     broken = [result.error for result in results if result.finish_reason not in ("stop", "length")]
     if broken:
         raise InvariantError(f"{len(broken)} of {len(prompts)} samples failed: {broken[0]}")

@@ -20,23 +20,15 @@ from tutelage.models.load import context_of, load_policy, write_into
 from tutelage.models.policy import Row, branches
 from tutelage.models.tokens import Renderer, Template
 from tutelage.train.batching import Example, completion_batch, encode_examples, text_batch
+from tutelage.train.layout import LaidOutSettings, policy_learner
 from tutelage.train.loop import Hooks, Loop, LoopSettings, Step, Trained
 from tutelage.train.optimizers import Adam
 from tutelage.train.pretrain import check_rows, measure, token_loss
-from tutelage.train.stage import (
-    Progress,
-    TrainingSettings,
-    begin,
-    conclude,
-    drop_checkpoints,
-    move,
-    seconds_of,
-    trainable_flops,
-)
+from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, seconds_of
 from tutelage.train.streams import PackedRows, Shuffled
 
 
-class SFTSettings(TrainingSettings):
+class SFTSettings(LaidOutSettings):
     """Supervised fine-tuning. The defaults are the paper's start of PPO (C.3)."""
 
     epochs: float = 2.0
@@ -100,7 +92,7 @@ def train_sft(
         drop_checkpoints(run)
         return run.output("model")
     model, tokenizer = load_policy(init)
-    move(model, settings.loop)
+    learner = policy_learner(model, init, settings, settings.adam)
     renderer = Renderer(tokenizer, settings.template)
     context = context_of(model)
     train = encode_examples(data.train, renderer, context, "demonstrations", settings.longest_prompt)
@@ -109,15 +101,21 @@ def train_sft(
         add_residual_dropout(model, settings.dropout)
         model.train()
 
+    def write(part: Path) -> None:
+        write_into(part, learner.plain(), tokenizer)
+        learner.write_adapters(part)
+
     def after_step(step: int) -> None:
         epoch = settings.keep_epochs and _epoch_ended(step, len(train), settings.batch, steps)
         if epoch:
             with atomic_directory(run.directory / "epochs" / f"epoch-{epoch:02d}") as part:
-                write_into(part, model, tokenizer)
+                write(part)
 
     Loop(
         run=run,
-        trained=[Trained(name="policy", model=model, adam=settings.adam, schedule=_schedule(settings, steps))],
+        trained=[
+            Trained(name="policy", model=learner.trained, adam=settings.adam, schedule=_schedule(settings, steps))
+        ],
         batches=DemonstrationBatches(train, _mix(settings, data, renderer, context), settings),
         loss=functools.partial(token_loss, model),
         steps=steps,
@@ -127,9 +125,9 @@ def train_sft(
     ).train()
     tokens = round(settings.epochs * sum(row.length for row in train))
     run.ledger.add(
-        "supervised fine-tuning", flops=trainable_flops(model, tokens), seconds=seconds_of(run), tokens=tokens
+        "supervised fine-tuning", flops=learner.weights.flops(tokens), seconds=seconds_of(run), tokens=tokens
     )
-    return conclude(run, {"model": lambda part: write_into(part, model, tokenizer)})
+    return conclude(run, {"model": write})
 
 
 class DemonstrationBatches:

@@ -6,7 +6,7 @@ import logging
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -16,7 +16,7 @@ from tutelage.config import Settings
 from tutelage.errors import SettingsError
 from tutelage.files import atomic_directory
 from tutelage.models.load import context_of, decoder_of
-from tutelage.models.recompute import recompute_layers
+from tutelage.models.recompute import nothing, recompute_layers
 from tutelage.runs import Run
 from tutelage.train.loop import LoopSettings, uses_bf16
 
@@ -61,8 +61,11 @@ def platform(device: str) -> dict[str, Any]:
     }
 
 
-def move(model: nn.Module, settings: LoopSettings) -> None:
-    """Put a model where it is to be trained, with the attention that trains fastest there, and recompute if asked."""
+def move(model: nn.Module, settings: LoopSettings, way: Callable[[], object] = nothing) -> None:
+    """Put a model where it is to be trained, with the attention that trains fastest there, and recompute if asked.
+
+    `way` tells how layers that several roles share compute at present.
+    """
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise SettingsError("loop.device is cuda, but torch finds no CUDA device here; set it to cpu.")
     model.to(settings.device)
@@ -72,7 +75,7 @@ def move(model: nn.Module, settings: LoopSettings) -> None:
         # keep it: their shared prompts need a mask of their own.
         model.set_attn_implementation("eager")
     if settings.gradient_checkpointing:
-        recompute_layers(decoder_of(model))
+        recompute_layers(decoder_of(model), way)
 
 
 def conclude(run: Run, outputs: Mapping[str, Callable[[Path], object]]) -> Path:
@@ -95,10 +98,28 @@ def seconds_of(run: Run, name: str = "seconds") -> float:
     return float(sum(row.get(name, 0.0) for row in run.read_metrics()))
 
 
-def trainable_flops(model: nn.Module, trained_tokens: int, read_tokens: int = 0) -> float:
-    """Estimate compute: 6 operations per weight and trained token, 2 per weight and token that is only read.
+class Weights(NamedTuple):
+    """How many weights of a model are trained, are frozen but carry a gradient to others, or lie below any gradient."""
 
-    Kaplan et al. 2020, section 2.1, without attention's share that grows with the context; tied weights count once.
-    """
-    weights = sum(parameter.numel() for parameter in model.parameters())
-    return float(weights) * (6.0 * trained_tokens + 2.0 * read_tokens)
+    trained: int = 0
+    carried: int = 0
+    read: int = 0
+
+    def flops(self, trained_tokens: int, read_tokens: int = 0) -> float:
+        """Estimate compute: per weight 2 operations for a token that is read, 2 more where a gradient passes through
+        the weight, and 2 more where it is trained.
+
+        Kaplan et al. 2020, section 2.1, without attention's share that grows with the context; tied weights count once.
+        """
+        learning = 6.0 * self.trained + 4.0 * self.carried + 2.0 * self.read
+        return learning * trained_tokens + 2.0 * sum(self) * read_tokens
+
+
+def count(model: nn.Module) -> int:
+    """Count a model's weights; tied ones count once."""
+    return sum(weight.numel() for weight in model.parameters())
+
+
+def trainable_flops(model: nn.Module, trained_tokens: int, read_tokens: int = 0) -> float:
+    """Estimate the compute of a model all of whose weights are trained."""
+    return Weights(trained=count(model)).flops(trained_tokens, read_tokens)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from transformers import PreTrainedModel
+from torch import nn
 
 from tutelage.core.kl import k1
 from tutelage.models.policy import spread
@@ -22,9 +22,13 @@ FIRST_SEED = 1 << 62
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """Sample, score and compare with the reference. It leaves every weight and every random state as it was."""
+    """Sample, score and compare with the reference. It leaves every weight and every random state as it was.
+
+    `trained` are the policy's weights that are trained, and averaged.
+    """
 
     models: Models
+    trained: nn.Module
     ema: Ema
     renderer: Renderer
     prompts: Sequence[Sequence[int]]
@@ -34,7 +38,7 @@ class Validation:
     def measure(self) -> dict[str, float]:
         """Give mean score, KL and length of the policy and of its average."""
         found = self._measure("policy")
-        with weights_of(self.ema, self.models.policy):
+        with weights_of(self.ema, self.trained):
             return found | self._measure("ema")
 
     def _measure(self, name: str) -> dict[str, float]:
@@ -50,7 +54,7 @@ class Validation:
 
 
 @contextmanager
-def weights_of(ema: Ema, model: PreTrainedModel) -> Iterator[None]:
+def weights_of(ema: Ema, model: nn.Module) -> Iterator[None]:
     """Put the average into the model inside the block; afterwards its own weights are back, bit by bit."""
     own = {name: tensor.clone() for name, tensor in model_tensors(model).items()}
     load_model_tensors(model, ema.tensors())
