@@ -22,9 +22,10 @@ from tutelage.models.load import Shape, fresh, save
 from tutelage.models.tokenizer import train_tokenizer
 from tutelage.records import RankedGroup
 from tutelage.train.batching import Example
+from tutelage.train.four import Parents
 from tutelage.train.layout import LayoutSettings
 from tutelage.train.loop import LoopSettings
-from tutelage.train.ppo import Parents, PPOData, PPOSettings, train_ppo
+from tutelage.train.ppo import PPOData, PPOSettings, train_ppo
 from tutelage.train.reward import RewardData, RewardSettings, train_reward
 from tutelage.train.sft import SFTData, SFTSettings, train_sft
 

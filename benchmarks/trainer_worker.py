@@ -93,8 +93,9 @@ def our_reward(folder, task, run, progress):
 def our_ppo(folder, task, run, progress):
     """Train against the reward model, without a pretraining mix."""
     from tutelage.train.experience import AdvantageSettings
+    from tutelage.train.four import Parents
     from tutelage.train.optimizers import Adam
-    from tutelage.train.ppo import Parents, PPOData, PPOSettings, train_ppo
+    from tutelage.train.ppo import PPOData, PPOSettings, train_ppo
 
     settings = PPOSettings(
         episodes=task["batch"] * task["steps"],

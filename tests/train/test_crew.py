@@ -14,9 +14,10 @@ from tutelage.errors import SettingsError
 from tutelage.models.load import load_policy
 from tutelage.runs import Run
 from tutelage.train.batching import Example
+from tutelage.train.four import Parents
 from tutelage.train.loop import LoopSettings
 from tutelage.train.optimizers import Adam
-from tutelage.train.ppo import Parents, PPOData, PPOSettings, train_ppo
+from tutelage.train.ppo import PPOData, PPOSettings, train_ppo
 from tutelage.train.pretrain import PretrainSettings, Texts, train_pretrain
 from tutelage.train.sft import SFTData, SFTSettings, train_sft
 

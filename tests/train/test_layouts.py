@@ -28,7 +28,7 @@ from tutelage.train.sft import SFTData, SFTSettings, train_sft
 
 LAYOUTS = {
     "separate": LayoutSettings(),
-    "adapters": LayoutSettings(kind="adapters", rank=3, alpha=6.0),
+    "adapters": LayoutSettings(kind="adapters", rank=3, alpha=6),
     "shared_trunk": LayoutSettings(kind="shared_trunk", frozen_share=0.5),
 }
 SHARING = ["adapters", "shared_trunk"]
@@ -234,7 +234,7 @@ def test_what_is_written_is_the_base_with_the_adapter_beside_it(world, ppo, tmp_
         assert torch.allclose(found, expected, atol=1e-5)
         assert (found - base).abs().max() > 1e-3
         told = read_json(path / "adapter" / "adapter_config.json")
-        assert (told["r"], told["lora_alpha"], told["lora_dropout"]) == (3, 6.0, 0.0)
+        assert (told["r"], told["lora_alpha"], told["lora_dropout"]) == (3, 6, 0.0)
 
 
 def test_a_reward_model_with_adapters_scores_merged_as_it_does_with_them(rewards, four):
@@ -480,6 +480,12 @@ def test_numbers_that_make_no_sense_are_refused_by_name(value):
 def test_several_processes_are_refused(world, tmp_path, kind):
     with pytest.raises(SettingsError, match=f"layout.kind = {kind} has been tested in one process only"):
         sft(world, tmp_path, kind, processes=2)
+
+
+def test_torchrun_is_refused(world, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SettingsError, match="leave out torchrun, or choose separate"):
+        sft(world, tmp_path, "adapters")
 
 
 def test_muon_is_refused_for_factors(world, tmp_path):

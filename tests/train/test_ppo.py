@@ -19,9 +19,10 @@ from tutelage.models.tokens import Renderer
 from tutelage.runs import Run
 from tutelage.train.ema import Ema
 from tutelage.train.experience import AdvantageSettings, Experience, targets
+from tutelage.train.four import Parents
 from tutelage.train.loop import LoopSettings
 from tutelage.train.optimizers import Adam
-from tutelage.train.ppo import KLSettings, Parents, PPOData, PPOSettings, ppo_loss, train_ppo
+from tutelage.train.ppo import KLSettings, PPOData, PPOSettings, ppo_loss, train_ppo
 from tutelage.train.rollout import Episode, Models, PPOMicro, micro_batches, minibatches_of, score, steps_of
 from tutelage.train.streams import PackedRows
 from tutelage.train.validation import weights_of

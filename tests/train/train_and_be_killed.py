@@ -13,8 +13,9 @@ from pathlib import Path
 import torch
 
 from tutelage.train.batching import Example
+from tutelage.train.four import Parents
 from tutelage.train.loop import LoopSettings
-from tutelage.train.ppo import KLSettings, Parents, PPOData, PPOSettings, train_ppo
+from tutelage.train.ppo import KLSettings, PPOData, PPOSettings, train_ppo
 from tutelage.train.sft import SFTData, SFTSettings, train_sft
 
 PPO = PPOSettings(

@@ -154,7 +154,8 @@ def ppo(
     from tutelage.pipeline.recipe import read_section
     from tutelage.pipeline.sources import Sources, find_model, with_heldout
     from tutelage.pipeline.sources import texts as read_texts
-    from tutelage.train.ppo import Parents, PPOData, PPOSettings, train_ppo
+    from tutelage.train.four import Parents
+    from tutelage.train.ppo import PPOData, PPOSettings, train_ppo
 
     settings: PPOSettings = read_section("ppo", recipe, overrides)
     source = Sources(run, "ppo", database, stage=stage)

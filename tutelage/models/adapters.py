@@ -33,7 +33,7 @@ class Lora(NamedTuple):
     """The size of an adapter: rank, alpha, and the names of the linear layers it changes (none: all in the stack)."""
 
     rank: int
-    alpha: float
+    alpha: int
     modules: tuple[str, ...] = ()
 
 
@@ -46,14 +46,14 @@ class Adapters:
         self.selected: str | None = None
         self.loras: dict[str, Lora] = {}
         self._frozen: set[str] = set()
-        self._layers: dict[str, LoraLayer] = {}
+        self._layers: dict[str, Any] = {}
 
     def add(self, name: str, lora: Lora, seed: int) -> None:
         """Add a new adapter and select it: A from the seed, B = 0, so that it changes nothing yet."""
         lora = lora._replace(modules=self._modules(lora))
         config = LoraConfig(
             r=lora.rank, lora_alpha=lora.alpha, target_modules=list(lora.modules), lora_dropout=0.0, bias="none"
-        )  # type: ignore[call-arg]
+        )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             inject_adapter_in_model(config, self.base, name)
@@ -96,7 +96,7 @@ class Adapters:
         """Add an adapter's products to the fp32 weights of a model like the base; give that model."""
         for path, layer in self._layers.items():
             if name in layer.lora_A:
-                weight = plain.get_submodule(path).weight
+                weight: Any = plain.get_submodule(path).weight
                 assert weight.dtype == torch.float32, f"{path} is {weight.dtype}: what an adapter adds would be rounded"
                 weight.add_(layer.get_delta_weight(name).to(weight))
         return plain
@@ -107,7 +107,7 @@ class Adapters:
         lora = self.loras[name]
         config = LoraConfig(
             r=lora.rank, lora_alpha=lora.alpha, target_modules=list(lora.modules), inference_mode=True, bias="none"
-        )  # type: ignore[call-arg]
+        )
         told = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
         write_json(directory / CONFIG_FILE, told)
         tensors = {_outside(key, name): one.detach().cpu() for key, one in self.named_parameters(name).items()}

@@ -11,7 +11,8 @@ import torch
 
 from tutelage.config import from_dict
 from tutelage.files import read_json
-from tutelage.train.ppo import Parents, PPOData, PPOSettings, train_ppo
+from tutelage.train.four import Parents
+from tutelage.train.ppo import PPOData, PPOSettings, train_ppo
 from tutelage.train.pretrain import PretrainSettings, Texts, train_pretrain
 
 Report = Callable[[dict[str, Any]], None]

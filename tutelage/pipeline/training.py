@@ -24,8 +24,9 @@ from tutelage.runs import Run
 from tutelage.sample import Policy, SamplingSettings, sample_texts
 from tutelage.store import Store, completions
 from tutelage.train.batching import Example
+from tutelage.train.four import Parents
 from tutelage.train.loop import LoopSettings
-from tutelage.train.ppo import Parents, PPOData, PPOSettings, train_ppo
+from tutelage.train.ppo import PPOData, PPOSettings, train_ppo
 from tutelage.train.pretrain import PretrainSettings, Texts, train_pretrain
 from tutelage.train.reward import RewardData, RewardSettings, train_reward
 from tutelage.train.sft import SFTData, SFTSettings, train_sft

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ class LayoutSettings(Settings):
     uses it in."""
     rank: int = Field(16, ge=1)
     """Adapters: inner width of the LoRA factors (Hu et al. 2021). PPO's value adapter has that of the reward model."""
-    alpha: float = Field(32.0, gt=0)
+    alpha: int = Field(32, ge=1)
     """Adapters: what the factors add is multiplied by alpha / rank."""
     modules: tuple[str, ...] = ()
     """Adapters: names of the linear layers that get them, such as "q_proj"; none named means all in the layers."""
@@ -76,10 +77,11 @@ def check_layout(layout: LayoutSettings, loop: LoopSettings, *adams: Adam) -> No
     """Refuse what a layout has not been tested with, or what makes no sense in it."""
     if layout.kind == "separate":
         return
-    if loop.processes > 1:
+    # torchrun tells every process how many there are.
+    if loop.processes > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise SettingsError(
-            f"layout.kind = {layout.kind} has been tested in one process only; set loop.processes = 1, or choose "
-            "separate."
+            f"layout.kind = {layout.kind} has been tested in one process only; set loop.processes = 1 and leave out "
+            "torchrun, or choose separate."
         )
     if layout.kind == "adapters" and any(adam.muon_lr > 0 for adam in adams):
         raise SettingsError("Muon is for whole matrices and not for the factors of adapters; set muon_lr = 0.")
