@@ -27,8 +27,8 @@ from benchmarks.side import Side
 SHAPES: dict[str, dict[str, int]] = {
     "135M": {"vocab_size": 49_152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
              "num_attention_heads": 9, "num_key_value_heads": 3, "max_position_embeddings": 2048},
-    "1M": {"vocab_size": 2048, "hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 4,
-           "num_attention_heads": 4, "num_key_value_heads": 4, "max_position_embeddings": 512},
+    "1M": {"vocab_size": 2048, "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 4,
+           "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512},
 }  # fmt: skip
 SIDES = ("ours", "generate sdpa", "generate eager", "continuous batching")
 NEW = 32

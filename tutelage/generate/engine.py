@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,9 +18,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tutelage.errors import UserError
-from tutelage.generate.attention import attending
 from tutelage.generate.cache import SlotCache
 from tutelage.generate.capacity import bytes_per_token, context_of
+from tutelage.generate.fused import network_of
 from tutelage.generate.prefill import Prefill, Scores, Staged, chunks, is_scored, score
 from tutelage.generate.request import LATE, Event, Request, RequestError, Result, Top, best, is_textual
 from tutelage.generate.rows import Choice, Rows
@@ -74,6 +73,7 @@ class Engine:
         self.vocabulary = cast(nn.Embedding, model.get_input_embeddings()).num_embeddings
         self._cells = cache_bytes // bytes_per_token(model)
         self._layers = model.config.get_text_config().num_hidden_layers
+        self._network = network_of(model)
         end = None if tokenizer is None else tokenizer.eos_token_id
         self._end: tuple[int, ...] = () if end is None else (end,)
         self._next_id = 0
@@ -158,9 +158,11 @@ class Engine:
             self._expire()
         events, self._pending = self._pending, []
         self._steps += 1
-        with torch.inference_mode(), attending(self.model), _evaluating(self.model):
+        with torch.inference_mode():
             if len(self._rows):
                 self._decode(events)
+            elif self._staged is None:
+                self._network.refresh()
             self._read_piece(events)
             self._admit(events)
         return events
@@ -178,16 +180,7 @@ class Engine:
     def _decode(self, events: list[Event]) -> None:
         rows, count = self._rows, len(self._rows)
         lengths, width = rows.lengths[:count], rows.longest + 1
-        self._cache.tokens_at(lengths.clone(), width)
-        columns = torch.arange(width, device=rows.device)
-        mask = _additive(columns[None] <= lengths[:, None], self.model.dtype)[:, None, None]  # [B, 1, 1, W]
-        logits = self.model(
-            input_ids=rows.last[:count, None],
-            position_ids=lengths[:, None],
-            attention_mask=mask,
-            past_key_values=self._cache,
-            use_cache=True,
-        ).logits[:, -1]
+        logits = self._network.decode(rows.last[:count], lengths.clone(), width, self._cache)
         lengths += 1
         rows.longest = width
         self._advance(logits, 0, events, {})
@@ -216,23 +209,14 @@ class Engine:
         if staged is None:
             return
         start, end = staged.piece(self.vocabulary)
-        device, prompt, wanted = self._rows.device, staged.prompt, is_scored(staged.choices[0])
-        positions = torch.arange(start, end, device=device)
-        mask = _additive(torch.arange(end, device=device)[None] <= positions[:, None], self.model.dtype)[None, None]
-        logits = self.model(
-            input_ids=torch.tensor([prompt[start:end]], device=device),
-            position_ids=positions[None],
-            attention_mask=mask,
-            past_key_values=staged.cache,
-            use_cache=True,
-            logits_to_keep=0 if wanted else 1,
-        ).logits  # [1, piece or 1, V]
+        prompt, is_wanted = staged.prompt, is_scored(staged.choices[0])
+        logits = self._network.piece(prompt[start:end], start, staged.cache, is_scored=is_wanted)
         staged.read = end
         self._prompt_tokens += end - start
-        if wanted:
-            staged.scores += score(logits[0], prompt[start + 1 : end + 1], staged.choices[0].request.top_logprobs)
+        if is_wanted:
+            staged.scores += score(logits, prompt[start + 1 : end + 1], staged.choices[0].request.top_logprobs)
         if staged.is_read:
-            self._join(staged, logits[:, -1], events)
+            self._join(staged, logits[-1:], events)
 
     def _join(self, staged: Staged, logits: Tensor, events: list[Event]) -> None:
         """Let the choices of a prompt that has been read join the batch, each with its first token; `logits` [1, V]."""
@@ -259,25 +243,14 @@ class Engine:
         """Run a chunk of distinct prompts, give each choice its copy and its first token."""
         first, device = len(self._rows), self._rows.device
         ids, lengths = prefill.padded(device)
-        width = ids.shape[1]
-        self._cache.prompts_at(first)
-        positions = torch.arange(width, device=device)
-        mask = _additive(positions[None] <= positions[:, None], self.model.dtype)[None, None]  # [1, 1, W, W]
-        keep, last = (0, lengths - 1) if prefill.is_scored else torch.unique(lengths - 1, return_inverse=True)
-        logits = self.model(
-            input_ids=ids,
-            position_ids=positions[None].expand(ids.shape[0], -1),
-            attention_mask=mask,
-            past_key_values=self._cache,
-            use_cache=True,
-            logits_to_keep=keep,
-        ).logits
+        logits = self._network.read(ids, lengths, first, self._cache, is_scored=prefill.is_scored)
         self._prompt_tokens += sum(len(prompt) for prompt in prefill.prompts)
         scores = prefill.scores(logits) if prefill.is_scored else {}
-        final = logits[torch.arange(ids.shape[0], device=device), last]  # [prompts, V]
-        self._share(prefill, first, width)
+        if prefill.is_scored:
+            logits = logits[torch.arange(len(ids), device=device), lengths - 1]
+        self._share(prefill, first, ids.shape[1])
         self._rows.add(prefill.choices, [len(choice.request.prompt_ids) for choice in prefill.choices])
-        self._advance(final[torch.tensor(prefill.owners, device=device)], first, events, scores)
+        self._advance(logits[torch.tensor(prefill.owners, device=device)], first, events, scores)
 
     def _share(self, prefill: Prefill, first: int, width: int) -> None:
         """Copy each prompt's keys and values to all choices that continue it."""
@@ -367,21 +340,3 @@ def _kept(request: Request, id: int, results: dict[tuple[int, int], Result]) -> 
     if request.best_of is None:
         return range(request.n)
     return best([results[id, index].logprobs for index in range(request.best_of)], request.n)
-
-
-def _additive(allowed: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return 0 where True and the lowest number where False."""
-    return torch.zeros(allowed.shape, dtype=dtype, device=allowed.device).masked_fill_(~allowed, torch.finfo(dtype).min)
-
-
-@contextmanager
-def _evaluating(model: PreTrainedModel) -> Iterator[None]:
-    """Switch dropout off inside the block."""
-    if not model.training:
-        yield
-        return
-    model.train(False)
-    try:
-        yield
-    finally:
-        model.train()

@@ -16,6 +16,8 @@ from torch import Tensor
 #: Uniform numbers stay this far below 1, so that u * total is below total in fp32 and a token of probability 0 is
 #: never chosen.
 _BELOW_ONE = np.float32(1 - 2**-22)
+#: Numbers of a row that are looked at together.
+BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,42 +63,66 @@ def sample(logits: Tensor, draws: Tensor, filters: Filters, bias: Bias | None = 
     `logits` [N, V], `draws` [N]. The usual order: bias, temperature, top-k, top-p. Log-probabilities are the model's
     own, whatever changed the odds.
     """
-    logits = logits.float()
+    wide = _blocks(logits)
+    tokens = _likeliest(wide)
+    highest = wide.gather(1, tokens[:, None])
+    weights = wide.softmax(-1)
+    # The likeliest token has at least probability 1 / V: its logarithm is exact where those of the others underflow.
+    normaliser = (highest - weights.gather(1, tokens[:, None]).log())[:, 0]
     is_greedy = filters.temperature <= 0
-    if bool(is_greedy.all()):
-        odds = logits if bias is None else _biased(logits, bias)
-        return _sampled(logits, odds.argmax(-1), logits.logsumexp(-1))
-    highest = logits.max(-1, keepdim=True).values
-    odds = logits - highest
-    plain = odds.exp().cumsum(-1)  # accumulated in double precision on CPUs
-    tokens = _inverse(plain, draws)
+    odds = wide
     is_filtered = (filters.temperature != 1) | (filters.top_p < 1) | (filters.top_k > 0)
     if bias is not None:
-        odds = _biased(odds, bias)
-        odds = odds - odds.max(-1, keepdim=True).values
+        odds = wide.index_put((bias.rows, bias.tokens), bias.values, accumulate=True)
+        highest = odds.amax(-1, keepdim=True)
         is_filtered[bias.rows] = True
-    if bool(is_greedy.any()):
-        tokens = torch.where(is_greedy, odds.argmax(-1), tokens)
+        tokens = _likeliest(odds)
+    if not bool(is_greedy.all()):
+        tokens = torch.where(is_greedy, tokens, _inverse(weights, draws))
     is_filtered &= ~is_greedy
     if bool(is_filtered.any()):
         rows = is_filtered.nonzero()[:, 0]
-        tokens[rows] = _sample_filtered(odds[rows], draws[rows], filters.of(rows))
-    return _sampled(logits, tokens, plain[:, -1].log() + highest[:, 0])
+        tokens[rows] = _sample_filtered(odds[rows] - highest[rows], draws[rows], filters.of(rows))
+    logprobs = wide.gather(1, tokens[:, None])[:, 0] - normaliser
+    is_ok = torch.isfinite(normaliser) & torch.isfinite(logprobs)
+    return Sampled(tokens, logprobs, is_ok, wide[:, : logits.shape[1]], normaliser)
 
 
-def _sampled(logits: Tensor, tokens: Tensor, normaliser: Tensor) -> Sampled:
-    logprobs = logits.gather(1, tokens[:, None])[:, 0] - normaliser
-    return Sampled(tokens, logprobs, torch.isfinite(normaliser) & torch.isfinite(logprobs), logits, normaliser)
+def _blocks(logits: Tensor) -> Tensor:
+    """Return logits in fp32, filled up with minus infinity to whole blocks: [N, blocks * BLOCK]."""
+    if logits.shape[1] % BLOCK == 0:
+        return logits.float()
+    width = -(-logits.shape[1] // BLOCK) * BLOCK
+    wide = torch.full((logits.shape[0], width), -torch.inf, device=logits.device)
+    wide[:, : logits.shape[1]] = logits
+    return wide
 
 
-def _biased(logits: Tensor, bias: Bias) -> Tensor:
-    return logits.index_put((bias.rows, bias.tokens), bias.values, accumulate=True)
+def _likeliest(odds: Tensor) -> Tensor:
+    """Return the first index [N] of each row's largest number: first the block that holds it, then within that.
+
+    The library's argmax reads a row number by number; a block's maximum is found many numbers at a time.
+    """
+    blocks = odds.unflatten(1, (-1, BLOCK))
+    number = blocks.amax(-1).argmax(-1)
+    inside = blocks[torch.arange(len(odds), device=odds.device), number]
+    return number * BLOCK + inside.argmax(-1)
 
 
-def _inverse(cumulative: Tensor, draws: Tensor) -> Tensor:
-    """Return the first index of each row whose cumulative weight exceeds draw * total."""
-    targets = (draws * cumulative[:, -1])[:, None]
-    return torch.searchsorted(cumulative, targets, right=True)[:, 0].clamp_(max=cumulative.shape[1] - 1)
+def _inverse(weights: Tensor, draws: Tensor) -> Tensor:
+    """Return the first index of each row at which the weights so far exceed draw * total: its block, then within it.
+
+    An index of weight 0 is never returned, whatever rounding does to the sums.
+    """
+    blocks = weights.unflatten(1, (-1, BLOCK))
+    sums = blocks.sum(-1)
+    so_far = sums.cumsum(-1)
+    target = draws[:, None] * so_far[:, -1:]
+    number = torch.searchsorted(so_far, target, right=True).clamp_(max=so_far.shape[1] - 1)
+    before = so_far.gather(1, number) - sums.gather(1, number)
+    inside = blocks[torch.arange(len(weights), device=weights.device), number[:, 0]].cumsum(-1)
+    target = (target - before).clamp(min=0).minimum(inside[:, -1:] * float(_BELOW_ONE))
+    return number[:, 0] * BLOCK + torch.searchsorted(inside, target, right=True)[:, 0].clamp_(max=BLOCK - 1)
 
 
 def _sample_filtered(shifted: Tensor, draws: Tensor, filters: Filters) -> Tensor:
@@ -104,7 +130,7 @@ def _sample_filtered(shifted: Tensor, draws: Tensor, filters: Filters) -> Tensor
     temperature, top_p, top_k = filters
     weights = (shifted / temperature.clamp(min=1e-6)[:, None]).exp()
     if not bool(((top_p < 1) | (top_k > 0)).any()):
-        return _inverse(weights.cumsum(-1), draws)
+        return _inverse(weights, draws)
     ordered, order = torch.sort(weights, dim=-1, descending=True, stable=True)
     limit = torch.where(top_k > 0, top_k, weights.shape[1])
     is_kept = torch.arange(weights.shape[1], device=weights.device)[None] < limit[:, None]
@@ -114,7 +140,7 @@ def _sample_filtered(shifted: Tensor, draws: Tensor, filters: Filters) -> Tensor
     is_kept &= is_inside | (top_p >= 1)[:, None]
     # Back in the order of the vocabulary, so that a row's draw means the same whatever its neighbours ask for.
     is_kept = torch.zeros_like(is_kept).scatter_(1, order, is_kept)
-    return _inverse(torch.where(is_kept, weights, 0).cumsum(-1), draws)
+    return _inverse(torch.where(is_kept, weights, 0), draws)
 
 
 def top_tokens(sampled: Sampled, row: int, count: int) -> tuple[list[int], list[float]]:
