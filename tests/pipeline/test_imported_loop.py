@@ -64,7 +64,8 @@ def test_the_papers_parts_can_be_asked_for(tmp_path: Path, labels: Path) -> None
     base, own, out = make_directory(tmp_path / "tiny"), make_directory(tmp_path / "own", seed=5), tmp_path / "run"
     append_jsonl(labels / "texts.jsonl", [{"text": f"the goat {n} sat on the hat and the cat sat"} for n in range(20)])
     run(out, f"base.model={base}", f"reward_base.model={own}", f"imported.directory={labels}", "imported.baseline=true",
-        "imported.texts=texts.jsonl", "sft.epochs=2", "sft.batch=8", "sft.adam.lr=1e-3", "release.weights=ema")  # fmt: skip
+        "imported.texts=texts.jsonl", "sft.epochs=2", "sft.batch=8", "sft.adam.lr=1e-3",
+        "release.weights=ema")  # fmt: skip
     stages = read_json(out / "stages.json")
     made_from = read_json(out / stages["reward"] / "run" / "run.json")["parents"]["init"]
     assert made_from == sha256_of(own)

@@ -27,6 +27,10 @@ from tutelage.generate.network import Library, visible
 # Named once: looking an operator up takes as long as a small product.
 _product: Any = torch.ops.mkldnn._linear_pointwise.default
 _product_with: Any = torch.ops.mkldnn._linear_pointwise.binary
+PRODUCTS = (
+    *("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"),
+    *("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
+)
 SHAPED = (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
 
 
@@ -44,10 +48,8 @@ def _is_plain(model: PreTrainedModel) -> bool:
         return False
     if any(module._forward_hooks or module._forward_pre_hooks for module in model.modules()):
         return False
-    names = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
-    names += ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
     layers: Any = model.get_decoder().layers
-    linear = [layer.get_submodule(name) for layer in layers for name in names]
+    linear = [layer.get_submodule(name) for layer in layers for name in PRODUCTS]
     return all(type(module) is nn.Linear for module in [*linear, model.get_output_embeddings()])
 
 
