@@ -11,6 +11,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -94,10 +95,10 @@ def measure(trainer: str, layout: str, again: bool, root: Path) -> dict[str, flo
     """Train for two optimizer steps; give the peak of memory in MB and the seconds."""
     loop = LoopSettings(micro_tokens=MICRO, gradient_checkpointing=again)
     how: dict[str, Any] = {"layout": LayoutSettings.model_validate({"kind": layout}), "loop": loop}
-    rewards = root / f"reward-{layout}"
-    if trainer == "ppo" and not (rewards / "model").is_dir():
+    directory = root / f"{trainer}-{layout}-{'again' if again else 'plain'}"
+    if trainer == "ppo" and not (root / f"reward-{layout}-plain").is_dir():
         run("reward", layout, "plain", str(root))
-    directory = root / f"{trainer}-{layout}{'-again' if again else ''}"
+    shutil.rmtree(directory, ignore_errors=True)
     before, began = memory(), time.perf_counter()
     {"ppo": ppo, "reward": reward, "sft": sft}[trainer](how, root, directory)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -125,7 +126,7 @@ def reward(how: dict[str, Any], root: Path, directory: Path) -> None:
 def ppo(how: dict[str, Any], root: Path, directory: Path) -> None:
     """Take two steps of 8 completions of at most 32 tokens and 2 rows of pretraining text each."""
     settings = PPOSettings(episodes=16, batch=16, minibatch=8, max_tokens=32, ptx_rows=2, ptx_row_tokens=MICRO, **how)
-    parents = Parents(root / "base", root / f"reward-{settings.layout.kind}" / "model")
+    parents = Parents(root / "base", root / f"reward-{settings.layout.kind}-plain" / "model")
     train_ppo(directory, settings, PPOData([text[:30] for text in texts()[:16]], texts()), parents)
 
 

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.train.layouts import LAYOUTS, PPO, reward, with_loop
 from tutelage.files import write_json
+from tutelage.models.adapters import FOLDER, Adapters, Lora
 from tutelage.models.load import Shape, fresh, load_policy, save
 from tutelage.models.scalar import ScalarModel, save_scalar
 from tutelage.models.tokenizer import train_tokenizer
 from tutelage.records import RankedGroup
+from tutelage.train.four import Parents, load_four
 
 WORDS = ["ab", "ba", "cab", "dab", "bad", "dad", "add", "bed", "fed", "cafe", "face", "fade"]
 
@@ -56,6 +59,27 @@ def world(tmp_path_factory) -> World:
     model = fresh(Shape(hidden=16, layers=2, heads=2, feedforward=32, context=64), tokenizer, seed=0)
     policy = save(model, tokenizer, root / "policy")
     reward = save_scalar(ScalarModel.from_policy(load_policy(policy)[0], seed=0), tokenizer, root / "reward")
+    # An adapter that adds nothing: the reward model fits every layout.
+    adapters = Adapters(load_policy(policy)[0])
+    adapters.add("reward", Lora(rank=3, alpha=6), seed=0)
+    adapters.write(reward / FOLDER, "reward")
     write_json(root / "data.json", {"texts": texts, "prompts": prompts})
     assert json.loads((root / "data.json").read_text())["prompts"] == prompts
     return World(root, policy, reward, texts, prompts)
+
+
+@pytest.fixture(scope="session")
+def rewards(world, tmp_path_factory):
+    """Reward models of the world's policy, one trained in each layout."""
+    root = tmp_path_factory.mktemp("rewards")
+    return {kind: reward(world, root / kind, kind) for kind in LAYOUTS}
+
+
+@pytest.fixture
+def four(world, rewards):
+    """Give a function that loads the four models of PPO in a layout."""
+
+    def load(kind, **loop):
+        return load_four(Parents(world.policy, rewards[kind]), with_loop(PPO, kind, **loop))
+
+    return load

@@ -93,12 +93,15 @@ def check(trainer, kind, tmp_path, kills):
         assert [row["step"] for row in run.read_metrics()] == [row["step"] for row in whole.read_metrics()]
 
 
-@pytest.mark.parametrize(("kind", "kills"), [("ppo", 3), ("sft", 2)])
+KINDS = [("ppo", 3), ("sft", 2), ("ppo-adapters", 1), ("ppo-shared_trunk", 1)]
+
+
+@pytest.mark.parametrize(("kind", "kills"), KINDS)
 def test_a_killed_run_ends_with_the_same_bytes(trainer, tmp_path, kind, kills):
     check(trainer, kind, tmp_path, kills)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("kind", ["ppo", "sft"])
+@pytest.mark.parametrize("kind", [*dict(KINDS), "sft-adapters", "sft-shared_trunk"])
 def test_a_run_killed_twenty_times_ends_with_the_same_bytes(trainer, tmp_path, kind):
     check(trainer, kind, tmp_path, 20)

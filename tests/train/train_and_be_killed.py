@@ -1,4 +1,6 @@
-"""Run by test_kill.py in a process of its own: forks a child for each line "ppo|sft RUN_DIR" that it reads.
+"""Run by test_kill.py in a process of its own: forks a child for each line "KIND RUN_DIR" that it reads.
+
+A kind is ppo or sft, or one of them with a layout, such as ppo-adapters.
 
 The imports, which take longer than the training, are made once. The process id of each child is printed when it begins,
 and how it ended when it is asked for. Usage: python train_and_be_killed.py WORLD.
@@ -14,6 +16,7 @@ import torch
 
 from tutelage.train.batching import Example
 from tutelage.train.four import Parents
+from tutelage.train.layout import LayoutSettings
 from tutelage.train.loop import LoopSettings
 from tutelage.train.ppo import KLSettings, PPOData, PPOSettings, train_ppo
 from tutelage.train.sft import SFTData, SFTSettings, train_sft
@@ -42,12 +45,15 @@ SFT = SFTSettings(
 def train(kind: str, world: Path, run_dir: Path) -> None:
     """Train, from wherever the run directory stands."""
     data = json.loads((world / "data.json").read_text())
-    if kind == "ppo":
+    trainer, _, layout = kind.partition("-")
+    how = {"layout": LayoutSettings.model_validate({"kind": layout or "separate", "rank": 3})}
+    if trainer == "ppo":
         parents = Parents(world / "policy", world / "reward")
-        train_ppo(run_dir, PPO, PPOData(data["prompts"], data["texts"]), parents)
+        train_ppo(run_dir, PPO.model_copy(update=how), PPOData(data["prompts"], data["texts"]), parents)
     else:
         examples = [Example(prompt, prompt.split()[-1]) for prompt in data["prompts"]]
-        train_sft(run_dir, SFT, SFTData(examples[:32], examples[32:], data["texts"]), world / "policy")
+        data = SFTData(examples[:32], examples[32:], data["texts"])
+        train_sft(run_dir, SFT.model_copy(update=how), data, world / "policy")
 
 
 def serve(world: Path) -> None:
