@@ -1,22 +1,32 @@
 """The four models of PPO compute in each layout what separate models would, and count what it costs."""
 
+import dataclasses
+import functools
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.train.layouts import LAYOUTS, PPO, episodes, reward, updates, with_loop
+from tutelage.core.kl import FixedKL
 from tutelage.errors import InvariantError
 from tutelage.models.load import Shape, fresh, load_policy, save
-from tutelage.models.policy import CHUNK, Row, completion_logprobs
-from tutelage.models.scalar import load_scalar
+from tutelage.models.policy import CHUNK, Row, collate, completion_logprobs
+from tutelage.models.roles import RolePolicy
+from tutelage.models.scalar import ScalarModel, load_scalar
 from tutelage.models.tokenizer import train_tokenizer
 from tutelage.models.tokens import Renderer
+from tutelage.runs import Run
 from tutelage.train.batching import text_batch
 from tutelage.train.experience import targets
 from tutelage.train.four import Parents, load_four
+from tutelage.train.layout import policy_learner, scalar_learner
+from tutelage.train.optimizers import Adam
 from tutelage.train.ppo import ppo_loss
-from tutelage.train.rollout import Episode, sample, score, steps_of
+from tutelage.train.pretrain import token_loss
+from tutelage.train.rollout import Episode, Plan, Rollouts, Streams, sample, score, steps_of
+from tutelage.train.streams import Shuffled
 
 
 @pytest.mark.parametrize("kind", LAYOUTS)
@@ -223,3 +233,42 @@ def test_the_ledger_counts_what_a_counter_of_operations_sees(deep, kind):
     assert found["ppo"] == pytest.approx(work["policy"].flops(tokens), rel=0.1)
     assert found["value"] == pytest.approx(work["value"].flops(tokens), rel=0.1)
     assert found["ptx"] == pytest.approx(work["pretraining mix"].flops(tokens), rel=0.1)
+
+
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_the_ledger_counts_the_other_trainers_too(deep, kind):
+    init = deep[kind].policy
+    rows = collate([Row([7], list(range(9, 39)))] * 4)
+
+    def counted(learner, loss):
+        with FlopCounterMode(display=False) as counter:
+            loss(learner.model).backward()
+        return pytest.approx(counter.get_total_flops(), rel=0.1) == learner.weights.flops(4 * 31)
+
+    settings = with_loop(PPO, kind)
+    policy = load_policy(init)[0]
+    text = text_batch(rows.ids, 10_000)[0]
+    assert counted(policy_learner(policy, init, settings, Adam()), lambda model: token_loss(model, text).value)
+    policy = load_policy(init)[0]
+    make = functools.partial(ScalarModel.from_policy, policy, 0, likelihood=True)
+    learner = scalar_learner(policy, init, make, settings, Adam())
+    assert counted(learner, lambda model: model.score(rows).sum())
+
+
+def test_an_engine_that_samples_from_another_model_raises_an_alarm(world, four, tmp_path, caplog):
+    made = four("separate")
+    other, _ = load_policy(world.policy)
+    with torch.no_grad():
+        other.model.norm.weight.mul_(3)
+    policy = made.models.policy
+    pretender = RolePolicy(policy.model, policy.lm_head, policy.config, lambda: other)
+    models = dataclasses.replace(made.models, policy=pretender)
+    plan = Plan(
+        batch=8, minibatch=8, max_tokens=6, advantages=PPO.advantages, max_kl=200, micro_tokens=500, ptx_rows=0,
+        samples=0, seed=0,
+    )  # fmt: skip
+    renderer = Renderer(made.tokenizer)
+    streams = Streams(prompts=renderer.prompts_ids(world.prompts), order=Shuffled(40, 0), ptx=None)
+    run = Run.begin(tmp_path, stage="test", settings={}, parents={})
+    Rollouts(run, plan, models, renderer, streams, FixedKL(0.1)).next_step()
+    assert "the policy is trained on samples of another model than it believes" in caplog.text
