@@ -19,6 +19,7 @@ from tutelage.cli import (
     init,
     labels,
     models,
+    plan,
     prompts,
     report,
     run,
@@ -42,7 +43,24 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # In the order in which a project needs them.
-STAGES = (init, config, run, runs, prompts, labels, export, sample, train, evaluate, report, models, serve, db, doctor)
+STAGES = (
+    init,
+    config,
+    plan,
+    run,
+    runs,
+    prompts,
+    labels,
+    export,
+    sample,
+    train,
+    evaluate,
+    report,
+    models,
+    serve,
+    db,
+    doctor,
+)
 for stage in STAGES:
     stage.register(app)
 

@@ -103,6 +103,7 @@ def train_reward(
     learner = scalar_learner(policy, init, make, settings, settings.adam)
     model: ScalarModel = learner.model
     renderer, context = Renderer(tokenizer, settings.template), context_of(policy)
+    del policy, make  # a whole model that nothing needs any more
     train = encode_groups(data.train, renderer, context, "training rankings", settings.longest_prompt)
     heldout = encode_groups(data.heldout, renderer, context, "held-out rankings") if data.heldout else []
     demonstrations = encode_examples(data.demonstrations, renderer, context, "demonstrations")

@@ -1,0 +1,98 @@
+"""What a recipe will take on some GPUs, stage by stage, before anything is run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from tutelage.errors import SettingsError
+from tutelage.models.sizes import Size, size_of_directory, size_of_shape
+from tutelage.pipeline.recipe import Recipe
+from tutelage.pipeline.training import ppo_settings
+from tutelage.train.operations import Machine
+from tutelage.train.plan import (
+    MOST,
+    SPARE,
+    Sizes,
+    StagePlan,
+    Volume,
+    ppo_stage,
+    pretrain_stage,
+    reward_stage,
+    sft_stage,
+)
+
+
+def planned(recipe: Recipe, machine: Machine) -> list[StagePlan]:
+    """Plan every stage that trains a model, in the order of the loop."""
+    _check_layouts(recipe)
+    sizes, volume = sizes_of(recipe), volume_of(recipe)
+    start = sft_stage("start", "SFT, the start of PPO", recipe.start, sizes.policy, volume, machine)
+    baseline = sft_stage("sft", "SFT, the baseline", recipe.sft, sizes.policy, volume, machine)
+    has_baseline = recipe.village is not None or (recipe.imported is not None and recipe.imported.baseline)
+    trains_base = recipe.village is not None
+    shows_base = trains_base or volume.reported_pretraining > 0
+    pretraining = recipe.base.pretrain
+    return [
+        *([pretrain_stage(pretraining, sizes.policy, volume, machine, runs=trains_base)] if shows_base else []),
+        start,
+        *([baseline] if has_baseline else []),
+        reward_stage(recipe.reward, sizes.reward, volume, machine),
+        ppo_stage(ppo_settings(recipe), sizes, volume, machine),
+    ]
+
+
+def sizes_of(recipe: Recipe) -> Sizes:
+    """Size the recipe's models: by their files where they are here, else by the shapes that it names."""
+    policy = _size(recipe.base.model) or size_of_shape(recipe.base.shape, recipe.base.vocabulary)
+    judge = _size(recipe.reward_base.model)
+    if judge is None and recipe.reward_base.shape is not None:
+        judge = size_of_shape(recipe.reward_base.shape, recipe.base.vocabulary)
+    return Sizes(policy=policy, reward=judge or policy)
+
+
+def volume_of(recipe: Recipe) -> Volume:
+    """Return how much data there will be; a village knows its own counts."""
+    if recipe.village is None:
+        return recipe.volume
+    counts = {"demonstrations": recipe.village.demonstrated, "rankings": recipe.village.ranked}
+    return recipe.volume.model_copy(update=counts)
+
+
+def fits(stages: list[StagePlan], machine: Machine) -> bool:
+    """Say whether every stage finds room, with something to spare."""
+    return all(stage.memory <= (1 - SPARE) * machine.memory for stage in stages)
+
+
+def fewest(recipe: Recipe, machine: Machine) -> int | None:
+    """Find the smallest number of such GPUs on which the recipe fits; None where no number does."""
+
+    def enough(gpus: int) -> bool:
+        asked = replace(machine, gpus=gpus)
+        return fits(planned(recipe, asked), asked)
+
+    low, high = 0, 1
+    while not enough(high):
+        if high >= MOST:
+            return None
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def _check_layouts(recipe: Recipe) -> None:
+    """Refuse layouts whose models share weights: a plan counts every model by itself."""
+    for name in ("start", "sft", "reward", "ppo"):
+        layout = getattr(recipe, name).layout.kind
+        if layout != "separate":
+            raise SettingsError(
+                f"A plan is for separate models; set {name}.layout.kind = separate instead of {layout}."
+            )
+
+
+def _size(model: str) -> Size | None:
+    """Size a model that is here, by directory or by its name under `models/`."""
+    found = [path for path in (Path(model), Path("models") / model) if model and path.is_dir()]
+    return size_of_directory(found[0]) if found else None

@@ -1,0 +1,118 @@
+"""How much memory a training holds on each GPU, counted from what the trainers keep; all numbers are bytes.
+
+What lasts through a stage (weights, optimizer states, the average) is cut over the GPUs as FSDP2 cuts it. What a pass
+keeps for its backward pass is not: every GPU reads micro-batches of its own. Tests compare the count of activations
+with what autograd keeps; `benchmarks/plan.py` compares peaks with those of whole trainings.
+
+Trained weights, their gradients and the optimizer are fp32, the masters of a bfloat16 training too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tutelage.models.policy import CHUNK
+from tutelage.models.sizes import Size
+
+FP32, BF16 = 4, 2
+#: Weights of prompts that run through the model together when a batch is sampled (generate/engine.py), and the bytes
+#: that its cache may take.
+PREFILL, CACHE = 4096, 2 << 30
+#: Layers that FSDP2 holds whole at a time: the one that computes and the one that is fetched meanwhile.
+GATHERED = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What one role holds on each GPU throughout a stage."""
+
+    role: str
+    weights: float
+    optimizer: float = 0.0
+    average: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Add up."""
+        return self.weights + self.optimizer + self.average
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What a moment of a stage holds on each GPU besides: `copies` are weights that are whole or in another precision.
+
+    With a single micro-batch, gradients appear as fast as activations go (`replaces`).
+    """
+
+    name: str
+    gradients: float = 0.0
+    copies: float = 0.0
+    activations: float = 0.0
+    logits: float = 0.0
+    cache: float = 0.0
+    replaces: bool = False
+
+    @property
+    def total(self) -> float:
+        """Add up what exists at the same time."""
+        passing = self.activations + self.logits
+        together = max(passing, self.gradients) if self.replaces else passing + self.gradients
+        return together + self.copies + self.cache
+
+
+def held(role: str, weights: int, gpus: int, *, is_trained: bool = False, is_averaged: bool = False) -> Held:
+    """Count the share of one model: fp32 weights; AdamW's two moments; the average."""
+    share = FP32 * weights / gpus
+    return Held(role=role, weights=share, optimizer=2 * share if is_trained else 0, average=share if is_averaged else 0)
+
+
+def activations(size: Size, tokens: float, *, is_bf16: bool, recomputes: bool, shares_prompts: bool = False) -> float:
+    """Count what a forward pass over `tokens` keeps for the backward pass, in a Llama-like model.
+
+    A layer keeps the input, the scaled input and the output of both norms, queries, keys, values, the attention's
+    result and its log-sum-exp, and the gate, its activation, the other branch and their product. In bfloat16 norms stay
+    fp32 and every matrix product keeps its own narrow copy of its input. A pass that recomputes keeps the inputs of the
+    layers, and one layer at a time.
+    """
+    kv_heads = size.heads if shares_prompts else size.kv_heads  # a mask makes attention repeat keys and values
+    attention = 2 * (size.heads + kv_heads) * size.head_width
+    if is_bf16:
+        layer = FP32 * 4 * size.hidden + BF16 * (5 * size.hidden + attention + 4 * size.feedforward)
+    else:
+        layer = FP32 * (6 * size.hidden + attention + 4 * size.feedforward)
+    layer += FP32 * (size.heads + 2)
+    if recomputes:
+        return tokens * (size.layers * FP32 * size.hidden + layer)
+    return tokens * (size.layers * layer + FP32 * 3 * size.hidden)
+
+
+def logits(size: Size, counted: float, *, with_entropy: bool = False) -> float:
+    """Count the logits that exist at once (they are made in chunks), and the gradient of the output layer."""
+    if not counted:
+        return 0.0
+    copies = 4 if with_entropy else 2
+    rows = min(counted, max(1, CHUNK // size.vocabulary))
+    return FP32 * (copies * rows * size.vocabulary + size.hidden * size.vocabulary)
+
+
+def copies(size: Size, gpus: int, *, is_bf16: bool, is_trained: bool) -> float:
+    """Count weights in the precision of the products: gathered layers, or on one GPU all layers at once in bfloat16."""
+    bytes_ = BF16 if is_bf16 else FP32
+    if gpus > 1:
+        layers = GATHERED + (1 if is_trained else 0)  # and the whole gradient of a layer before it is cut
+        return bytes_ * (layers * size.layer + size.outside)
+    return float(BF16 * size.layers * size.layer) if is_bf16 and is_trained else 0.0
+
+
+def reading(size: Size, tokens: float, counted: float) -> Moment:
+    """Count what a pass without a backward pass holds: a layer's widest moment, and logits where there are any."""
+    return Moment(
+        name="scoring",
+        activations=FP32 * tokens * (4 * size.hidden + 3 * size.feedforward),
+        logits=logits(size, counted, with_entropy=True),
+    )
+
+
+def cache(size: Size, rows: float, width: float) -> float:
+    """Count the keys and values of the rows that sampling holds at once."""
+    return min(float(CACHE), FP32 * rows * width * 2 * size.layers * size.kv_heads * size.head_width)
