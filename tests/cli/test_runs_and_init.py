@@ -108,3 +108,19 @@ def test_init_leaves_what_is_there(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="There is no recipe"):
         tutelage("init", tmp_path / "new", "--recipe", "no-such-recipe.toml")
     assert not (tmp_path / "new").exists()
+
+
+def test_a_page_of_one_run_and_of_two_is_written_on_request(runs: Path) -> None:
+    one, two = runs / "one.html", runs / "two.html"
+    assert tutelage("runs", "show", runs / "base", "--page", one).stdout == f"Page: {one}\n"
+    assert "Loss went from 2.5 to 1.25" in one.read_text(encoding="utf-8")
+    tutelage("runs", "compare", runs / "base", runs / "sft", "--page", two)
+    assert "Training of base and sft" in two.read_text(encoding="utf-8")
+    with pytest.raises(UserError, match="at least two"):
+        tutelage("runs", "compare", runs / "base", "--page", two)
+
+
+def test_event_files_for_tensorboard_are_written_on_request(runs: Path) -> None:
+    told = tutelage("runs", "tensorboard", runs / "base", runs / "events").stdout
+    assert told == f"Wrote 2 rows of metrics: tensorboard --logdir {runs / 'events'}\n"
+    assert [path.name.split(".")[0] for path in (runs / "events").iterdir()] == ["events"]

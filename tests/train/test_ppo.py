@@ -422,3 +422,74 @@ def test_models_of_different_tokenizers_are_refused(world, tmp_path):
 def test_a_policy_is_no_reward_model(world, tmp_path):
     with pytest.raises(MissingError, match="not a reward or value model"):
         train_ppo(tmp_path / "run", SMALL, PPOData(world.prompts, world.texts), Parents(world.policy, world.policy))
+
+
+def test_the_best_model_on_validation_prompts_is_kept_and_the_one_a_judge_likes_most(world, tmp_path):
+    """The judge likes what the reward model does not: early models are best for one of them."""
+    calls = []
+
+    def judge(pairs):
+        assert [prompt for prompt, _ in pairs] == world.prompts[:9]
+        calls.append(len(pairs))
+        # Policy and average are judged in turn; the second policy is liked most.
+        return [1.0, 0.0, 5.0, 0.0, 2.0, 0.0, 3.0, 0.0, 0.5, 0.0, 0.25, 0.0][len(calls) - 1]
+
+    settings = changed(loop=LoopSettings(checkpoint_every=100, micro_tokens=80, evaluate_every=1))
+    data = PPOData(world.prompts, world.texts, [*world.prompts[:9], "bad " * 99])
+    models = []
+
+    def remember(step, *_):
+        models.append(sha256_of(tmp_path / "run" / "best_judged"))
+
+    path = train_ppo(tmp_path / "run", settings, data, Parents(world.policy, world.reward), remember, judge)
+    rows = [row for row in metrics(tmp_path / "run") if "validation/policy/score" in row]
+    scores = [row["validation/policy/score"] for row in rows]
+    assert [row["validation/policy/judged"] for row in rows] == [1.0, 5.0, 2.0, 3.0, 0.5, 0.25]
+    run = Run.open(tmp_path / "run")
+    assert set(run.outputs) == {"model", "ema", "best", "best_judged"}
+    assert models[0] != models[1] == models[2] == models[-1] == run.outputs["best_judged"]
+    if scores.index(max(scores)) == len(scores) - 1:
+        assert run.outputs["best"] == run.outputs["model"]
+    else:
+        assert run.outputs["best"] != run.outputs["model"]
+    assert path == tmp_path / "run" / "model"
+
+
+def test_interrupted_it_keeps_the_same_best_model(world, tmp_path):
+    settings = changed(loop=LoopSettings(checkpoint_every=2, micro_tokens=80, evaluate_every=1))
+    data = PPOData(world.prompts, world.texts, world.prompts[:5])
+    parents = Parents(world.policy, world.reward)
+    train_ppo(tmp_path / "whole", settings, data, parents)
+
+    def stop(step, *_):
+        if step == 5:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train_ppo(tmp_path / "broken", settings, data, parents, stop)
+    train_ppo(tmp_path / "broken", settings, data, parents)
+    whole, broken = (Run.open(tmp_path / name) for name in ("whole", "broken"))
+    assert broken.outputs["best"] == whole.outputs["best"]
+
+
+def test_without_validation_prompts_no_best_model_is_kept(world, tmp_path):
+    ppo(world, tmp_path / "run")
+    assert set(Run.open(tmp_path / "run").outputs) == {"model", "ema"}
+
+
+def test_a_policy_that_always_says_the_same_is_stopped(world, tmp_path):
+    """The weights of its output layer grow until one token has all the probability."""
+    policy, tokenizer = load_policy(world.policy)
+    with torch.no_grad():
+        policy.lm_head.weight.mul_(200)
+    sure = save(policy, tokenizer, tmp_path / "sure")
+    data, parents = PPOData(world.prompts, world.texts), Parents(sure, world.reward)
+    with pytest.raises(InvariantError, match=r"nats per token, less than min_entropy = 0.02"):
+        train_ppo(tmp_path / "run", changed(ptx_coef=0.0), data, parents)
+    train_ppo(tmp_path / "allowed", changed(ptx_coef=0.0, min_entropy=0.0), data, parents)
+
+
+def test_a_healthy_policy_stays_far_above_the_least_entropy(world, tmp_path):
+    ppo(world, tmp_path / "run")
+    entropies = [row["ppo/policy/entropy"] for row in metrics(tmp_path / "run") if "ppo/policy/entropy" in row]
+    assert min(entropies) > 10 * PPOSettings().min_entropy

@@ -11,7 +11,21 @@ from typing import Any
 from tutelage.pipeline.stages import Observer, Stage
 
 #: Seconds between two plain progress lines of one stage, and figures that a line has room for.
-EVERY, FIGURES = 15.0, 6
+EVERY, FIGURES = 15.0, 8
+#: What matters while a model trains, in order, by the names that people use; all else is in the run's metrics.
+NAMES = {
+    "objective/score": "reward",
+    "validation/policy/score": "validation reward",
+    "objective/kl": "KL",
+    "ppo/policy/entropy": "entropy",
+    "tokens/completion_mean": "length",
+    "ppo/policy/clipfrac": "clipped",
+    "ppo/val/var_explained": "explained variance",
+    "loss": "loss",
+    "heldout/loss": "held-out loss",
+    "accuracy": "accuracy",
+    "heldout/accuracy": "held-out accuracy",
+}
 
 
 @contextmanager
@@ -21,8 +35,8 @@ def observer() -> Iterator[Observer]:
         yield Lines()
         return
     from rich.console import Console
+    from rich.live import Live
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.table import Column
 
     columns = (
         TextColumn("[bold]{task.description}"),
@@ -31,16 +45,23 @@ def observer() -> Iterator[Observer]:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        # The figures have what the rest leaves free, so that a narrow terminal still shows bar and time.
-        TextColumn("{task.fields[figures]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
     )
-    with Progress(*columns, console=Console(stderr=True), expand=True) as progress:
-        yield Block(progress)
+    console = Console(stderr=True)
+    block = Block(Progress(*columns, console=console), console)
+    with Live(block, console=console, refresh_per_second=4):
+        yield block
+
+
+def chosen(figures: Mapping[str, float]) -> dict[str, float]:
+    """Choose the figures that matter now: those with a name that people use, or all where none has one."""
+    known = {name: figures[metric] for metric, name in NAMES.items() if metric in figures}
+    rates = {name: value for name, value in figures.items() if name.endswith("/s")}
+    return {**known, **rates} if known else dict(list(figures.items())[:FIGURES])
 
 
 def shown(figures: Mapping[str, float]) -> str:
     """Write the figures that matter now."""
-    return "  ".join(f"{name} {value:.3g}" for name, value in list(figures.items())[:FIGURES])
+    return "  ".join(f"{name} {value:.3g}" for name, value in chosen(figures).items())
 
 
 class Lines:
@@ -77,39 +98,60 @@ class Lines:
 
 
 class Block:
-    """One live block of rich's: a bar for the running stage, the finished ones above it."""
+    """One live block of rich's: a bar for the running stage and its figures under it, the finished ones above it."""
 
-    def __init__(self, progress: Any) -> None:
-        self._progress = progress
+    def __init__(self, progress: Any, console: Any) -> None:
+        self._progress, self._console = progress, console
         self._task: Any = None
         self._figures: dict[str, float] = {}
         self._head = ""
 
+    def __rich__(self) -> Any:
+        from rich.columns import Columns
+        from rich.console import Group
+        from rich.text import Text
+
+        figures = [
+            Text.assemble((f"{name} ", "dim"), (f"{value:.3g}", "bold"), "   ")
+            for name, value in chosen(self._figures).items()
+        ]
+        return Group(self._progress, Columns(figures, padding=(0, 0)))
+
     def begin(self, stage: Stage, number: int, count: int) -> None:
-        self._head, self._figures = f"{number}/{count} {stage.title}", {}
-        self._task = self._progress.add_task(self._head, total=None, figures="")
+        # A training by itself is no first of one.
+        self._head, self._figures = f"{number}/{count} {stage.title}" if count > 1 else stage.title, {}
+        self._task = self._progress.add_task(self._head, total=None)
 
     def tell(self, sentence: str) -> None:
-        self._progress.console.print(sentence, highlight=False)
+        self._console.print(sentence, highlight=False)
 
     def advance(self, done: float, total: float, figures: Mapping[str, float]) -> None:
         self._figures.update(figures)
-        self._progress.update(self._task, completed=done, total=total, figures=shown(self._figures))
+        self._progress.update(self._task, completed=done, total=total)
 
     def end(self, stage: Stage, seconds: float, skipped: bool) -> None:
         state = "made before" if skipped else f"{seconds:.0f} s"
         if stage.ceiling is not None and seconds > stage.ceiling:
             state += f", over its ceiling of {stage.ceiling:.0f} s"
         self._progress.remove_task(self._task)
-        self._progress.console.print(f"{self._head}: {state}", highlight=False)
+        self._figures = {}
+        self._console.print(f"{self._head}: {state}", highlight=False)
 
 
 @contextmanager
-def steps(title: str) -> Iterator[Callable[[int, int, Mapping[str, float]], None]]:
-    """Watch one training by itself; it is called after every step."""
+def steps(title: str, episodes: int = 0) -> Iterator[Callable[[int, int, Mapping[str, float]], None]]:
+    """Watch one training by itself; it is called after every step, which has so many episodes."""
     began = time.monotonic()
     stage = Stage(title, title, run=lambda space, out: {}, settings=None)
+    before: list[int] = []
+
+    def advance(step: int, count: int, metrics: Mapping[str, float]) -> None:
+        # A run that goes on has steps behind it that took no time now.
+        before.append(step - 1)
+        rate = {"episodes/s": episodes * (step - before[0]) / (time.monotonic() - began)} if episodes else {}
+        watching.advance(step, count, {**metrics, **rate})
+
     with observer() as watching:
         watching.begin(stage, 1, 1)
-        yield watching.advance
+        yield advance
         watching.end(stage, time.monotonic() - began, skipped=False)

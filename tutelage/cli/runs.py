@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from tutelage.runs import Run
 
 DEFAULT_ROOT = Path("runs")
+Page = Annotated[
+    Path | None,
+    typer.Option("--page", metavar="FILE", help="Write curves and samples as one .html page.", show_default=False),
+]
 SHORT_HASH = 12
 
 group = typer.Typer(help="List, show and compare run directories.", no_args_is_help=True)
@@ -38,10 +42,17 @@ def list_command(root: RunsRoot = DEFAULT_ROOT) -> None:
 def show(
     directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     root: RunsRoot = DEFAULT_ROOT,
+    page: Page = None,
 ) -> None:
-    """Show one run: settings, where it comes from, what it made, what it cost, and its last metrics."""
+    """Show one run: settings, where it comes from, what it made, what it cost, and its last metrics.
+
+    With --page, its curves and samples are written as one page instead.
+    """
     from tutelage.runs import Run, flatten, lineage
 
+    if page is not None:
+        _write([directory], page)
+        return
     run = Run.open(directory)
     code = run.record["code"]
     facts = [("stage", run.stage), ("status", run.record["status"]), ("created", run.record["created"])]
@@ -62,16 +73,23 @@ def show(
     print_table(("metric", "last value"), sorted(_last_values(run).items()))
 
 
-@group.command("compare", epilog="Example: tutelage runs compare runs/sft runs/sft-2")
+@group.command("compare", epilog="Example: tutelage runs compare runs/ppo runs/ppo-2 --page compared.html")
 def compare(
     directories: Annotated[list[Path], typer.Argument(metavar="RUN", help="Two or more run directories.")],
+    page: Page = None,
 ) -> None:
-    """Compare runs: the settings, seeds and parents in which they differ, then their last metrics."""
+    """Compare runs: the settings, seeds and parents in which they differ, then their last metrics.
+
+    With --page, their curves are written over each other into one page instead.
+    """
     from tutelage.errors import UserError
     from tutelage.runs import Run
 
     if len(directories) < 2:
         raise UserError("Comparing needs at least two runs; name another run directory.")
+    if page is not None:
+        _write(directories, page)
+        return
     opened = [Run.open(directory) for directory in directories]
     columns = [str(directory) for directory in directories]
     origins = [_origin(run) for run in opened]
@@ -82,6 +100,25 @@ def compare(
     last = [_last_values(run) for run in opened]
     metrics = sorted({name for values in last for name in values})
     print_table(("last metric", *columns), [(name, *(values.get(name, "") for values in last)) for name in metrics])
+
+
+@group.command("tensorboard", epilog="Example: tutelage runs tensorboard runs/ppo tensorboard/ppo")
+def tensorboard(
+    directory: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="Where TensorBoard reads; a new or empty directory.")],
+) -> None:
+    """Write a run's metrics and samples as event files for TensorBoard, which the extra `tensorboard` brings."""
+    from tutelage.evaluate.tensorboard import convert
+    from tutelage.runs import Run
+
+    rows = convert(Run.open(directory), out)
+    print(f"Wrote {rows} rows of metrics: tensorboard --logdir {out}")
+
+
+def _write(directories: list[Path], page: Path) -> None:
+    from tutelage.evaluate import training
+
+    print(f"Page: {training.write(directories, page)}")
 
 
 def _readable(root: Path) -> list[Run]:

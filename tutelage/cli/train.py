@@ -162,10 +162,19 @@ def ppo(
     parents = Parents(find_model(init, database), find_model(reward, database))
     prompts, watched = with_heldout(source.prompts, data, heldout)
     rows = PPOData(prompts, read_texts(texts), watched)
-    _train("PPO", run, threads, lambda watch: train_ppo(run, settings, rows, parents, watch), prompts)
+    _train(
+        "PPO", run, threads, lambda watch: train_ppo(run, settings, rows, parents, watch), prompts, settings.minibatch
+    )
 
 
-def _train(title: str, run: Path, threads: int, train: Callable[[Watch], Path], seen: Iterable[str] = ()) -> None:
+def _train(
+    title: str,
+    run: Path,
+    threads: int,
+    train: Callable[[Watch], Path],
+    seen: Iterable[str] = (),
+    episodes: int = 0,
+) -> None:
     """Train under the eyes of the terminal, and say where the model is and how good it looks."""
     import torch
 
@@ -175,7 +184,7 @@ def _train(title: str, run: Path, threads: int, train: Callable[[Watch], Path], 
     from tutelage.runs import Run
 
     torch.set_num_threads(threads or torch.get_num_threads())
-    with steps(title) as watch:
+    with steps(title, episodes) as watch:
         model = train(watch)
     note_prompts(run, seen)
     last: dict[str, float] = {}

@@ -32,10 +32,11 @@ def samples(analysis: Analysis) -> Section:
                 model=arm.model,
                 text=row.text,
                 cut=row.finish_reason == "length",
-                verdicts=said(judged.get((prompt.prompt_id, arm.model), {})),
+                verdicts=f"Judge: {verdict}" if verdict else "",
             )
             for arm in analysis.arms
             if (row := written.get((prompt.prompt_id, arm.model))) is not None
+            and (verdict := said(judged.get((prompt.prompt_id, arm.model), {}))) is not None
         )
         tags = ", ".join(tables.title_of(name) for name, value in prompt.tags.items() if value is True)
         case = tables.title_of(str(prompt.tags.get("use_case", "")))

@@ -76,7 +76,10 @@ class Scale:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One line of a curve: x, y, the arm that gives its colour, and half-widths of intervals where they are known."""
+    """One line of a curve: x, y, the arm that gives its colour, and half-widths of intervals where they are known.
+
+    A thin line stands behind others, a plain one has no shapes at its points.
+    """
 
     label: str
     model: str
@@ -84,6 +87,7 @@ class Series:
     y: tuple[float, ...]
     spread: tuple[float, ...] = ()
     thin: bool = False
+    plain: bool = False
 
 
 def intervals(name: str, rows: Sequence[Row], scale: Scale, alt: str) -> str:
@@ -198,7 +202,7 @@ def curves(name: str, series: Sequence[Series], labels: tuple[str, str], alt: st
         if line.thin:
             axes.plot(line.x, line.y, color=color, linewidth=1, alpha=0.45)
             continue
-        marker = MARKERS.get(line.model, "o")
+        marker = "" if line.plain else MARKERS.get(line.model, "o")
         axes.plot(line.x, line.y, color=color, linewidth=2.2, marker=marker, markersize=4.5,
                   markeredgecolor=TOKENS["ink"], markeredgewidth=0.5)  # fmt: skip
         if line.spread:
@@ -213,7 +217,7 @@ def curves(name: str, series: Sequence[Series], labels: tuple[str, str], alt: st
     axes.spines["bottom"].set_visible(True)
     axes.set_xlabel(labels[0], color=TOKENS["quiet"], fontsize=SMALL)
     axes.set_title(labels[1], loc="left", fontsize=SMALL, color=TOKENS["quiet"], x=-0.12)
-    _end_labels(axes, [line for line in series if not line.thin])
+    _end_labels(axes, [line for line in series if line.label])
     return _svg(figure, name, alt)
 
 

@@ -132,27 +132,39 @@ def _object(figure: Estimate) -> Mapping[str, float | None]:
     }
 
 
+def environment() -> Environment:
+    """Give what renders pages."""
+    made = Environment(loader=PackageLoader("tutelage.evaluate", "page"), autoescape=True, undefined=StrictUndefined)
+    # Drawings are made by plots.py, which escapes every text in them; all else is escaped by the template.
+    made.filters["drawing"] = Markup
+    made.filters["whole"] = whole
+    return made
+
+
+def style() -> Markup:
+    """Give the stylesheet of pages."""
+    return Markup((Path(__file__).parent / "page" / "report.css").read_text(encoding="utf-8"))
+
+
 def render(analysis: Analysis) -> str:
     """Write the page."""
-    environment = Environment(
-        loader=PackageLoader("tutelage.evaluate", "page"), autoescape=True, undefined=StrictUndefined
-    )
-    # Drawings are made by plots.py, which escapes every text in them; all else is escaped by the template.
-    environment.filters["drawing"] = Markup
-    environment.filters["whole"] = whole
     found = expectations.claims(analysis)
     opening = sections.opening(analysis)
-    return environment.get_template("report.html").render(
-        title=findings.headline(analysis),
-        style=Markup((Path(__file__).parent / "page" / "report.css").read_text(encoding="utf-8")),
-        provenance=findings.provenance(analysis),
-        opening=opening,
-        sample=findings.sample(analysis),
-        outcome=expectations.outcome(found),
-        missed=[claim for claim in found if claim.outcome == "did not hold"],
-        sections=details.everything(analysis, found),
-        labels=LABELS,
-        method=findings.method(analysis),
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            title=findings.headline(analysis),
+            style=style(),
+            provenance=findings.provenance(analysis),
+            opening=opening,
+            sample=findings.sample(analysis),
+            outcome=expectations.outcome(found),
+            missed=[claim for claim in found if claim.outcome == "did not hold"],
+            sections=details.everything(analysis, found),
+            labels=LABELS,
+            method=findings.method(analysis),
+        )
     )
 
 

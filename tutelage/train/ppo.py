@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from tutelage.config import Settings
@@ -22,6 +23,7 @@ from tutelage.models.policy import hidden_states, score_hidden
 from tutelage.models.tokens import Renderer, Template
 from tutelage.runs import Run
 from tutelage.train.batching import Weighted, told_dropped
+from tutelage.train.best import Best
 from tutelage.train.ema import Ema
 from tutelage.train.experience import AdvantageSettings
 from tutelage.train.four import Four, Parents, load_four
@@ -32,7 +34,7 @@ from tutelage.train.pretrain import check_rows, token_loss
 from tutelage.train.rollout import EXACT, Models, Plan, PPOMicro, Rollouts, Streams
 from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, seconds_of
 from tutelage.train.streams import PackedRows, Shuffled
-from tutelage.train.validation import Validation, weights_of
+from tutelage.train.validation import Judge, Validation, weights_of
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +91,9 @@ class PPOSettings(LaidOutSettings):
     """Share of the starting weights that may be left in the average at the end."""
     max_kl: float = 200.0
     """KL per completion in nats at which the run stops, because the policy has run away."""
+    min_entropy: float = Field(0.02, ge=0)
+    """Mean entropy of a token in nats under which the run stops, because the policy says the same whatever it is asked;
+    0 never stops."""
     samples: int = 4
     """Completions of each rollout batch that are kept to be read."""
     template: Template = "plain"
@@ -116,9 +121,18 @@ class PPOData(NamedTuple):
 
 
 def train_ppo(
-    run_dir: Path, settings: PPOSettings, data: PPOData, parents: Parents, progress: Progress | None = None
+    run_dir: Path,
+    settings: PPOSettings,
+    data: PPOData,
+    parents: Parents,
+    progress: Progress | None = None,
+    judge: Judge | None = None,
 ) -> Path:
-    """Train the policy; give `model` (its last weights, `ema` lies beside it). Called again, it goes on or returns."""
+    """Train the policy; give `model` (its last weights, `ema` lies beside it). Called again, it goes on or returns.
+
+    With validation prompts, `best` holds the weights that scored highest on them, and where the caller brings a judge
+    that the policy does not learn from, `best_judged` those that it liked most.
+    """
     steps = _steps(settings)
     hashes = {"policy": sha256_of(parents.policy), "reward": sha256_of(parents.reward), "data": content_hash(data)}
     run = begin(run_dir, "ppo", settings, hashes)
@@ -133,6 +147,8 @@ def train_ppo(
     )
     ema = Ema(four.policy, ema_decay_for(steps, settings.ema_start_left, settings.ema_decay))
     warmup = functools.partial(constant_with_warmup, warmup=round(settings.warmup * steps))
+    validation = _validation(settings, data, four, renderer, ema)
+    best = Best(run, functools.partial(validation.measure, judge), four.write) if validation else None
     Loop(
         run=run,
         trained=[
@@ -144,7 +160,7 @@ def train_ppo(
         steps=steps,
         settings=settings.loop,
         seed=settings.seed,
-        hooks=Hooks(ema=ema, evaluate=_validation(settings, data, four, renderer, ema), progress=progress),
+        hooks=Hooks(ema=ema, evaluate=best.evaluate if best else None, progress=progress),
     ).train()
     _record(run, settings, four, rollouts, ema)
 
@@ -152,7 +168,7 @@ def train_ppo(
         with weights_of(ema, four.policy):
             four.write(part)
 
-    return conclude(run, {"model": four.write, "ema": write_ema})
+    return conclude(run, {"model": four.write, "ema": write_ema}, best.kept() if best else ())
 
 
 def ppo_loss(models: Models, settings: PPOSettings, micro: PPOMicro | Weighted) -> Loss:
@@ -247,9 +263,7 @@ def _prompts(texts: Sequence[str], renderer: Renderer, limit: int, what: str) ->
     return kept
 
 
-def _validation(
-    settings: PPOSettings, data: PPOData, four: Four, renderer: Renderer, ema: Ema
-) -> Callable[[], dict[str, float]] | None:
+def _validation(settings: PPOSettings, data: PPOData, four: Four, renderer: Renderer, ema: Ema) -> Validation | None:
     if not data.validation:
         return None
     limit = context_of(four.models.policy) - settings.max_tokens
@@ -259,9 +273,10 @@ def _validation(
         ema=ema,
         renderer=renderer,
         prompts=_prompts(data.validation, renderer, limit, "validation prompts"),
+        texts=[text for text in data.validation if len(renderer.prompt_ids(text)) <= limit],
         max_tokens=settings.max_tokens,
         micro_tokens=settings.loop.micro_tokens,
-    ).measure
+    )
 
 
 def _plan(settings: PPOSettings) -> Plan:
@@ -271,6 +286,7 @@ def _plan(settings: PPOSettings) -> Plan:
         max_tokens=settings.max_tokens,
         advantages=settings.advantages,
         max_kl=settings.max_kl,
+        min_entropy=settings.min_entropy,
         micro_tokens=settings.loop.micro_tokens,
         ptx_rows=settings.ptx_rows,
         samples=settings.samples,

@@ -68,6 +68,7 @@ class Plan:
     ptx_rows: int
     samples: int
     seed: int
+    min_entropy: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +198,12 @@ class Rollouts:
             raise InvariantError(
                 f"After {self.steps} steps the policy is {kl:.1f} nats per completion from its reference, "
                 f"more than max_kl = {self.plan.max_kl}; raise kl.beta or lower policy.lr."
+            )
+        entropy = metrics["ppo/policy/entropy"]
+        if not entropy >= self.plan.min_entropy:
+            raise InvariantError(
+                f"After {self.steps} steps the policy's entropy is {entropy:.4f} nats per token, less than min_entropy "
+                f"= {self.plan.min_entropy}: it nearly always says the same; raise kl.beta or lower policy.lr."
             )
         if not metrics["rollout/logprob_mismatch"] <= MISMATCH:
             logger.warning(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,12 +78,15 @@ def move(model: nn.Module, settings: LoopSettings, way: Callable[[], object] = n
         recompute_layers(decoder_of(model), way)
 
 
-def conclude(run: Run, outputs: Mapping[str, Callable[[Path], object]]) -> Path:
-    """Write each output directory atomically, finish the run, drop its checkpoints; return the directory `model`."""
+def conclude(run: Run, outputs: Mapping[str, Callable[[Path], object]], kept: Sequence[str] = ()) -> Path:
+    """Write each output directory atomically, finish the run, drop its checkpoints; return the directory `model`.
+
+    `kept` names outputs that were written on the way.
+    """
     for name, write in outputs.items():
         with atomic_directory(run.directory / name) as part:
             write(part)
-    run.finish({name: name for name in outputs})
+    run.finish({name: name for name in (*outputs, *kept)})
     drop_checkpoints(run)
     return run.directory / "model"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,6 +16,8 @@ from tutelage.train.checkpoint import load_model_tensors, model_tensors
 from tutelage.train.ema import Ema
 from tutelage.train.rollout import Models, micro_batches, sample, score
 
+#: Says how good (prompt, completion) pairs are on average, for a caller who knows better than the reward model.
+Judge = Callable[[Sequence[tuple[str, str]]], float]
 #: Seeds of validation samples start far from those of rollouts; they are the same every time, so that runs compare.
 FIRST_SEED = 1 << 62
 
@@ -31,26 +33,31 @@ class Validation:
     trained: nn.Module
     ema: Ema
     renderer: Renderer
+    texts: Sequence[str]
     prompts: Sequence[Sequence[int]]
     max_tokens: int
     micro_tokens: int
 
-    def measure(self) -> dict[str, float]:
-        """Give mean score, KL and length of the policy and of its average."""
-        found = self._measure("policy")
+    def measure(self, judge: Judge | None = None) -> dict[str, float]:
+        """Give mean score, KL and length of the policy and of its average, and the mean of what a judge says."""
+        found = self._measure("policy", judge)
         with weights_of(self.ema, self.trained):
-            return found | self._measure("ema")
+            return found | self._measure("ema", judge)
 
-    def _measure(self, name: str) -> dict[str, float]:
+    def _measure(self, name: str, judge: Judge | None) -> dict[str, float]:
         episodes = sample(self.models.policy, self.renderer, self.prompts, self.max_tokens, FIRST_SEED)
         parts = [score(self.models, micro, [0.0] * len(micro)) for micro in micro_batches(episodes, self.micro_tokens)]
         scores = torch.cat([part.scores for part in parts])
         kl = torch.cat([spread(k1(part.old, part.reference), part.rows.mask).sum(1) for part in parts])
-        return {
+        found = {
             f"validation/{name}/score": float(scores.mean()),
             f"validation/{name}/kl": float(kl.mean()),
             f"validation/{name}/length": sum(len(episode.row.completion) for episode in episodes) / len(episodes),
         }
+        if judge is not None:
+            written = [self.renderer.decode(episode.row.completion) for episode in episodes]
+            found[f"validation/{name}/judged"] = judge(list(zip(self.texts, written, strict=True)))
+        return found
 
 
 @contextmanager
