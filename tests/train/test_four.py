@@ -22,7 +22,6 @@ from tutelage.train.batching import text_batch
 from tutelage.train.experience import targets
 from tutelage.train.four import Parents, load_four
 from tutelage.train.layout import policy_learner, scalar_learner
-from tutelage.train.optimizers import Adam
 from tutelage.train.ppo import ppo_loss
 from tutelage.train.pretrain import token_loss
 from tutelage.train.rollout import Episode, Plan, Rollouts, Streams, sample, score, steps_of
@@ -248,10 +247,10 @@ def test_the_ledger_counts_the_other_trainers_too(deep, kind):
     settings = with_loop(PPO, kind)
     policy = load_policy(init)[0]
     text = text_batch(rows.ids, 10_000)[0]
-    assert counted(policy_learner(policy, init, settings, Adam()), lambda model: token_loss(model, text).value)
+    assert counted(policy_learner(policy, init, settings), lambda model: token_loss(model, text).value)
     policy = load_policy(init)[0]
     make = functools.partial(ScalarModel.from_policy, policy, 0, likelihood=True)
-    learner = scalar_learner(policy, init, make, settings, Adam())
+    learner = scalar_learner(policy, init, make, settings)
     assert counted(learner, lambda model: model.score(rows).sum())
 
 

@@ -214,7 +214,8 @@ def test_numbers_that_make_no_sense_are_refused_by_name(value):
 @pytest.mark.parametrize("kind", SHARING)
 def test_several_processes_are_refused(world, tmp_path, kind):
     with pytest.raises(SettingsError, match=f"layout.kind = {kind} has been tested in one process only"):
-        sft(world, tmp_path, kind, processes=2)
+        sft(world, tmp_path / "run", kind, processes=2)
+    assert not (tmp_path / "run").exists()
 
 
 def test_torchrun_is_refused(world, tmp_path, monkeypatch):

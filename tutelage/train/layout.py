@@ -19,7 +19,6 @@ from tutelage.models.load import decoder_of, load_model
 from tutelage.models.roles import part_of
 from tutelage.models.scalar import ScalarModel
 from tutelage.models.trunk import freeze_lower
-from tutelage.train.loop import LoopSettings
 from tutelage.train.optimizers import Adam
 from tutelage.train.stage import TrainingSettings, Weights, count, move
 
@@ -73,8 +72,9 @@ class Learner:
             adapters.write(directory / FOLDER, name)
 
 
-def check_layout(layout: LayoutSettings, loop: LoopSettings, *adams: Adam) -> None:
-    """Refuse what a layout has not been tested with, or what makes no sense in it."""
+def check_layout(settings: LaidOutSettings, *adams: Adam) -> None:
+    """Refuse what a layout has not been tested with, or what makes no sense in it, before anything is written."""
+    layout, loop = settings.layout, settings.loop
     if layout.kind == "separate":
         return
     # torchrun tells every process how many there are.
@@ -87,10 +87,9 @@ def check_layout(layout: LayoutSettings, loop: LoopSettings, *adams: Adam) -> No
         raise SettingsError("Muon is for whole matrices and not for the factors of adapters; set muon_lr = 0.")
 
 
-def policy_learner(model: PreTrainedModel, init: Path, settings: LaidOutSettings, adam: Adam) -> Learner:
+def policy_learner(model: PreTrainedModel, init: Path, settings: LaidOutSettings) -> Learner:
     """Lay out a causal language model that was loaded from `init` to be trained by itself."""
     layout = settings.layout
-    check_layout(layout, settings.loop, adam)
     if layout.kind == "adapters":
         adapters = Adapters(model)
         adapters.add("policy", layout.lora, settings.seed)
@@ -110,11 +109,10 @@ def policy_learner(model: PreTrainedModel, init: Path, settings: LaidOutSettings
 
 
 def scalar_learner(
-    policy: PreTrainedModel, init: Path, make: Callable[..., ScalarModel], settings: LaidOutSettings, adam: Adam
+    policy: PreTrainedModel, init: Path, make: Callable[..., ScalarModel], settings: LaidOutSettings
 ) -> Learner:
     """Lay out a scalar model that starts from a policy loaded from `init`; `make` puts the head on a `trunk`."""
     layout = settings.layout
-    check_layout(layout, settings.loop, adam)
     if layout.kind == "adapters":
         adapters = Adapters(policy)
         adapters.add("reward", layout.lora, settings.seed)

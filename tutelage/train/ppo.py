@@ -134,12 +134,12 @@ def train_ppo(
     that the policy does not learn from, `best_judged` those that it liked most.
     """
     steps = _steps(settings)
+    check_layout(settings, settings.policy, settings.value)
     hashes = {"policy": sha256_of(parents.policy), "reward": sha256_of(parents.reward), "data": content_hash(data)}
     run = begin(run_dir, "ppo", settings, hashes)
     if run.is_finished:
         drop_checkpoints(run)
         return run.output("model")
-    check_layout(settings.layout, settings.loop, settings.policy, settings.value)
     four = load_four(parents, settings)
     models, renderer = four.models, Renderer(four.tokenizer, settings.template)
     rollouts = Rollouts(

@@ -26,7 +26,7 @@ from tutelage.models.scoring import score_rows
 from tutelage.models.tokens import Renderer, Template
 from tutelage.records import RankedGroup
 from tutelage.train.batching import Example, encode_examples, fits, told_dropped
-from tutelage.train.layout import LaidOutSettings, scalar_learner
+from tutelage.train.layout import LaidOutSettings, check_layout, scalar_learner
 from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Step, Trained
 from tutelage.train.optimizers import Adam
 from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, seconds_of
@@ -94,13 +94,14 @@ def train_reward(
 ) -> Path:
     """Train a reward model from the policy in `init`; give its directory. Called again, it goes on or returns."""
     used = [[*map(asdict, data.train)], [*map(asdict, data.heldout)], data.demonstrations]
+    check_layout(settings, settings.adam)
     run = begin(run_dir, "reward", settings, {"init": sha256_of(init), "data": content_hash(used)})
     if run.is_finished:
         drop_checkpoints(run)
         return run.output("model")
     policy, tokenizer = load_policy(init)
     make = functools.partial(ScalarModel.from_policy, policy, settings.seed, likelihood=settings.likelihood)
-    learner = scalar_learner(policy, init, make, settings, settings.adam)
+    learner = scalar_learner(policy, init, make, settings)
     model: ScalarModel = learner.model
     renderer, context = Renderer(tokenizer, settings.template), context_of(policy)
     del policy, make  # a whole model that nothing needs any more

@@ -20,7 +20,7 @@ from tutelage.models.load import context_of, load_policy, write_into
 from tutelage.models.policy import Row, branches
 from tutelage.models.tokens import Renderer, Template
 from tutelage.train.batching import Example, completion_batch, encode_examples, text_batch
-from tutelage.train.layout import LaidOutSettings, policy_learner
+from tutelage.train.layout import LaidOutSettings, check_layout, policy_learner
 from tutelage.train.loop import Hooks, Loop, LoopSettings, Step, Trained
 from tutelage.train.optimizers import Adam
 from tutelage.train.pretrain import check_rows, measure, token_loss
@@ -87,12 +87,13 @@ def train_sft(
     run_dir: Path, settings: SFTSettings, data: SFTData, init: Path, progress: Progress | None = None
 ) -> Path:
     """Fine-tune the model in `init`; give the directory of the result. Called again, it goes on or returns."""
+    check_layout(settings, settings.adam)
     run = begin(run_dir, "sft", settings, {"init": sha256_of(init), "data": content_hash(data)})
     if run.is_finished:
         drop_checkpoints(run)
         return run.output("model")
     model, tokenizer = load_policy(init)
-    learner = policy_learner(model, init, settings, settings.adam)
+    learner = policy_learner(model, init, settings)
     renderer = Renderer(tokenizer, settings.template)
     context = context_of(model)
     train = encode_examples(data.train, renderer, context, "demonstrations", settings.longest_prompt)
