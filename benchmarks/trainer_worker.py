@@ -147,9 +147,10 @@ def clock():
 
 
 def trl_sft(folder, task, directory, packed):
-    """SFTTrainer on tokens, completions only; its loss is computed in chunks. Packed rows are as long as the context.
+    """SFTTrainer on tokens, completions only; it computes its loss in chunks.
 
-    Packed, a step reads the share of rows that gives as many steps.
+    Packed, a forward pass reads one row, because several would become one long row whose mask grows with its square;
+    a step reads the share of rows that gives as many steps.
     """
     import torch
     from datasets import Dataset
@@ -171,7 +172,7 @@ def trl_sft(folder, task, directory, packed):
     each, several = task["micro"], task["batch"] // task["micro"]
     if packed:
         counted = make(args=config(per_device_train_batch_size=1)).train_dataset
-        each, several = -(-len(counted) // task["steps"]), 1
+        each, several = 1, -(-len(counted) // task["steps"])
     watch = clock()
     trainer = make(
         args=config(per_device_train_batch_size=each, gradient_accumulation_steps=several), callbacks=[watch]

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from tutelage.models import attention as training
+
 NAME = "tutelage"
 
 
@@ -40,10 +42,10 @@ AttentionInterface.register(NAME, attend)
 
 @contextmanager
 def attending(model: PreTrainedModel) -> Iterator[None]:
-    """Let the model use `attend` inside the block, when it would otherwise use the library's kernel or its products."""
+    """Let the model use `attend` inside the block, in place of the library's attention or that of training."""
     config = model.config
     before = config._attn_implementation
-    if before not in ("sdpa", "eager"):
+    if before not in ("sdpa", "eager", training.NAME):
         yield
         return
     config._attn_implementation = NAME

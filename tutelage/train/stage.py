@@ -10,20 +10,19 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
 
 from tutelage.config import Settings
 from tutelage.errors import SettingsError
 from tutelage.files import atomic_directory
-from tutelage.models.load import context_of, decoder_of
+from tutelage.models.attention import attend_with_products
+from tutelage.models.load import decoder_of
+from tutelage.models.norms import narrow_norms
 from tutelage.models.recompute import nothing, recompute_layers
 from tutelage.runs import Run
 from tutelage.train.loop import LoopSettings, uses_bf16
+from tutelage.train.memory import keep_freed_memory
 
 logger = logging.getLogger(__name__)
-
-#: Contexts up to this many tokens train with plain attention in bfloat16, whose weights fit into memory.
-SHORT = 1024
 
 #: Called after every optimizer step with the step, the number of steps and the step's metrics.
 Progress = Callable[[int, int, Mapping[str, float]], None]
@@ -40,6 +39,7 @@ class TrainingSettings(Settings):
 
 def begin(run_dir: Path, stage: str, settings: TrainingSettings, parents: Mapping[str, str]) -> Run:
     """Create or go on with a run; a machine that differs from the one it began on is told, for bits may then differ."""
+    keep_freed_memory()
     made_on = platform(settings.loop.device)
     seeds = {"seed": settings.seed}
     run = Run.begin(run_dir, stage=stage, settings=settings, parents=parents, seeds=seeds, platform=made_on)
@@ -69,11 +69,9 @@ def move(model: nn.Module, settings: LoopSettings, way: Callable[[], object] = n
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise SettingsError("loop.device is cuda, but torch finds no CUDA device here; set it to cpu.")
     model.to(settings.device)
-    on_processor = settings.device == "cpu" and uses_bf16(settings)
-    if on_processor and isinstance(model, PreTrainedModel) and context_of(model) <= SHORT:
-        # The fused attention of processors gains nothing from bfloat16; plain products of matrices do. Reward models
-        # keep it: their shared prompts need a mask of their own.
-        model.set_attn_implementation("eager")
+    if settings.device == "cpu" and uses_bf16(settings):
+        attend_with_products(decoder_of(model))
+        narrow_norms(decoder_of(model))
     if settings.gradient_checkpointing:
         recompute_layers(decoder_of(model), way)
 
