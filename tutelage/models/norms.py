@@ -50,7 +50,7 @@ class _Norm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         hidden, weight, rate = ctx.saved_tensors
-        normed, grad = hidden * rate, grads[0].float()
+        normed, grad = hidden * rate, grads[0].to(hidden.dtype, copy=True)
         to_weight = None
         if ctx.needs_input_grad[1]:
             to_weight = (grad * normed).flatten(0, -2).sum(0)
