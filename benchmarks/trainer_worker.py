@@ -107,10 +107,25 @@ def our_ppo(folder, task, run, progress):
         policy=Adam(lr=LR, clip=0),
         value=Adam(lr=LR, clip=0),
         loop=our_loop(task),
-        **task["settings"],
+        layout=task["layout"],
     )
     data = PPOData([text(prompt) for prompt in task["items"]])
-    train_ppo(run, settings, data, Parents(folder / "policy", folder / "reward"), progress)
+    train_ppo(run, settings, data, Parents(folder / "policy", our_reward_model(folder, task["layout"])), progress)
+
+
+def our_reward_model(folder, layout):
+    """Give the reward model in a layout; it is made by one step of rate 0, so that its weights stay the same."""
+    from tutelage.records import RankedGroup
+    from tutelage.train.batching import Example
+    from tutelage.train.optimizers import Adam
+    from tutelage.train.reward import RewardData, RewardSettings, train_reward
+
+    if layout["kind"] == "separate":
+        return folder / "reward"
+    made = folder / f"reward-{layout['kind']}"
+    group = RankedGroup(prompt="w3", completions=("w4", "w5"), ranks=(0, 1))
+    settings = RewardSettings(batch=1, layout=layout, adam=Adam(lr=0))
+    return train_reward(made, settings, RewardData([group], (), [Example("w3", "w3")]), folder / "policy")
 
 
 def trl_common(task, directory):

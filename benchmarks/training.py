@@ -41,8 +41,9 @@ UNITS = {"sft": "tokens/s", "reward": "pairs/s", "ppo": "episodes/s"}
 SPECIAL = ("<|end|>", "<|pad|>", "<|unknown|>")
 #: Padded tokens of a forward pass, on both sides.
 MICRO_TOKENS = 2048
-#: What a layout changes in the settings of PPO.
-LAYOUTS: dict[str, dict[str, Any]] = {"separate": {}}
+#: Share of the layers that the shared trunk freezes: the lower two thirds.
+FROZEN = 2 / 3
+LAYOUTS = ("separate", "adapters", "shared_trunk")
 
 
 class Pythons(NamedTuple):
@@ -95,7 +96,7 @@ def cases(everything: bool) -> list[Case]:
         Case("reward", "135M", "bfloat16", 400, 100, 1, 1, completions=9),
         Case("reward", "1M", "float32", 48, 24, 16, 4, completions=4),
         Case("reward", "1M", "float32", 400, 100, 2, 2, completions=9),
-        Case("ppo", "135M", "bfloat16", 32, 32, 16, 2, minibatches=2),
+        *(Case("ppo", "135M", "bfloat16", 32, 32, 16, 2, minibatches=2, layout=layout) for layout in LAYOUTS),
         Case("ppo", "1M", "float32", 32, 32, 32, 8, minibatches=4),
     ]
     if not everything:
@@ -197,7 +198,7 @@ def task(case: Case) -> dict[str, Any]:
         "row": 2 * longest if case.stage == "sft" else longest,
         "micro": max(fitting),
         "loop": {"micro_tokens": MICRO_TOKENS},
-        "settings": LAYOUTS[case.layout],
+        "layout": {"kind": case.layout, "frozen_share": FROZEN},
     }
 
 
@@ -266,8 +267,13 @@ def flops(case: Case, is_ours: bool = True) -> float:
         shared = _pass(case.shape, prompt + count * answer, looks)
         return 3 * case.batch * case.steps * (shared if is_ours else 2 * comb(count, 2) * one)
     head = _pass(case.shape, 0, 0, answer)
-    scoring = 4 * one + 2 * head if is_ours else 3 * one + head
-    return case.amount * (one + head + scoring + 3 * (2 * one + head))
+    if not is_ours:
+        return case.amount * (one + head + 3 * one + head + 3 * (2 * one + head))
+    # Frozen weights need no gradient: two passes; a trunk that all share is passed once, and not to learn.
+    scoring = FROZEN + 4 * (1 - FROZEN) if case.layout == "shared_trunk" else 4.0
+    passes = {"separate": 6.0, "adapters": 4.0, "shared_trunk": 6 * (1 - FROZEN)}[case.layout]
+    heads = 3 if case.layout == "separate" else 2
+    return case.amount * ((1 + scoring + passes) * one + (1 + 2 + heads) * head)
 
 
 def _pass(shape: str, tokens: int, looks: float, scored: int = 0) -> float:

@@ -25,7 +25,7 @@ def test_our_side_takes_the_steps_it_is_asked_for(models):
     side = training.worker("ours", models)
     try:
         side.wait()
-        for case in (SFT, REWARD, PPO._replace(dtype="bfloat16")):
+        for case in (SFT, REWARD, *(PPO._replace(dtype="bfloat16", layout=layout) for layout in training.LAYOUTS)):
             answer = side.ask(training.task(case))
             assert answer["steps"] == case.steps
             assert answer["seconds"] > 0
