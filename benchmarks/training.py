@@ -33,7 +33,7 @@ from tutelage.models.scalar import ScalarModel, save_scalar
 
 SHAPES = {
     **generation.SHAPES,
-    "tiny": {"vocab_size": 64, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2,
+    "tiny": {"vocab_size": 64, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
              "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 128},
 }  # fmt: skip
 UNITS = {"sft": "tokens/s", "reward": "pairs/s", "ppo": "episodes/s"}
