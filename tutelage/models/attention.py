@@ -97,8 +97,7 @@ def attend_with_products(decoder: nn.Module) -> None:
     if not all(stack._supports_attention_backend for stack in stacks):
         return
     # Layers may come from another model than the stack that they are in, and then have its settings.
-    for config in {
-        id(module.config): module.config for module in decoder.modules() if hasattr(module, "config")
-    }.values():
+    found: list[Any] = [module.config for module in decoder.modules() if hasattr(module, "config")]
+    for config in {id(config): config for config in found}.values():
         if getattr(config, "_attn_implementation", None) == "sdpa":
             config._attn_implementation = NAME
