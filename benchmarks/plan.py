@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 #: Width, layers, heads, feed-forward width.
-SIZES = {"tiny": (32, 2, 2, 64), "small": (256, 4, 4, 768), "medium": (384, 8, 6, 1152), "large": (640, 10, 10, 1920)}
+SIZES = {"tiny": (32, 2, 2, 64), "small": (256, 4, 4, 768), "medium": (384, 8, 6, 1152), "large": (576, 9, 9, 1728)}
 STAGES = ("sft", "reward", "ppo")
 CONTEXT, LONGEST, STEPS = 256, 48, 4
 #: What the plan takes as the share of the measured speed of large products that a training's products reach.
