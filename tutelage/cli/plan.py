@@ -74,7 +74,7 @@ def plan(
         typer.echo(json.dumps(_figures(settings, stages, machine), indent=2))
     else:
         unit = "GB" if max(stage.memory for stage in stages) >= GB else "MB"
-        print_table(("stage", f"{unit} on each GPU", *LASTING, *PASSING, "total"), _memory(stages, unit), "Memory")
+        print_table((f"{unit} on each GPU", *LASTING, *PASSING, "total"), _memory(stages, unit), "Memory")
         print_table(
             ("stage", "steps", "tokens", "PF-days", "at full context", "reported", "busy GPUs", "time"),
             map(_time, stages),
@@ -90,14 +90,13 @@ def _memory(stages: list[StagePlan], unit: str) -> list[tuple[object, ...]]:
     for stage in stages:
         if not stage.held:
             continue
-        for number, one in enumerate(stage.held):
+        rows.append((stage.title, *[""] * (len(LASTING) + len(PASSING)), _amount(stage.memory, unit)))
+        for one in stage.held:
             kept = [_amount(getattr(one, name), unit) for name in LASTING]
-            title = "" if number else stage.title
-            rows.append((title, one.role, *kept, *[""] * len(PASSING), _amount(one.total, unit)))
+            rows.append((f"- {one.role}", *kept, *[""] * len(PASSING), _amount(one.total, unit)))
         for moment in stage.moments:
             added = [_amount(getattr(moment, name), unit) for name in PASSING]
-            rows.append(("", f"+ {moment.name}", *[""] * len(LASTING), *added, _amount(moment.total, unit)))
-        rows.append(("", "at most", *[""] * (len(LASTING) + len(PASSING)), _amount(stage.memory, unit)))
+            rows.append((f"+ {moment.name}", *[""] * len(LASTING), *added, _amount(moment.total, unit)))
     return rows
 
 
@@ -145,6 +144,7 @@ def _assumptions(recipe: Recipe, machine: Machine) -> str:
 
     sizes = sizes_of(recipe)
     return (
+        "A stage takes what lasts (-) and the largest of its moments (+). "
         f"Policy {_short(sizes.policy.weights)} weights, reward and value model {_short(sizes.reward.trunk)}. Reckoned "
         f"with {_gpus(machine.gpus)} of {machine.memory / GB:g} GB, {100 * SPARE:g} % of it kept free, "
         f"{machine.flops / TERA:g} TFLOP/s at {100 * machine.utilisation:g} %, {machine.bandwidth / GB:g} GB/s of "
