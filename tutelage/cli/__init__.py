@@ -20,6 +20,7 @@ from tutelage.cli import (
     labels,
     models,
     plan,
+    processes,
     prompts,
     report,
     run,
@@ -68,7 +69,10 @@ for stage in STAGES:
 def main() -> None:
     """Run the command line and leave the process with its status."""
     try:
-        app()
+        if processes.is_rank():
+            processes.run_as_rank(sys.argv[1:], app)
+        else:
+            app()
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

@@ -38,6 +38,9 @@ RecipeSection = Annotated[
     ),
 ]
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads; 0 takes torch's choice.")]
+Processes = Annotated[
+    int, typer.Option("--nproc", min=1, help="Processes on this machine that hold a share of the model each (FSDP2).")
+]
 RunDirectory = Annotated[
     Path, typer.Argument(metavar="RUN", help="The run's directory; one that was stopped goes on.", show_default=False)
 ]

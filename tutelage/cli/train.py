@@ -18,11 +18,13 @@ from tutelage.cli.options import (
     Init,
     LabelerKind,
     Overrides,
+    Processes,
     RecipeSection,
     RunDirectory,
     TextsFile,
     Threads,
 )
+from tutelage.cli.processes import start_processes
 from tutelage.records import Stage
 
 Watch = Callable[[int, int, Mapping[str, float]], None]
@@ -46,8 +48,10 @@ def pretrain(
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     database: DatabaseUrl = DEFAULT_DATABASE,
     threads: Threads = 0,
+    nproc: Processes = 1,
 ) -> None:
     """Train a base model on text, or continue one with --init. Settings: `tutelage config pretrain`."""
+    start_processes(nproc)
     from tutelage.pipeline import sources
     from tutelage.pipeline.recipe import BaseSettings, read_section
     from tutelage.pipeline.training import first_model
@@ -75,11 +79,13 @@ def sft(
     database: DatabaseUrl = DEFAULT_DATABASE,
     kind: LabelerKind = "human",
     threads: Threads = 0,
+    nproc: Processes = 1,
 ) -> None:
     """Fine-tune a model on demonstrations, {"prompt": ..., "completion": ...} per line.
 
     Settings: `tutelage config sft`, and `tutelage config start` with --start, which mixes in pretraining text.
     """
+    start_processes(nproc)
     from tutelage.pipeline.recipe import read_section
     from tutelage.pipeline.sources import Sources, find_model, with_heldout
     from tutelage.pipeline.sources import texts as read_texts
@@ -110,11 +116,13 @@ def reward(
     database: DatabaseUrl = DEFAULT_DATABASE,
     kind: LabelerKind = "human",
     threads: Threads = 0,
+    nproc: Processes = 1,
 ) -> None:
     """Train a reward model on rankings, {"prompt": ..., "completions": [...], "ranks": [...]} per line, 0 is best.
 
     Settings: `tutelage config reward`.
     """
+    start_processes(nproc)
     from tutelage.pipeline.recipe import read_section
     from tutelage.pipeline.sources import Sources, find_model, with_heldout
     from tutelage.train.reward import RewardData, RewardSettings, train_reward
@@ -146,11 +154,13 @@ def ppo(
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     database: DatabaseUrl = DEFAULT_DATABASE,
     threads: Threads = 0,
+    nproc: Processes = 1,
 ) -> None:
     """Train a policy against a reward model on prompts without answers, {"prompt": ...} per line.
 
     With pretraining text it is PPO-ptx; without, set ptx_coef=0. Settings: `tutelage config ppo`.
     """
+    start_processes(nproc)
     from tutelage.pipeline.recipe import read_section
     from tutelage.pipeline.sources import Sources, find_model, with_heldout
     from tutelage.pipeline.sources import texts as read_texts
@@ -182,8 +192,12 @@ def _train(
     from tutelage.cli.terminal import print_table
     from tutelage.pipeline.sources import note_prompts
     from tutelage.runs import Run
+    from tutelage.train.ranks import is_first
 
     torch.set_num_threads(threads or torch.get_num_threads())
+    if not is_first():
+        train(lambda *_: None)
+        return
     with steps(title, episodes) as watch:
         model = train(watch)
     note_prompts(run, seen)

@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 from tutelage.config import Settings
 from tutelage.errors import DataError, MissingError
 from tutelage.files import atomic_directory
+from tutelage.models.distributed import number, whole
 from tutelage.models.roles import RolePolicy
 from tutelage.models.wiring import THETA, relate_spellings, wire_induction
 
@@ -117,9 +118,14 @@ def save(model: PreTrainedModel, tokenizer: Tokenizer, directory: Path | str) ->
 
 
 def write_into(directory: Path, model: PreTrainedModel, tokenizer: Tokenizer) -> None:
-    """Write the files of a model into an existing directory; the caller makes it atomic."""
-    model.save_pretrained(directory, save_original_format=False)
-    tokenizer.save_pretrained(directory)
+    """Write the files of a model into an existing directory; the caller makes it atomic.
+
+    Where a model is cut, all processes call this together and the first one writes.
+    """
+    model = whole(model)
+    if number() == 0:
+        model.save_pretrained(directory, save_original_format=False)
+        tokenizer.save_pretrained(directory)
 
 
 def context_of(model: PreTrainedModel | RolePolicy) -> int:

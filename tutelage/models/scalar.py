@@ -35,7 +35,7 @@ class ScalarModel(nn.Module):
     def __init__(self, trunk: Any, *, likelihood: bool = False) -> None:
         super().__init__()
         self.trunk = trunk
-        self.gain = nn.Parameter(torch.ones(())) if likelihood else None
+        self.gain = nn.Parameter(torch.ones(1)) if likelihood else None
         self.head = nn.Linear(trunk.config.hidden_size, 1, dtype=torch.promote_types(trunk.dtype, torch.float32))
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)

@@ -18,6 +18,7 @@ from tutelage.files import read_records, write_json
 from tutelage.records import Kind, RankedGroup, Stage
 from tutelage.runs import RUN_FILE, Run
 from tutelage.store import Store, prompts, registry
+from tutelage.train import ranks
 from tutelage.train.batching import Example
 
 if TYPE_CHECKING:
@@ -60,7 +61,11 @@ class Sources:
         if file is not None:
             return _read(file, record)
         kept = self.run_dir / "data" / f"{what}-{split}-{self.stage if what == 'prompts' else self.kind}"
-        if self.is_begun and (kept / "rows.jsonl").exists():
+        with ranks.in_turn():
+            return self._kept(what, split, record, kept)
+
+    def _kept(self, what: What, split: ExportSplit, record: type[R], kept: Path) -> list[R]:
+        if (self.is_begun or not ranks.is_first()) and (kept / "rows.jsonl").exists():
             return read_records(kept / "rows.jsonl", record)
         with Store.open(self.database, create=False) as store:
             found = export.select(store, what, kind=self.kind, split=split, stage=self.stage)

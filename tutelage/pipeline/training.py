@@ -23,6 +23,7 @@ from tutelage.records import Completion, Kind, Prompt
 from tutelage.runs import Run
 from tutelage.sample import Policy, SamplingSettings, sample_texts
 from tutelage.store import Store, completions
+from tutelage.train import ranks
 from tutelage.train.batching import Example
 from tutelage.train.four import Parents
 from tutelage.train.loop import LoopSettings
@@ -81,8 +82,9 @@ def first_model(base: BaseSettings, texts: Sequence[str], run_dir: Path) -> Path
     """Return the untrained model of a run, made on the first call; other settings or texts make another one."""
     made_from = [base.shape.model_dump(), base.vocabulary, base.pretrain.seed, texts]
     target = run_dir / f"init-{content_hash(made_from)[:12]}"
-    if not target.is_dir():
-        new_model(base, texts, base.pretrain.seed, target)
+    with ranks.in_turn():
+        if not target.is_dir():
+            new_model(base, texts, base.pretrain.seed, target)
     return target
 
 

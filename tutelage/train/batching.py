@@ -33,6 +33,10 @@ class Weighted(NamedTuple):
         """Move to a device."""
         return Weighted(self.rows.to(device), self.weights.to(device))
 
+    def weightless(self) -> Weighted:
+        """Give the same rows, none of which counts."""
+        return self._replace(weights=torch.zeros_like(self.weights))
+
 
 def encode_examples(
     examples: Sequence[Example], renderer: Renderer, context: int, what: str, longest_prompt: int = 0

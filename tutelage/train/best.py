@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tutelage.files import atomic_directory
 from tutelage.runs import Run
+from tutelage.train import ranks
 
 #: Output of a run: the metric whose highest value it had. The reward model is what the policy learns to please, so
 #: where a judge exists that it does not learn from, that one has a choice of its own.
@@ -28,8 +28,8 @@ class Best:
         found = dict(self.measure())
         before = self.run.read_metrics()
         for name, metric in CHOSEN_BY.items():
-            if metric in found and all(found[metric] > row[metric] for row in before if metric in row):
-                with atomic_directory(self.run.directory / name) as part:
+            if metric in found and ranks.agreed(all(found[metric] > row[metric] for row in before if metric in row)):
+                with ranks.directory(self.run.directory / name) as part:
                     self.write(part)
         return found
 

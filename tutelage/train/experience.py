@@ -51,6 +51,11 @@ class Experience(NamedTuple):
     values: Tensor
     scores: Tensor
 
+    def to(self, device: torch.device) -> Experience:
+        """Move to a device."""
+        rows, *tensors = self
+        return Experience(rows.to(device), *(tensor.to(device) for tensor in tensors))
+
 
 class Targets(NamedTuple):
     """What a micro-batch is trained on: advantages and returns, [N] each."""

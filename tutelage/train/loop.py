@@ -1,8 +1,8 @@
 """The one training loop: optimizer steps, micro-batches, clipping, schedules, metrics, averages, checkpoints, resume.
 
 A trainer supplies `batches`, which give the micro-batches of one optimizer step at a time, and `loss`, whose value and
-metrics are weighted sums, so that those of micro-batches simply add. No clock decides anything here, and killed at any
-instant a run that is started again ends with the same bits.
+metrics are weighted sums, so that those of micro-batches simply add, on one process or several. No clock decides
+anything here, and killed at any instant a run that is started again ends with the same bits.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from torch import Tensor, nn
 
 from tutelage.config import Settings
 from tutelage.errors import InvariantError, SettingsError
+from tutelage.models.distributed import full, inside
 from tutelage.runs import Run
 from tutelage.train import checkpoint as checkpoints
+from tutelage.train import ranks
 from tutelage.train.crew import Crew, add_metrics
 from tutelage.train.ema import Ema
 from tutelage.train.optimizers import Adam, make_optimizers
@@ -127,7 +129,9 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.step = 0
+        self.launched = ranks.Launched()
         self.device = next(self.trained[0].model.parameters()).device
+        ranks.check_tested(self.settings.processes, [one.adam for one in self.trained])
         if self.settings.processes > 1 and len(self.trained) > 1:
             raise SettingsError("PPO trains two models in one process; set ppo.loop.processes = 1.")
         if uses_bf16(self.settings):
@@ -158,7 +162,11 @@ class Loop:
 
     def _one_step(self) -> None:
         began = time.perf_counter()
+        self.launched.check()
+        ranks.seed_step(self.seed, self.step)
         step = self.batches.next_step()
+        if self.step == 0:
+            ranks.check_enough(max(map(len, step.parts.values())))
         metrics = {**step.metrics, **self._backward(step), **self._update()}
         self.step += 1
         if self.hooks.ema is not None:
@@ -181,8 +189,9 @@ class Loop:
         before: list[Tensor] | None = None
         firsts = [name for name in step.parts if name not in {one.name for one in self.trained[1:]}]
         for name, micros in step.parts.items():
-            for micro in self.crew.share(micros, self.step):
-                loss = self.loss(micro.to(self.device))
+            model = next((one.model for one in self.trained if one.name == name), self.trained[0].model)
+            for micro in self.crew.share(ranks.share(micros), self.step):
+                loss = inside([model], self.loss, micro.to(self.device))
                 loss.value.backward()
                 add_metrics(totals, loss.metrics)
             for metrics in self.crew.gather():
@@ -194,14 +203,14 @@ class Loop:
         if len(norms) == 2:
             (first, norm), (second, other) = norms.items()
             norms[f"{first}:{second.removeprefix('gradient/')}"] = norm / other if other > 0 else math.inf
-        return totals | norms
+        return ranks.total(totals) | norms
 
     def _update(self) -> dict[str, float]:
         """Clip and apply the gradient of every model; one that is not finite stops the run before it does harm."""
         metrics: dict[str, float] = {}
         for one, optimizers in zip(self.trained, self.optimizers, strict=True):
             limit = one.adam.clip if one.adam.clip > 0 else math.inf
-            norm = float(torch.nn.utils.clip_grad_norm_(one.model.parameters(), limit))
+            norm = float(full(torch.nn.utils.clip_grad_norm_(one.model.parameters(), limit)))
             if not math.isfinite(norm):
                 raise InvariantError(
                     f"The gradient of the {one.name} is not finite at step {self.step + 1}; "
@@ -228,39 +237,31 @@ class Loop:
         trained = [weight for weight in self.trained[0].model.parameters() if weight.requires_grad]
         return [weight.grad if weight.grad is not None else torch.zeros_like(weight) for weight in trained]
 
+    def _snapshot(self) -> checkpoints.Snapshot:
+        return checkpoints.Snapshot(
+            models={one.name: one.model for one in self.trained},
+            optimizers={
+                f"{one.name}-optimizer-{number}": optimizer
+                for one, optimizers in zip(self.trained, self.optimizers, strict=True)
+                for number, optimizer in enumerate(optimizers)
+            },
+            average=self.hooks.ema.tensors() if self.hooks.ema is not None else {},
+            device=self.device,
+        )
+
     def _save(self) -> None:
-        tensors: dict[str, dict[str, Tensor]] = {"random": {"cpu": torch.get_rng_state()}}
-        if self.device.type == "cuda":
-            tensors["random"]["cuda"] = torch.cuda.get_rng_state(self.device)
-        for one, optimizers in zip(self.trained, self.optimizers, strict=True):
-            tensors[one.name] = checkpoints.model_tensors(one.model)
-            for number, optimizer in enumerate(optimizers):
-                tensors[f"{one.name}-optimizer-{number}"] = checkpoints.optimizer_tensors(optimizer)
-        if self.hooks.ema is not None:
-            tensors["ema"] = self.hooks.ema.tensors()
         state = {"step": self.step, "batches": self.batches.state_dict()}
-        checkpoints.write(self.run.directory / "checkpoints", self.step, checkpoints.Checkpoint(tensors, state))
+        self._snapshot().write(self.run.directory / "checkpoints", self.step, state)
 
     def _resume(self) -> None:
-        found = checkpoints.read_latest(self.run.directory / "checkpoints")
-        if found is None:
-            self.run.truncate_metrics(0)
-            return
-        for one, optimizers in zip(self.trained, self.optimizers, strict=True):
-            checkpoints.load_model_tensors(one.model, found.tensors[one.name])
-            for number, optimizer in enumerate(optimizers):
-                checkpoints.load_optimizer_tensors(optimizer, found.tensors[f"{one.name}-optimizer-{number}"])
-        if self.hooks.ema is not None:
-            self.hooks.ema.load(found.tensors["ema"])
-        self.step = int(found.state["step"])
-        self.batches.load_state_dict(found.state["batches"])
-        torch.set_rng_state(found.tensors["random"]["cpu"])
-        if "cuda" in found.tensors["random"]:
-            torch.cuda.set_rng_state(found.tensors["random"]["cuda"], self.device)
+        state = self._snapshot().read_latest(self.run.directory / "checkpoints")
+        if state is not None:
+            self.step = int(state["step"])
+            self.batches.load_state_dict(state["batches"])
         self.run.truncate_metrics(self.step)
 
 
 def added_norm(now: Sequence[Tensor], before: Sequence[Tensor] | None) -> float:
     """Give the norm of the difference of two gradients, one tensor at a time: a copy of all would cost a model."""
     pairs = zip(now, before, strict=True) if before is not None else ((gradient, 0.0) for gradient in now)
-    return float(torch.stack([torch.linalg.vector_norm(gradient - was) for gradient, was in pairs]).norm())
+    return float(torch.stack([full(torch.linalg.vector_norm(gradient - was)) for gradient, was in pairs]).norm())

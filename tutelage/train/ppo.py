@@ -18,10 +18,12 @@ from tutelage.core.losses import policy_loss, value_loss
 from tutelage.core.schedules import constant_with_warmup, ema_decay_for
 from tutelage.errors import DataError, InvariantError, SettingsError
 from tutelage.files import content_hash, sha256_of
+from tutelage.models.distributed import local
 from tutelage.models.load import context_of
 from tutelage.models.policy import hidden_states, score_hidden
 from tutelage.models.tokens import Renderer, Template
 from tutelage.runs import Run
+from tutelage.train import ranks
 from tutelage.train.batching import Weighted, told_dropped
 from tutelage.train.best import Best
 from tutelage.train.ema import Ema
@@ -301,7 +303,9 @@ def _kl(settings: PPOSettings) -> FixedKL:
 
 def _record(run: Run, settings: PPOSettings, four: Four, rollouts: Rollouts, ema: Ema) -> None:
     """Check that the average moved, say how much of its start it holds, and enter what was computed."""
-    if all(torch.equal(tensor, four.start[name].to(tensor.dtype)) for name, tensor in ema.tensors().items()):
+    average = ema.tensors()
+    still = [torch.equal(local(average[name]), local(was).to(average[name].dtype)) for name, was in four.start.items()]
+    if all(ranks.gather(all(still))):
         raise InvariantError(
             "The average of the policy's weights never moved; look at its decay and the learning rate."
         )

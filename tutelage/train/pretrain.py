@@ -15,10 +15,12 @@ from tutelage.core.losses import next_token_loss
 from tutelage.core.schedules import constant_with_warmup, cosine
 from tutelage.errors import SettingsError
 from tutelage.files import content_hash, sha256_of
+from tutelage.models.distributed import inside
 from tutelage.models.load import context_of, load_policy, write_into
 from tutelage.models.policy import completion_logprobs
 from tutelage.models.roles import RolePolicy
 from tutelage.models.tokens import Renderer
+from tutelage.train import ranks
 from tutelage.train.batching import Weighted, text_batch
 from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Step, Trained
 from tutelage.train.optimizers import Adam
@@ -133,9 +135,9 @@ def measure(model: PreTrainedModel, micros: Sequence[Weighted]) -> float:
     was_training = model.training
     model.eval()
     place = next(model.parameters()).device
-    total: Tensor = sum(token_loss(model, micro.to(place)).value for micro in micros)  # type: ignore[assignment]
+    losses: Tensor = sum(token_loss(model, micro.to(place)).value for micro in ranks.share(micros))  # type: ignore[assignment]
     model.train(was_training)
-    return float(total)
+    return ranks.total({"loss": float(losses)})["loss"]
 
 
 def check_rows(width: int, context: int, name: str) -> None:
@@ -151,7 +153,7 @@ def _evaluation(
         return None
     rows = pack(renderer.texts_ids(texts), renderer.end_id, settings.row_tokens, settings.seed)
     micros = text_batch(rows[: settings.heldout_rows].long(), settings.loop.micro_tokens)
-    return lambda: {"heldout/loss": measure(model, micros)}
+    return lambda: {"heldout/loss": inside([model], measure, model, micros)}
 
 
 def _schedule(settings: PretrainSettings, steps: int) -> Any:

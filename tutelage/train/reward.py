@@ -18,6 +18,7 @@ from tutelage.core.rankings import pairs
 from tutelage.core.schedules import cosine
 from tutelage.errors import DataError, InvariantError
 from tutelage.files import content_hash, sha256_of
+from tutelage.models.distributed import inside, whole
 from tutelage.models.load import context_of, load_policy
 from tutelage.models.policy import Row, cut
 from tutelage.models.prefix import Group, Groups, collate_groups
@@ -25,6 +26,7 @@ from tutelage.models.scalar import ScalarModel, load_scalar, write_scalar
 from tutelage.models.scoring import score_rows
 from tutelage.models.tokens import Renderer, Template
 from tutelage.records import RankedGroup
+from tutelage.train import ranks
 from tutelage.train.batching import Example, encode_examples, fits, told_dropped
 from tutelage.train.layout import LaidOutSettings, check_layout, scalar_learner
 from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Step, Trained
@@ -88,6 +90,10 @@ class RankedMicro(NamedTuple):
             self.groups.to(device), self.pairs.to(device), self.weights.to(device), self.shares.to(device)
         )
 
+    def weightless(self) -> RankedMicro:
+        """Give the same groups, none of whose pairs counts."""
+        return self._replace(weights=torch.zeros_like(self.weights), shares=torch.zeros_like(self.shares))
+
 
 def train_reward(
     run_dir: Path, settings: RewardSettings, data: RewardData, init: Path, progress: Progress | None = None
@@ -119,17 +125,18 @@ def train_reward(
         steps=steps,
         settings=settings.loop,
         seed=settings.seed,
-        hooks=Hooks(evaluate=(lambda: _measure(model, micros)) if micros else None, progress=progress),
+        hooks=Hooks(evaluate=(lambda: inside([model], _measure, model, micros)) if micros else None, progress=progress),
     ).train()
     run.metrics(steps + 1, set_bias(model, demonstrations))
     tokens = round(settings.epochs * sum(ranked.group.length for ranked in train))
     run.ledger.add("reward model", flops=learner.weights.flops(tokens), seconds=seconds_of(run), tokens=tokens)
 
     def write(part: Path) -> None:
-        plain = learner.plain()
-        write_scalar(part, plain, tokenizer)
-        check_reload(plain, part, demonstrations)
-        learner.write_adapters(part)
+        plain = whole(learner.plain())
+        if ranks.is_first():
+            write_scalar(part, plain, tokenizer)
+            check_reload(plain, part, demonstrations)
+            learner.write_adapters(part)
 
     return conclude(run, {"model": write})
 
@@ -217,9 +224,9 @@ def reward_loss(model: ScalarModel, micro: RankedMicro) -> Loss:
 @torch.no_grad()
 def set_bias(model: ScalarModel, demonstrations: Sequence[Row]) -> dict[str, float]:
     """Shift the head's bias so that demonstrations, with their end token, score 0 on average (paper, 3.5)."""
-    before = sum(score_rows(model, demonstrations)) / len(demonstrations)
+    before = sum(inside([model], score_rows, model, demonstrations)) / len(demonstrations)
     model.head.bias.sub_(before)
-    scores = torch.tensor(score_rows(model, demonstrations), dtype=torch.float64)
+    scores = torch.tensor(inside([model], score_rows, model, demonstrations), dtype=torch.float64)
     mean, deviation = float(scores.mean()), float(scores.std(correction=0))
     if not abs(mean) <= 1e-4 * (1 + abs(before)):
         raise InvariantError(f"Demonstrations score {mean:.6f} on average after the bias was set; they must score 0.")
@@ -237,8 +244,9 @@ def check_reload(model: ScalarModel, directory: Path, rows: Sequence[Row]) -> No
 @torch.no_grad()
 def _measure(model: ScalarModel, micros: Sequence[RankedMicro]) -> dict[str, float]:
     device = model.head.weight.device
-    found = [reward_loss(model, micro.to(device)).metrics for micro in micros]
-    return {f"heldout/{name}": sum(float(metrics[name]) for metrics in found) for name in ("loss", "accuracy")}
+    found = [reward_loss(model, micro.to(device)).metrics for micro in ranks.share(micros)]
+    names = ("loss", "accuracy")
+    return ranks.total({f"heldout/{name}": sum(float(metrics[name]) for metrics in found) for name in names})
 
 
 def _check_group(group: RankedGroup, name: str) -> None:

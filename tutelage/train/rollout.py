@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -23,11 +23,13 @@ from tutelage.core.kl import FixedKL
 from tutelage.errors import InvariantError
 from tutelage.generate.engine import Engine, complete
 from tutelage.generate.request import Request
+from tutelage.models.distributed import inside, whole
 from tutelage.models.policy import Row, Rows, collate, completion_logprobs, cut
 from tutelage.models.roles import RolePolicy, to_sample
 from tutelage.models.scalar import ScalarModel
 from tutelage.models.tokens import Renderer
 from tutelage.runs import Run
+from tutelage.train import ranks
 from tutelage.train.batching import text_batch
 from tutelage.train.experience import AdvantageSettings, Experience, Targets, summary, targets
 from tutelage.train.loop import Step
@@ -107,6 +109,10 @@ class PPOMicro(NamedTuple):
         """Stay: experience is made where it is used."""
         return self
 
+    def weightless(self) -> PPOMicro:
+        """Give the same episodes, none of whose tokens counts."""
+        return self._replace(weights=torch.zeros_like(self.weights))
+
 
 class Rollouts:
     """The batches of PPO, written by the policy. Its state is saved between rollout batches only."""
@@ -160,7 +166,7 @@ class Rollouts:
         minibatches = [
             micro_batches(part, self.plan.micro_tokens) for part in minibatches_of(episodes, self.plan.minibatch)
         ]
-        batch = [score(self.models, micro, self._penalty(micro)) for micros in minibatches for micro in micros]
+        batch = [part for micros in minibatches for part in scored(self.models, micros, self._penalty)]
         found = targets(batch, self.plan.advantages, self.kl.beta)
         metrics = summary(batch, found, self.kl.beta)
         in_order = [episode for micros in minibatches for micro in micros for episode in micro]
@@ -240,14 +246,29 @@ def sample(
         for number, ids in enumerate(prompts)
     ]
     # A new engine each time: nothing of an earlier batch can reach this one, so that it can be drawn again.
-    results = complete(Engine(to_sample(policy), renderer.tokenizer), requests)
+    results = complete(Engine(to_sample(whole(policy)), renderer.tokenizer), ranks.part(requests))
     broken = [result.error for result in results if result.finish_reason not in ("stop", "length")]
     if broken:
-        raise InvariantError(f"{len(broken)} of {len(prompts)} samples failed: {broken[0]}")
+        raise InvariantError(f"{len(broken)} of {len(results)} samples failed: {broken[0]}")
+    answers = ranks.together([(result.ids, result.logprobs, result.finish_reason == "stop") for result in results])
     return [
-        Episode(Row(ids, result.ids), result.logprobs, result.finish_reason == "stop")
-        for ids, result in zip(prompts, results, strict=True)
+        Episode(Row(prompt, ids), logprobs, ended)
+        for prompt, (ids, logprobs, ended) in zip(prompts, answers, strict=True)
     ]
+
+
+def scored(
+    models: Models, micros: Sequence[Sequence[Episode]], penalty: Callable[[Sequence[Episode]], Sequence[float]]
+) -> list[Experience]:
+    """Let all four models read micro-batches; the ranks divide them as they do for the update, and all have all."""
+    place = models.reward.head.weight.device
+    roles = (models.policy, models.reference, models.reward, models.value)
+
+    def read(micro: Sequence[Episode]) -> Experience:
+        with torch.no_grad():
+            return inside(roles, score, models, micro, penalty(micro)).to(torch.device("cpu"))
+
+    return [part.to(place) for part in ranks.each(read, micros)]
 
 
 @torch.no_grad()

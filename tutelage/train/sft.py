@@ -15,10 +15,12 @@ from transformers import PreTrainedModel
 
 from tutelage.core.schedules import cosine
 from tutelage.errors import DataError, SettingsError
-from tutelage.files import atomic_directory, content_hash, sha256_of
+from tutelage.files import content_hash, sha256_of
+from tutelage.models.distributed import inside
 from tutelage.models.load import context_of, load_policy, write_into
 from tutelage.models.policy import Row, branches
 from tutelage.models.tokens import Renderer, Template
+from tutelage.train import ranks
 from tutelage.train.batching import Example, completion_batch, encode_examples, text_batch
 from tutelage.train.layout import LaidOutSettings, check_layout, policy_learner
 from tutelage.train.loop import Hooks, Loop, LoopSettings, Step, Trained
@@ -109,7 +111,7 @@ def train_sft(
     def after_step(step: int) -> None:
         epoch = settings.keep_epochs and _epoch_ended(step, len(train), settings.batch, steps)
         if epoch:
-            with atomic_directory(run.directory / "epochs" / f"epoch-{epoch:02d}") as part:
+            with ranks.directory(run.directory / "epochs" / f"epoch-{epoch:02d}") as part:
                 write(part)
 
     Loop(
@@ -203,7 +205,7 @@ def _evaluation(
         return None
     rows = encode_examples(data.heldout, renderer, context_of(model), "held-out demonstrations")
     micros = completion_batch(rows, settings.loop.micro_tokens)
-    return lambda: {"heldout/loss": measure(model, micros)}
+    return lambda: {"heldout/loss": inside([model], measure, model, micros)}
 
 
 def _epoch_ended(step: int, count: int, batch: int, steps: int) -> int:

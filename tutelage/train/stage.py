@@ -13,12 +13,13 @@ from torch import nn
 
 from tutelage.config import Settings
 from tutelage.errors import SettingsError
-from tutelage.files import atomic_directory
 from tutelage.models.attention import attend_with_products
+from tutelage.models.distributed import shard, size
 from tutelage.models.load import decoder_of
 from tutelage.models.norms import narrow_norms
 from tutelage.models.recompute import nothing, recompute_layers
 from tutelage.runs import Run
+from tutelage.train import ranks
 from tutelage.train.loop import LoopSettings, uses_bf16
 from tutelage.train.memory import keep_freed_memory
 
@@ -42,13 +43,17 @@ def begin(run_dir: Path, stage: str, settings: TrainingSettings, parents: Mappin
     keep_freed_memory()
     made_on = platform(settings.loop.device)
     seeds = {"seed": settings.seed}
-    run = Run.begin(run_dir, stage=stage, settings=settings, parents=parents, seeds=seeds, platform=made_on)
-    if not run.is_finished:
-        for torn in (*run.directory.glob(".*.part"), *run.directory.glob(".*.old")):
-            shutil.rmtree(torn) if torn.is_dir() else torn.unlink()
-        for sentence in run.changes:
-            logger.warning("This run may end with other bits than an unbroken one would: %s.", sentence)
-    return run
+    ranks.check_same({"settings": settings.model_dump(mode="json"), "parents": dict(parents)})
+    with ranks.in_turn():
+        if not ranks.is_first():
+            return ranks.Onlooker.open(run_dir)
+        run = Run.begin(run_dir, stage=stage, settings=settings, parents=parents, seeds=seeds, platform=made_on)
+        if not run.is_finished:
+            for torn in (*run.directory.glob(".*.part"), *run.directory.glob(".*.old")):
+                shutil.rmtree(torn) if torn.is_dir() else torn.unlink()
+            for sentence in run.changes:
+                logger.warning("This run may end with other bits than an unbroken one would: %s.", sentence)
+        return run
 
 
 def platform(device: str) -> dict[str, Any]:
@@ -58,11 +63,12 @@ def platform(device: str) -> dict[str, Any]:
         "capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "device": device,
+        "ranks": size(),
     }
 
 
 def move(model: nn.Module, settings: LoopSettings, way: Callable[[], object] = nothing) -> None:
-    """Put a model where it is to be trained, with the attention that trains fastest there, and recompute if asked.
+    """Put a model where it is to be trained, with the fastest attention there; recompute if asked, cut it over ranks.
 
     `way` tells how layers that several roles share compute at present.
     """
@@ -74,6 +80,7 @@ def move(model: nn.Module, settings: LoopSettings, way: Callable[[], object] = n
         narrow_norms(decoder_of(model))
     if settings.gradient_checkpointing:
         recompute_layers(decoder_of(model), way)
+    shard(model)
 
 
 def conclude(run: Run, outputs: Mapping[str, Callable[[Path], object]], kept: Sequence[str] = ()) -> Path:
@@ -82,16 +89,18 @@ def conclude(run: Run, outputs: Mapping[str, Callable[[Path], object]], kept: Se
     `kept` names outputs that were written on the way.
     """
     for name, write in outputs.items():
-        with atomic_directory(run.directory / name) as part:
+        with ranks.directory(run.directory / name) as part:
             write(part)
     run.finish({name: name for name in (*outputs, *kept)})
+    ranks.wait()
     drop_checkpoints(run)
     return run.directory / "model"
 
 
 def drop_checkpoints(run: Run) -> None:
     """Remove what only an unfinished run needs."""
-    shutil.rmtree(run.directory / "checkpoints", ignore_errors=True)
+    if ranks.is_first():
+        shutil.rmtree(run.directory / "checkpoints", ignore_errors=True)
 
 
 def seconds_of(run: Run, name: str = "seconds") -> float:

@@ -14,7 +14,7 @@ from tutelage.models.policy import spread
 from tutelage.models.tokens import Renderer
 from tutelage.train.checkpoint import load_model_tensors, model_tensors
 from tutelage.train.ema import Ema
-from tutelage.train.rollout import Models, micro_batches, sample, score
+from tutelage.train.rollout import Models, micro_batches, sample, scored
 
 #: Says how good (prompt, completion) pairs are on average, for a caller who knows better than the reward model.
 Judge = Callable[[Sequence[tuple[str, str]]], float]
@@ -46,7 +46,8 @@ class Validation:
 
     def _measure(self, name: str, judge: Judge | None) -> dict[str, float]:
         episodes = sample(self.models.policy, self.renderer, self.prompts, self.max_tokens, FIRST_SEED)
-        parts = [score(self.models, micro, [0.0] * len(micro)) for micro in micro_batches(episodes, self.micro_tokens)]
+        micros = micro_batches(episodes, self.micro_tokens)
+        parts = scored(self.models, micros, lambda micro: [0.0] * len(micro))
         scores = torch.cat([part.scores for part in parts])
         kl = torch.cat([spread(k1(part.old, part.reference), part.rows.mask).sum(1) for part in parts])
         found = {
