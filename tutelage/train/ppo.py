@@ -303,8 +303,8 @@ def _kl(settings: PPOSettings) -> FixedKL:
 
 def _record(run: Run, settings: PPOSettings, four: Four, rollouts: Rollouts, ema: Ema) -> None:
     """Check that the average moved, say how much of its start it holds, and enter what was computed."""
-    average = ema.tensors()
-    still = [torch.equal(local(average[name]), local(was).to(average[name].dtype)) for name, was in four.start.items()]
+    pairs = [(local(tensor), local(four.start[name])) for name, tensor in ema.tensors().items()]
+    still = [torch.equal(tensor, was.to(tensor.dtype)) for tensor, was in pairs]
     if all(ranks.gather(all(still))):
         raise InvariantError(
             "The average of the policy's weights never moved; look at its decay and the learning rate."
