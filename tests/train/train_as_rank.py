@@ -78,9 +78,9 @@ def train(case, world, run_dir, progress=None):
     data = json.loads((world / "data.json").read_text())
     prompts, texts = data["prompts"], data["texts"]
     examples = [Example(prompt, prompt.split()[-1]) for prompt in prompts]
-    if case in ("sft", "dropout", "recomputed", "crew"):
-        settings = {"sft": SFT, "dropout": DROPOUT, "recomputed": RECOMPUTED, "crew": CREW}[case]
-        return train_sft(run_dir, settings, SFTData(examples[:23], examples[30:35], texts), world / "policy", progress)
+    if case in TUNED:
+        data = SFTData(examples[:23], examples[30:35], texts)
+        return train_sft(run_dir, TUNED[case], data, world / "policy", progress)
     if case == "reward":
         groups = rankings(prompts)
         return train_reward(
