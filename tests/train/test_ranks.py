@@ -137,7 +137,10 @@ def test_a_checkpoint_that_lost_a_shard_is_refused_with_a_sentence(world, runs, 
 
 def test_what_several_ranks_cannot_do_is_refused_with_a_sentence(runs):
     first, second = read_json(runs / "refusals.json")
-    layout = "layout.kind = {} has been tested in one process only; start one, or choose separate."
+    layout = (
+        "layout.kind = {} has been tested in one process only; set loop.processes = 1 and leave out torchrun, or "
+        "choose separate."
+    )
     expected = {
         "crew": "loop.processes is for a training without torchrun; set it to 1 with 2 ranks.",
         "muon": "Muon is not exact on weights that are cut; set muon_lr = 0 with several ranks.",
