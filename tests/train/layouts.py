@@ -2,13 +2,13 @@
 
 import torch
 
+from tests.train.small_ppo import SMALL
 from tutelage.models.policy import Row
 from tutelage.train.batching import Example
 from tutelage.train.experience import targets
 from tutelage.train.layout import LayoutSettings
 from tutelage.train.loop import LoopSettings
 from tutelage.train.optimizers import Adam
-from tutelage.train.ppo import KLSettings, PPOSettings
 from tutelage.train.reward import RewardData, RewardSettings, train_reward
 from tutelage.train.rollout import Episode, score, steps_of
 from tutelage.train.sft import SFTData, SFTSettings, train_sft
@@ -20,19 +20,7 @@ LAYOUTS = {
 }
 SHARING = ["adapters", "shared_trunk"]
 OFTEN = LoopSettings(checkpoint_every=2, evaluate_every=3, micro_tokens=128)
-PPO = PPOSettings(
-    episodes=32,
-    batch=16,
-    minibatch=8,
-    max_tokens=6,
-    ptx_coef=1.0,
-    ptx_rows=2,
-    ptx_row_tokens=16,
-    kl=KLSettings(kind="adaptive", target=0.1, horizon=100),
-    policy=Adam(lr=1e-2),
-    value=Adam(lr=1e-2),
-    loop=LoopSettings(checkpoint_every=2, micro_tokens=80),
-)
+PPO = SMALL.model_copy(update={"episodes": 32, "policy": Adam(lr=1e-2), "value": Adam(lr=1e-2)})
 
 
 def with_loop(settings, kind, **loop):
