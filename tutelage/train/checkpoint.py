@@ -30,6 +30,8 @@ from tutelage.train import ranks
 
 KEEP = 2
 STATE = "state.json"
+#: Bytes of one file. The library makes a file twice over in memory before it writes it, beside the training itself.
+FILE_BYTES = 128 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,7 @@ class Snapshot:
         path = root / f"step-{step:09d}"
         if not ranks.agreed(path.exists()):
             with _shared_directory(path) as part, _told(path):
-                writer = HuggingFaceStorageWriter(str(part), save_distributed=True)
+                writer = HuggingFaceStorageWriter(str(part), _files(tensors), save_distributed=True)
                 save(tensors, storage_writer=writer, no_dist=size() == 1)
                 if ranks.is_first():
                     files = sorted(file.name for file in part.iterdir())
@@ -110,6 +112,18 @@ def load_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     assert own.keys() == tensors.keys(), f"checkpoint and model differ in {sorted(own.keys() ^ tensors.keys())}"
     for name, tensor in own.items():
         tensor.copy_(tensors[name])
+
+
+def _files(tensors: Mapping[str, Tensor]) -> dict[str, int]:
+    """Number the file of each tensor from 1, so that a file of one process holds `FILE_BYTES` or a single tensor."""
+    numbers: dict[str, int] = {}
+    number, filled = 1, 0
+    for name, tensor in tensors.items():
+        share = tensor.nbytes // size()
+        if filled and filled + share > FILE_BYTES:
+            number, filled = number + 1, 0
+        numbers[name], filled = number, filled + share
+    return numbers
 
 
 def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
