@@ -133,9 +133,10 @@ def overhead(directory: Path, times: int = 50) -> float:
     import torch
 
     from tutelage.models.load import load_policy
+    from tutelage.models.packing import Stream
     from tutelage.models.policy import hidden_states
 
-    model, ids = load_policy(directory)[0], torch.zeros(1, 2, dtype=torch.long)
+    model, ids = load_policy(directory)[0], Stream(torch.zeros(1, 2, dtype=torch.long))
     with torch.no_grad():
         hidden_states(model, ids)
         began = time.perf_counter()

@@ -7,9 +7,9 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
-from tutelage.models.attention import NAME, _Attention, _bias, attend_with_products
+from tutelage.models.attention import _Attention, _bias, compute_streams
 from tutelage.models.norms import _Norm, narrow_norms
-from tutelage.models.prefix import Group, collate_groups
+from tutelage.models.packing import NAME
 
 SIZES = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
 
@@ -76,7 +76,7 @@ def test_in_bfloat16_a_stack_is_as_near_to_fp64_as_the_librarys_and_norms_have_t
     theirs, norms = llama(), llama()
     narrow_norms(norms.model)
     ours = copy.deepcopy(norms)
-    attend_with_products(ours.model)
+    compute_streams(ours.model)
     expected = exactly(theirs, weights, input_ids=ids)
     found = {model: in_bf16(model, weights, input_ids=ids) for model in (theirs, norms, ours)}
     assert torch.equal(found[theirs][0], found[norms][0])
@@ -86,23 +86,12 @@ def test_in_bfloat16_a_stack_is_as_near_to_fp64_as_the_librarys_and_norms_have_t
         assert distance(gradient, expected[1]) < 0.02
 
 
-def test_a_shared_prompts_mask_is_followed():
-    groups = collate_groups([Group([1, 2, 3], [[4, 5], [6, 7, 8]]), Group([9, 10], [[11], [12, 13]])])
-    model, weights = llama(), draw(32)
-    inputs = {"input_ids": groups.ids, "position_ids": groups.positions, "attention_mask": groups.attention}
-    expected = exactly(model, weights, **inputs)
-    attend_with_products(model.model)
-    hidden, gradient = in_bf16(model, weights, **inputs)
-    assert distance(hidden, expected[0]) < 0.01
-    assert distance(gradient, expected[1]) < 0.02
-
-
 def test_a_window_is_kept():
     torch.manual_seed(0)
     model = MistralForCausalLM(MistralConfig(**SIZES, num_key_value_heads=2, sliding_window=4)).eval()
     ids, weights = torch.arange(24).view(2, 12), draw(32)
     expected = exactly(model, weights, input_ids=ids)
-    attend_with_products(model.model)
+    compute_streams(model.model)
     assert model.config._attn_implementation == NAME
     hidden, _ = in_bf16(model, weights, input_ids=ids)
     assert distance(hidden, expected[0]) < 0.01
@@ -111,7 +100,7 @@ def test_a_window_is_kept():
 def test_outside_bfloat16_everything_is_the_librarys(tmp_path):
     model, ids = llama(), torch.arange(12).view(1, 12)
     expected = model(input_ids=ids).logits
-    attend_with_products(model.model)
+    compute_streams(model.model)
     narrow_norms(model.model)
     assert torch.equal(model(input_ids=ids).logits, expected)
     model.save_pretrained(tmp_path)
@@ -121,5 +110,5 @@ def test_outside_bfloat16_everything_is_the_librarys(tmp_path):
 def test_an_attention_that_was_chosen_stays():
     model = llama()
     model.set_attn_implementation("eager")
-    attend_with_products(model.model)
+    compute_streams(model.model)
     assert model.config._attn_implementation == "eager"

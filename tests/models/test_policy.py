@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tutelage.models.policy import Row, branches, collate, completion_logprobs, cut, spread
+from tutelage.models.policy import Row, branches, collate, completion_logprobs, cut, of_width, spread
 
 ROWS = [Row([5, 6, 7], [8, 9]), Row([4], [3, 2, 1, 9, 9]), Row([7, 7, 7, 7], [1])]
 
@@ -23,16 +23,17 @@ def test_completions_are_scored_as_by_the_whole_model(model):
 
 
 def test_the_mask_counts_completion_tokens_and_nothing_else():
-    rows = collate(ROWS, pad_id=9)
+    rows = collate(ROWS)
     expected = [[0, 0, 0, 1, 1, 0], [0, 1, 1, 1, 1, 1], [0, 0, 0, 0, 1, 0]]
     assert rows.mask.int().tolist() == expected
     assert rows.targets.tolist() == [8, 9, 3, 2, 1, 9, 9, 1]
 
 
-def test_padding_changes_nothing(model):
-    with torch.no_grad():
-        one, other = (completion_logprobs(model, collate(ROWS, pad_id=pad)).logprobs for pad in (0, 3))
-    assert torch.equal(one, other)
+def test_whole_rows_of_text_count_but_for_their_first_tokens():
+    rows = of_width(torch.tensor([[5, 6, 7], [8, 9, 4]]))
+    assert rows.targets.tolist() == [6, 7, 9, 4]
+    assert rows.before.tolist() == [0, 1, 3, 4]
+    assert rows.mask.tolist() == [[False, True, True]] * 2
 
 
 def test_only_positions_before_completion_tokens_get_gradients(model):

@@ -11,9 +11,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from tests.train.layouts import LAYOUTS, PPO, episodes, reward, updates, with_loop
 from tutelage.core.kl import FixedKL
 from tutelage.errors import InvariantError
+from tutelage.generate.fused import Fused, network_of
+from tutelage.models.adapters import narrowed
 from tutelage.models.load import Shape, fresh, load_policy, save
 from tutelage.models.policy import CHUNK, Row, collate, completion_logprobs
-from tutelage.models.roles import RolePolicy
+from tutelage.models.roles import RolePolicy, to_sample
 from tutelage.models.scalar import ScalarModel, load_scalar
 from tutelage.models.tokenizer import train_tokenizer
 from tutelage.models.tokens import Renderer
@@ -102,13 +104,15 @@ def test_samples_come_from_the_policy_as_it_is_now_and_the_reference_stays(world
     made = four(kind)
     renderer = Renderer(made.tokenizer)
     prompts = renderer.prompts_ids(world.prompts[:6])
-    before = sample(made.models.policy, renderer, prompts, 8, 5)
+    before = sample(made.models, renderer, prompts, 8, 5)
     moved(made)
     score(made.models, before, [0.0] * 6)  # other roles compute in between
-    now = sample(made.models.policy, renderer, prompts, 8, 5)
+    now = sample(made.models, renderer, prompts, 8, 5)
     (tmp_path / "model").mkdir()
     made.write(tmp_path / "model")
-    written = sample(load_policy(tmp_path / "model")[0], renderer, prompts, 8, 5)
+    written = sample(
+        dataclasses.replace(made.models, policy=load_policy(tmp_path / "model")[0]), renderer, prompts, 8, 5
+    )
     assert [one.row.completion for one in now] == [one.row.completion for one in written]
     assert [one.row.completion for one in now] != [one.row.completion for one in before]
     part = score(made.models, now, [0.0] * 6)
@@ -117,6 +121,22 @@ def test_samples_come_from_the_policy_as_it_is_now_and_the_reference_stays(world
     engine = torch.tensor([logprob for episode in now for logprob in episode.logprobs])
     assert torch.allclose(part.old, engine, atol=1e-4)
     assert not torch.allclose(part.old, part.reference, atol=1e-2)
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_in_bfloat16_samples_come_from_the_whole_policy_rounded_once(four, tmp_path, kind, again):
+    made = four(kind, precision="bf16", gradient_checkpointing=again)
+    moved(made)
+    narrow = narrowed(to_sample(made.models.policy))
+    (tmp_path / "model").mkdir()
+    made.write(tmp_path / "model")
+    written = load_policy(tmp_path / "model")[0].state_dict()
+    assert narrow.state_dict().keys() == written.keys()
+    for name, weight in narrow.state_dict().items():
+        assert torch.equal(weight, written[name].to(torch.bfloat16)), name
+    assert all(weight.dtype == torch.float32 for weight in made.policy.parameters())
+    assert isinstance(network_of(narrow), Fused)
 
 
 def test_the_lower_layers_are_computed_once_for_all_roles_and_both_updates(four):
@@ -178,7 +198,7 @@ def test_logits_of_all_tokens_never_exist_together(wordy, kind):
     with Widest(1 << 16) as watched:
         part = score(made.models, many, [0.0] * 10)
         [step] = steps_of([1], [part], targets([part], PPO.advantages, 0.02))
-        micros = [step.parts["ppo"][0], step.parts["value"][0], *text_batch(part.rows.ids, 10_000)]
+        micros = [step.parts["ppo"][0], step.parts["value"][0], *text_batch(part.rows.stream.ids, 10_000)]
         for micro in micros:
             ppo_loss(made.models, PPO, micro).value.backward()
     assert len(part.old) == 600
@@ -222,7 +242,7 @@ def test_the_ledger_counts_what_a_counter_of_operations_sees(deep, kind):
     [step] = steps_of([1], part, targets(part, PPO.advantages, 0.02))
     for role in ("ppo", "value"):
         found[role] = counted(lambda role=role: ppo_loss(made.models, PPO, step.parts[role][0]).value.backward())
-    text = text_batch(part[0].rows.ids, 10_000)[0]
+    text = text_batch(part[0].rows.stream.ids, 10_000)[0]
     found["ptx"] = counted(lambda: ppo_loss(made.models, PPO, text).value.backward())
     work = made.work
     read = sum(work[role].flops(0, tokens) for role in ("policy", "reference", "reward scoring", "value"))
@@ -246,7 +266,7 @@ def test_the_ledger_counts_the_other_trainers_too(deep, kind):
 
     settings = with_loop(PPO, kind)
     policy = load_policy(init)[0]
-    text = text_batch(rows.ids, 10_000)[0]
+    text = text_batch(rows.stream.ids, 10_000)[0]
     assert counted(policy_learner(policy, init, settings), lambda model: token_loss(model, text).value)
     policy = load_policy(init)[0]
     make = functools.partial(ScalarModel.from_policy, policy, 0, likelihood=True)

@@ -11,6 +11,7 @@ from transformers import GPT2Config, LlamaConfig, LlamaForCausalLM
 
 from tutelage.errors import MissingError, SettingsError
 from tutelage.models.load import Shape, fresh, load_policy
+from tutelage.models.packing import Stream
 from tutelage.models.policy import Row, hidden_states
 from tutelage.models.sizes import size_of, size_of_directory, size_of_shape
 from tutelage.pipeline.planning import fewest, fits, planned, sizes_of
@@ -77,7 +78,7 @@ def kept_by_autograd(layers, is_bf16):
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         with torch.autocast("cpu", torch.bfloat16, enabled=is_bf16):
-            hidden_states(model, torch.zeros(4, 80, dtype=torch.long))
+            hidden_states(model, Stream(torch.zeros(4, 80, dtype=torch.long)))
     return sum(bytes_ for bytes_, _ in kept.values())
 
 

@@ -7,6 +7,7 @@ because adding a product and taking it away again leaves other bits than there w
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -176,6 +177,28 @@ class Adapted(nn.Module):
         """Compute as the stack does. Another role may be selected only after this one's backward pass."""
         self.adapters.select(self.name)
         return self.decoder(**inputs)
+
+
+@torch.no_grad()
+def narrowed(model: PreTrainedModel) -> PreTrainedModel:
+    """Copy a model in bfloat16 to sample from, adapters in force merged: plain layers that the engine knows."""
+    put: dict[int, Any] = {}
+    for layer in model.modules():
+        if isinstance(layer, LoraLayer):
+            linear: Any = layer.get_base_layer()
+            names = [] if layer.disable_adapters else [name for name in layer.active_adapters if name in layer.lora_A]
+            weight = linear.weight + sum(layer.get_delta_weight(name).to(linear.weight) for name in names)
+            plain = nn.Linear(linear.in_features, linear.out_features, bias=False, device="meta")
+            plain.weight = _narrow(weight)
+            plain.bias = None if linear.bias is None else _narrow(linear.bias)
+            put[id(layer)] = plain
+    for one in model.parameters():
+        put[id(one)] = _narrow(one)
+    return copy.deepcopy(model, put)
+
+
+def _narrow(weight: Tensor) -> nn.Parameter:
+    return nn.Parameter(weight.detach().to(torch.bfloat16), requires_grad=False)
 
 
 def fingerprint(model: nn.Module) -> str:

@@ -1,8 +1,9 @@
-"""Attention for training in bfloat16 on processors: plain products, without copying the key and value heads.
+"""Attention for training: rows inside a stream, and in bfloat16 on processors plain products.
 
-The library's fused kernel for processors gains nothing from bfloat16 and spends most of its time in the backward pass;
-in fp32 it is as fast as products, and is used. Here the queries that share a key head are rows of one product, the
-weights are kept for the backward pass, and softmax reads and writes the dtype of the products while it sums in fp32.
+Products need no copies of the key and value heads. The library's fused kernel for processors gains nothing from
+bfloat16 and spends most of its time in the backward pass; in fp32 it is as fast as products, and is used. Here the
+queries that share a key head are rows of one product, the weights are kept for the backward pass, and softmax reads and
+writes the dtype of the products while it sums in fp32.
 
 `B` rows, `H` query heads, `G` key heads, `T` positions, `D` size of a head.
 """
@@ -17,7 +18,9 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-NAME = "tutelage-training"
+from tutelage.models.packing import NAME, Layout, layout_of, move, run, stream_of
+from tutelage.models.tree_attention import attend_tree
+
 #: Rows longer than this would keep too many weights: 2 H T^2 bytes a row and layer in bfloat16.
 LONGEST = 2048
 
@@ -27,19 +30,48 @@ def attend(
 ) -> tuple[Tensor, None]:
     """Give softmax(q k^T scaling + mask) v as [B, T, H, D] from [B, H, T, D] and [B, G, T, D].
 
-    `attention_mask` [B, 1, T, T] is True where one may look; without one, rows are causal.
+    `attention_mask` [B, 1, T, T] is True where one may look; without one, rows are causal. With a layout in its place,
+    there is one row, a stream of S tokens, and `B` rows are inside it.
     """
+    layout = layout_of(attention_mask)
+    if layout is not None:
+        return _attend_stream(module, query, key, value, layout, **kwargs), None
     length, size = query.shape[2:]
-    kind = query.device.type
-    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else query.dtype
-    has_extras = kwargs.get("dropout") or kwargs.get("position_bias") is not None or kwargs.get("softcap") is not None
-    is_plain = dtype == torch.bfloat16 and not has_extras
-    if not (is_plain and key.shape[2] == length <= LONGEST):
+    dtype = _products(query, kwargs)
+    if dtype is None or key.shape[2] != length or length > LONGEST:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     scaling = kwargs.get("scaling")
     bias = _bias(attention_mask, length, dtype, query.device)
     out: Tensor = _Attention.apply(query, key, value, bias, size**-0.5 if scaling is None else scaling)  # type: ignore[no-untyped-call]
     return out.transpose(1, 2), None
+
+
+def _products(query: Tensor, kwargs: dict[str, Any]) -> torch.dtype | None:
+    """Give the dtype in which plain products compute this attention; None where the library's kernel does."""
+    kind = query.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else query.dtype
+    has_extras = kwargs.get("dropout") or kwargs.get("position_bias") is not None or kwargs.get("softcap") is not None
+    return dtype if kind == "cpu" and dtype == torch.bfloat16 and not has_extras else None
+
+
+def _attend_stream(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, layout: Layout, **kwargs: Any
+) -> Tensor:
+    """Attend in each row of a stream: [1, S, H, D]. What is padded for that lives no longer than this."""
+    streams = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]
+    dtype, mask = _products(query, kwargs), layout.mask(kwargs.get("sliding_window"))
+    if dtype is not None:
+        streams = [stream.to(dtype) for stream in streams]
+        if layout.tree is not None and kwargs.get("sliding_window") is None and max(layout.tree.shape[1:]) <= LONGEST:
+            scaling = kwargs.get("scaling") or query.shape[-1] ** -0.5
+            return attend_tree(*streams, layout.tree, scaling).unsqueeze(0)
+    cells, is_full = layout.rows * layout.width, len(layout.cells) == layout.rows * layout.width
+    to = None if is_full else layout.cells
+    padded = (
+        move(stream, None, to, cells).unflatten(0, (layout.rows, layout.width)).transpose(1, 2) for stream in streams
+    )
+    out, _ = attend(module, *padded, mask, **kwargs)
+    return move(out.flatten(0, 1), to, None, cells).unsqueeze(0)
 
 
 def _bias(mask: Tensor | None, length: int, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -91,13 +123,36 @@ AttentionInterface.register(NAME, attend)
 AttentionMaskInterface.register(NAME, sdpa_mask)
 
 
-def attend_with_products(decoder: nn.Module) -> None:
-    """Let a stack of layers that would use the library's kernel use `attend`, which computes the same."""
+def compute_streams(decoder: nn.Module) -> None:
+    """Let a stack of layers that would use the library's fused attention compute streams, if it can.
+
+    Whether it can is tried: layers that mix tokens in another way than by attention would mix rows.
+    """
     stacks = [module for module in decoder.modules() if isinstance(module, PreTrainedModel)]
     if not all(stack._supports_attention_backend for stack in stacks):
         return
     # Layers may come from another model than the stack that they are in, and then have its settings.
     found: list[Any] = [module.config for module in decoder.modules() if hasattr(module, "config")]
-    for config in {id(config): config for config in found}.values():
-        if getattr(config, "_attn_implementation", None) == "sdpa":
-            config._attn_implementation = NAME
+    configs = {id(config): config for config in found}.values()
+    before = [getattr(config, "_attn_implementation", None) for config in configs]
+    if not {"sdpa", NAME} >= set(before) or not all(map(_is_plain, configs)):
+        return
+    expected = _probe(decoder)
+    for config in configs:
+        config._attn_implementation = NAME
+    if not torch.allclose(_probe(decoder), expected, rtol=0.01, atol=0.01 * float(expected.abs().max())):
+        for config, name in zip(configs, before, strict=True):
+            config._attn_implementation = name
+
+
+def _is_plain(config: Any) -> bool:
+    """Say whether layers look at all that came before, or at a window of it, and at nothing else."""
+    return {"full_attention", "sliding_attention"} >= set(getattr(config, "layer_types", None) or ())
+
+
+@torch.no_grad()
+def _probe(decoder: Any) -> Tensor:
+    """Compute two short rows of different lengths: [1, S, H]."""
+    ids = [number % decoder.config.vocab_size for number in range(1, 8)]
+    weight = decoder.get_input_embeddings().weight
+    return run(decoder, stream_of([ids[:3], ids[3:]])[0].to(weight.device))

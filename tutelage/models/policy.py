@@ -1,9 +1,7 @@
 """Batches of token rows and what a policy says about them.
 
-Rows are padded on the right, which needs no attention mask: under causal attention no token sees what comes after it,
-and padding sees itself, so nothing is ever NaN. Rows of similar length are put together, so little is padded; for the
-short texts of a CPU run this is faster than packing with explicit masks. Only positions that count are projected to
-the vocabulary.
+Rows are laid end to end (see `packing`), and rows of similar length are put together, so that little is padded where
+attention computes. Only positions that count are projected to the vocabulary.
 
 `B` rows, `T` positions, `N` counted tokens, `H` hidden width, `V` vocabulary.
 """
@@ -18,8 +16,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tutelage.core.logprobs import Scored, chunked_logprobs
-from tutelage.core.masks import spans_to_mask
+from tutelage.core.masks import lengths_to_mask, spans_to_mask
 from tutelage.models.load import head_weight
+from tutelage.models.packing import Stream, run, stream_of
 from tutelage.models.roles import RolePolicy
 
 #: Most logits that exist at once: 64 MiB in fp32, whatever the size of the vocabulary.
@@ -39,29 +38,39 @@ class Row(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Padded rows with what counts in them; made once, from lengths.
+    """Rows as a stream and what counts in them; made once, from lengths.
 
     `mask` [B, T] is True at tokens that count. A token is predicted from the position before it: `before` [N] are those
-    positions in the flattened [B * T], `targets` [N] the counted tokens, both row by row.
+    positions in the stream (flattened), `targets` [N] the counted tokens, both row by row.
     """
 
-    ids: Tensor
+    stream: Stream
     mask: Tensor
     before: Tensor
     targets: Tensor
 
     def to(self, device: torch.device) -> Rows:
         """Move to a device."""
-        return Rows(*(tensor.to(device) for tensor in self))
+        return Rows(*(part.to(device) for part in self))
 
 
-def collate(rows: Sequence[Row], pad_id: int = 0) -> Rows:
-    """Pad rows on the right. The first token of a row is predicted by nothing and never counts."""
-    width = max(row.length for row in rows)
-    ids = torch.tensor([[*row.prompt, *row.completion, *[pad_id] * (width - row.length)] for row in rows])
+def collate(rows: Sequence[Row]) -> Rows:
+    """Lay rows end to end. The first token of a row is predicted by nothing and never counts."""
+    whole = [[*row.prompt, *row.completion] for row in rows]
     starts = torch.tensor([max(1, len(row.prompt)) for row in rows])
-    ends = torch.tensor([row.length for row in rows])
-    return from_mask(ids, spans_to_mask(starts, ends, width))
+    lengths = torch.tensor([len(row) for row in whole])
+    stream, places = stream_of(whole)
+    mask = spans_to_mask(starts, lengths, int(lengths.max()))
+    counted = mask[lengths_to_mask(lengths, mask.shape[1])].nonzero().squeeze(-1)
+    return Rows(stream, mask, places[counted - 1], stream.ids.flatten()[places[counted]])
+
+
+def of_width(ids: Tensor) -> Rows:
+    """Make rows of ids [B, T] without padding; every token but the first of each row counts."""
+    mask = torch.ones(ids.shape, dtype=torch.bool)
+    mask[:, 0] = False
+    flat = mask.flatten().nonzero().squeeze(-1)
+    return Rows(Stream(ids), mask, flat - 1, ids.flatten()[flat])
 
 
 def cut(lengths: Sequence[int], budget: int) -> list[list[int]]:
@@ -78,35 +87,20 @@ def cut(lengths: Sequence[int], budget: int) -> list[list[int]]:
     return parts
 
 
-def from_mask(ids: Tensor, mask: Tensor) -> Rows:
-    """Make rows from ids [B, T] and a mask [B, T] whose first column is False."""
-    flat = mask.flatten().nonzero().squeeze(-1)
-    return Rows(ids, mask, flat - 1, ids.flatten()[flat])
-
-
-def hidden_states(
-    model: PreTrainedModel | RolePolicy, ids: Tensor, positions: Tensor | None = None, attention: Tensor | None = None
-) -> Tensor:
-    """Run the trunk: last hidden states after the final norm, [B, T, H] from ids [B, T].
-
-    `positions` [B, T] restart where a row holds several sequences; `attention` [B, 1, T, T] is then True where the
-    second-last axis may look at the last. Without them, rows are causal from position 0.
-    """
-    if attention is None:
-        return model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
-    out = model.get_decoder()(input_ids=ids, position_ids=positions, attention_mask=attention, use_cache=False)
-    return out.last_hidden_state
+def hidden_states(model: PreTrainedModel | RolePolicy, stream: Stream) -> Tensor:
+    """Run the trunk: last hidden states after the final norm, [1, S, H] of a stream or [B, T, H] of rows."""
+    return run(model.get_decoder(), stream)
 
 
 def completion_logprobs(model: PreTrainedModel | RolePolicy, rows: Rows, *, with_entropy: bool = True) -> Scored:
     """Give log-probability and, if it is wanted, entropy of every counted token, row by row: [N] each."""
-    return score_hidden(model, hidden_states(model, rows.ids), rows, with_entropy=with_entropy)
+    return score_hidden(model, hidden_states(model, rows.stream), rows, with_entropy=with_entropy)
 
 
 def score_hidden(
     model: PreTrainedModel | RolePolicy, hidden: Tensor, rows: Rows, *, with_entropy: bool = True
 ) -> Scored:
-    """Project hidden states [B, T, H] where counted tokens are predicted, and score those tokens: [N] each."""
+    """Project hidden states of a stream where counted tokens are predicted, and score those tokens: [N] each."""
     weight = head_weight(model)
     chunk = max(1, CHUNK // weight.shape[0])
     at = hidden.flatten(0, 1)[rows.before]

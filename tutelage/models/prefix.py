@@ -1,6 +1,6 @@
 """All completions of a prompt in one row, so that the prompt is computed once.
 
-A row is the prompt followed by its completions; each completion's positions restart after the prompt, and it sees the
+A group is the prompt followed by its completions; each completion's positions restart after the prompt, and it sees the
 prompt and itself only. P prompt tokens and K completions of R cost P + K R instead of K (P + R).
 """
 
@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from tutelage.models.packing import Layout, Stream, Tree
 
 
 class Group(NamedTuple):
@@ -26,15 +28,13 @@ class Group(NamedTuple):
 
 
 class Groups(NamedTuple):
-    """Padded rows of groups: ids and positions [B, T], attention [B, 1, T, T], ends [N] in the flattened [B * T].
+    """Groups as a stream; `ends` [N] are the places of completions' last tokens in it, group by group.
 
-    For likelihoods, every token of a completion has its place in `targets` [M], the place in [B * T] of the token
+    For likelihoods, every token of a completion has its place in `targets` [M], the place in the stream of the token
     before it in `before` [M], which is in the prompt for a first token, and its completion in `owners` [M].
     """
 
-    ids: Tensor
-    positions: Tensor
-    attention: Tensor
+    stream: Stream
     ends: Tensor
     before: Tensor
     targets: Tensor
@@ -42,43 +42,66 @@ class Groups(NamedTuple):
 
     def to(self, device: torch.device) -> Groups:
         """Move to a device."""
-        return Groups(*(tensor.to(device) for tensor in self))
+        return Groups(*(part.to(device) for part in self))
 
 
-def collate_groups(groups: Sequence[Group], pad_id: int = 0) -> Groups:
-    """Pad the rows of groups on the right and say who sees whom; padding sees only itself."""
-    width = max(group.length for group in groups)
-    ids = torch.full((len(groups), width), pad_id)
-    positions = torch.zeros(len(groups), width, dtype=torch.long)
-    part = torch.full((len(groups), width), -1)  # 0 prompt, k completion k, -1 padding
+def collate_groups(groups: Sequence[Group]) -> Groups:
+    """Lay groups end to end, each prompt before its completions, and say who sees whom."""
+    ids: list[int] = []
     ends: list[int] = []
     before: list[int] = []
     owners: list[int] = []
+    for group in groups:
+        ids += group.prompt
+        last = len(ids) - 1
+        for tokens in group.completions:
+            before += [last, *range(len(ids), len(ids) + len(tokens) - 1)][: len(tokens)]
+            owners += [len(ends)] * len(tokens)
+            ids += tokens
+            ends.append(len(ids) - 1)
+    targets = [token for group in groups for tokens in group.completions for token in tokens]
+    places = (torch.tensor(values, dtype=torch.long) for values in (ends, before, targets, owners))
+    return Groups(Stream(torch.tensor([ids]), _layout(groups)), *places)
+
+
+def _layout(groups: Sequence[Group]) -> Layout:
+    """Give each group a padded row, in which the positions of each completion go on from the prompt."""
+    width = max(group.length for group in groups)
+    cells: list[Tensor] = []
+    positions = torch.zeros(len(groups), width, dtype=torch.long)
+    parts = torch.full((len(groups), width), -1)
     for row, group in enumerate(groups):
         at = 0
         for number, tokens in enumerate([group.prompt, *group.completions]):
             span = slice(at, at + len(tokens))
             first = 0 if number == 0 else len(group.prompt)
-            ids[row, span] = torch.tensor(tokens, dtype=torch.long)
             positions[row, span] = torch.arange(first, first + len(tokens))
-            part[row, span] = number
-            if number > 0:
-                start = row * width
-                before += [start + len(group.prompt) - 1, *range(start + at, start + at + len(tokens) - 1)][
-                    : len(tokens)
-                ]
-                owners += [len(ends)] * len(tokens)
-                ends.append(start + at + len(tokens) - 1)
+            parts[row, span] = number
             at += len(tokens)
-    targets = [token for group in groups for tokens in group.completions for token in tokens]
-    places = (torch.tensor(values, dtype=torch.long) for values in (ends, before, targets, owners))
-    return Groups(ids, positions, _attention(part), *places)
+        cells.append(torch.arange(at) + row * width)
+    return Layout(len(groups), width, torch.cat(cells), positions, parts, _tree(groups))
 
 
-def _attention(part: Tensor) -> Tensor:
-    """Say who sees whom, looker before seen: bool [B, 1, T, T] from the part that each token belongs to [B, T]."""
-    width = part.shape[1]
-    causal = torch.ones(width, width, dtype=torch.bool, device=part.device).tril()
-    looker, seen = part.unsqueeze(2), part.unsqueeze(1)
-    itself = torch.eye(width, dtype=torch.bool, device=part.device)
-    return ((causal & (seen >= 0) & ((seen == 0) | (seen == looker))) | itself).unsqueeze(1)
+def _tree(groups: Sequence[Group]) -> Tree:
+    """Say where prompts and completions go when each are padded among themselves."""
+    prompt = max(len(group.prompt) for group in groups)
+    count = max(len(group.completions) for group in groups)
+    longest = max(len(tokens) for group in groups for tokens in group.completions)
+    stems: list[Tensor] = []
+    stem_cells: list[Tensor] = []
+    leaves: list[Tensor] = []
+    leaf_cells: list[Tensor] = []
+    at = 0
+    for row, group in enumerate(groups):
+        inside = torch.arange(len(group.prompt))
+        stems.append(inside + at)
+        stem_cells.append(inside + row * prompt)
+        at += len(group.prompt)
+        for number, tokens in enumerate(group.completions):
+            inside = torch.arange(len(tokens))
+            leaves.append(inside + at)
+            leaf_cells.append(inside + (row * count + number) * longest)
+            at += len(tokens)
+    lengths = torch.tensor([len(group.prompt) for group in groups])
+    shape = (len(groups), prompt, count, longest)
+    return Tree(shape, *map(torch.cat, (stems, stem_cells, leaves, leaf_cells)), lengths)

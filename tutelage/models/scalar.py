@@ -14,10 +14,10 @@ from transformers import AutoModel, PreTrainedModel
 from transformers import PreTrainedTokenizerFast as Tokenizer
 
 from tutelage.core.logprobs import chunked_logprobs
-from tutelage.core.masks import last_counted
 from tutelage.errors import DataError, MissingError, SettingsError
 from tutelage.files import atomic_directory
 from tutelage.models.load import head_weight, load_tokenizer, require_safetensors, told
+from tutelage.models.packing import run
 from tutelage.models.policy import CHUNK, Row, Rows, collate
 from tutelage.models.prefix import Groups
 
@@ -59,29 +59,25 @@ class ScalarModel(nn.Module):
         return model.eval()
 
     def at(self, hidden: Tensor, positions: Tensor) -> Tensor:
-        """Project hidden states [B, T, H] at flattened positions [N] to scalars [N], in fp32."""
+        """Project hidden states of a stream at flattened positions [N] to scalars [N], in fp32."""
         return self.head(hidden.flatten(0, 1)[positions].to(self.head.weight.dtype)).squeeze(-1)
 
     def score(self, rows: Rows) -> Tensor:
         """Score whole completions at their last counted token: [B]."""
-        width = rows.ids.shape[1]
-        ends = last_counted(rows.mask)
-        assert bool((ends >= 0).all()), "a row without counted tokens has no score"
-        starts = torch.arange(len(ends), device=ends.device) * width
-        hidden = self._hidden(rows.ids)
+        counts = rows.mask.sum(1)
+        assert bool((counts > 0).all()), "a row without counted tokens has no score"
+        hidden = run(self.trunk, rows.stream)
         owners = rows.mask.nonzero()[:, 0]
-        return self.at(hidden, starts + ends) + self._likely(hidden, rows.before, rows.targets, owners, len(ends))
+        ends = rows.before[counts.cumsum(0) - 1] + 1
+        return self.at(hidden, ends) + self._likely(hidden, rows.before, rows.targets, owners, len(ends))
 
     def values(self, rows: Rows) -> Tensor:
         """Give the value of the state before each counted token, row by row: [N]."""
-        return self.at(self._hidden(rows.ids), rows.before)
+        return self.at(run(self.trunk, rows.stream), rows.before)
 
     def score_groups(self, groups: Groups) -> Tensor:
         """Score the completions of prompts that are computed once and shared: [N], group by group."""
-        out = self.trunk(
-            input_ids=groups.ids, position_ids=groups.positions, attention_mask=groups.attention, use_cache=False
-        )
-        hidden = out.last_hidden_state
+        hidden = run(self.trunk, groups.stream)
         likely = self._likely(hidden, groups.before, groups.targets, groups.owners, len(groups.ends))
         return self.at(hidden, groups.ends) + likely
 
@@ -94,9 +90,6 @@ class ScalarModel(nn.Module):
         scored = chunked_logprobs(hidden.flatten(0, 1)[before], weight, targets, chunk, with_entropy=False).logprobs
         sums = torch.zeros(count, dtype=scored.dtype, device=scored.device).index_add(0, owners, scored)
         return self.gain * sums / owners.bincount(minlength=count)
-
-    def _hidden(self, ids: Tensor) -> Tensor:
-        return self.trunk(input_ids=ids, use_cache=False).last_hidden_state
 
 
 def save_scalar(model: ScalarModel, tokenizer: Tokenizer, directory: Path | str) -> Path:

@@ -63,10 +63,10 @@ class Lower(nn.Module):
         self._known: Any = WeakTensorKeyDictionary()
 
     @torch.no_grad()
-    def forward(self, ids: Tensor) -> Tensor:
-        """Compute, or give again what these very ids gave before."""
+    def forward(self, ids: Tensor, **rows: Any) -> Tensor:
+        """Compute, or give again what these very ids gave before; `rows` tell what sees what, as to the stack."""
         if ids not in self._known:
-            self._known[ids] = self.stack(input_ids=ids, use_cache=False).last_hidden_state
+            self._known[ids] = self.stack(input_ids=ids, use_cache=False, **rows).last_hidden_state
         known: Tensor = self._known[ids]
         return known
 
@@ -104,9 +104,9 @@ class Upper(nn.Module):
         """Give the embedding, which all roles share."""
         return self.stack.embed_tokens
 
-    def forward(self, input_ids: Tensor, use_cache: bool = False) -> Any:
-        """Compute as the whole stack does, rows causal from position 0."""
-        return self.stack(inputs_embeds=self.lower(input_ids), use_cache=use_cache)
+    def forward(self, input_ids: Tensor, use_cache: bool = False, **rows: Any) -> Any:
+        """Compute as the whole stack does."""
+        return self.stack(inputs_embeds=self.lower(input_ids, **rows), use_cache=use_cache, **rows)
 
 
 def _stack(decoder: Any, which: slice, norm: nn.Module) -> nn.Module:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tutelage.errors import DataError
-from tutelage.models.policy import Row, Rows, collate, cut, from_mask
+from tutelage.models.policy import Row, Rows, collate, cut, of_width
 from tutelage.models.tokens import Renderer
 
 logger = logging.getLogger(__name__)
@@ -79,11 +79,8 @@ def completion_batch(rows: Sequence[Row], budget: int, share: float = 1.0) -> li
 
 def text_batch(ids: Tensor, budget: int, share: float = 1.0) -> list[Weighted]:
     """Make micro-batches of packed text [rows, width]: every token but the first of each row counts."""
-    mask = torch.ones(ids.shape, dtype=torch.bool)
-    mask[:, 0] = False
     step = max(1, budget // ids.shape[1])
-    micros = [from_mask(part, kept) for part, kept in zip(ids.split(step), mask.split(step), strict=True)]
-    return weigh(micros, share)
+    return weigh([of_width(part) for part in ids.split(step)], share)
 
 
 def weigh(micros: Iterable[Rows], share: float = 1.0) -> list[Weighted]:

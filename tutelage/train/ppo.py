@@ -182,7 +182,7 @@ def ppo_loss(models: Models, settings: PPOSettings, micro: PPOMicro | Weighted) 
 
 
 def _policy_loss(models: Models, settings: PPOSettings, micro: PPOMicro) -> Loss:
-    hidden = hidden_states(models.policy, micro.rows.ids)
+    hidden = hidden_states(models.policy, micro.rows.stream)
     if micro.is_first:
         hidden.register_hook(functools.partial(_check_prompt_gradient, micro))
     scored = score_hidden(models.policy, hidden, micro.rows)
@@ -223,8 +223,10 @@ def _check_ratio(logprobs: Tensor, old: Tensor) -> None:
 
 def _check_prompt_gradient(micro: PPOMicro, gradient: Tensor) -> None:
     """Only positions before sampled tokens may be pulled; a prompt's tokens are given, not chosen."""
-    predicts_sampled = micro.rows.mask.roll(-1, dims=1)
-    if bool(gradient[~predicts_sampled].any()):
+    predicts_sampled, layout = micro.rows.mask.roll(-1, dims=1).flatten(), micro.rows.stream.layout
+    if layout is not None:
+        predicts_sampled = predicts_sampled[layout.cells]
+    if bool(gradient.flatten(0, 1)[~predicts_sampled].any()):
         raise InvariantError("Prompt tokens receive a policy gradient; the mask of sampled tokens is wrong.")
 
 

@@ -18,6 +18,7 @@ from tutelage.core.rankings import pairs
 from tutelage.core.schedules import cosine
 from tutelage.errors import DataError, InvariantError
 from tutelage.files import content_hash, sha256_of
+from tutelage.models.attention import compute_streams
 from tutelage.models.distributed import inside, whole
 from tutelage.models.load import context_of, load_policy
 from tutelage.models.policy import Row, cut
@@ -237,6 +238,7 @@ def check_reload(model: ScalarModel, directory: Path, rows: Sequence[Row]) -> No
     """Load what was written and compare: a head or bias lost on the way would be noticed only by PPO going wrong."""
     loaded, _ = load_scalar(directory)
     loaded.to(model.head.weight.device)
+    compute_streams(loaded.trunk)  # as the model does: the same rows in another shape would round in another way
     if score_rows(loaded, rows) != score_rows(model, rows):
         raise InvariantError(f"The reward model scores differently after it was written to {directory} and read back.")
 

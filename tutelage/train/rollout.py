@@ -23,6 +23,7 @@ from tutelage.core.kl import FixedKL
 from tutelage.errors import InvariantError
 from tutelage.generate.engine import Engine, complete
 from tutelage.generate.request import Request
+from tutelage.models.adapters import narrowed
 from tutelage.models.distributed import inside, whole
 from tutelage.models.policy import Row, Rows, collate, completion_logprobs, cut
 from tutelage.models.roles import RolePolicy, to_sample
@@ -183,7 +184,7 @@ class Rollouts:
         """Let the policy answer the next prompts."""
         first = (self.plan.seed << 40) + self.streams.order.position
         prompts = [self.streams.prompts[i] for i in self.streams.order.take(self.plan.batch)]
-        episodes = sample(self.models.policy, self.renderer, prompts, self.plan.max_tokens, first)
+        episodes = sample(self.models, self.renderer, prompts, self.plan.max_tokens, first)
         self.tokens["prompt"] += sum(map(len, prompts))
         self.tokens["sampled"] += sum(len(episode.row.completion) for episode in episodes)
         return episodes
@@ -234,19 +235,20 @@ class Rollouts:
 
 
 def sample(
-    policy: PreTrainedModel | RolePolicy,
-    renderer: Renderer,
-    prompts: Sequence[Sequence[int]],
-    max_tokens: int,
-    first_seed: int,
+    models: Models, renderer: Renderer, prompts: Sequence[Sequence[int]], max_tokens: int, first_seed: int
 ) -> list[Episode]:
-    """Answer prompts at temperature 1; every episode has a seed of its own, `first_seed` and those that follow it."""
+    """Answer prompts at temperature 1; every episode has a seed of its own, `first_seed` and those that follow it.
+
+    In bfloat16 the policy samples from a narrowed copy, whose products are the ones that its update computes.
+    """
     requests = [
         Request(prompt_ids=tuple(ids), max_tokens=max_tokens, seed=first_seed + number)
         for number, ids in enumerate(prompts)
     ]
     # A new engine each time: nothing of an earlier batch can reach this one, so that it can be drawn again.
-    results = complete(Engine(to_sample(whole(policy)), renderer.tokenizer), ranks.part(requests))
+    policy = to_sample(whole(models.policy))
+    engine = Engine(narrowed(policy) if models.bf16 else policy, renderer.tokenizer)
+    results = complete(engine, ranks.part(requests))
     broken = [result.error for result in results if result.finish_reason not in ("stop", "length")]
     if broken:
         raise InvariantError(f"{len(broken)} of {len(results)} samples failed: {broken[0]}")

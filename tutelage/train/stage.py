@@ -13,7 +13,7 @@ from torch import nn
 
 from tutelage.config import Settings
 from tutelage.errors import SettingsError
-from tutelage.models.attention import attend_with_products
+from tutelage.models.attention import compute_streams
 from tutelage.models.distributed import shard, size
 from tutelage.models.load import decoder_of
 from tutelage.models.norms import narrow_norms
@@ -75,8 +75,8 @@ def move(model: nn.Module, settings: LoopSettings, way: Callable[[], object] = n
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise SettingsError("loop.device is cuda, but torch finds no CUDA device here; set it to cpu.")
     model.to(settings.device)
+    compute_streams(decoder_of(model))
     if settings.device == "cpu" and uses_bf16(settings):
-        attend_with_products(decoder_of(model))
         narrow_norms(decoder_of(model))
     if settings.gradient_checkpointing:
         recompute_layers(decoder_of(model), way)

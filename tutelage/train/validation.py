@@ -45,7 +45,7 @@ class Validation:
             return found | self._measure("ema", judge)
 
     def _measure(self, name: str, judge: Judge | None) -> dict[str, float]:
-        episodes = sample(self.models.policy, self.renderer, self.prompts, self.max_tokens, FIRST_SEED)
+        episodes = sample(self.models, self.renderer, self.prompts, self.max_tokens, FIRST_SEED)
         micros = micro_batches(episodes, self.micro_tokens)
         parts = scored(self.models, micros, lambda micro: [0.0] * len(micro))
         scores = torch.cat([part.scores for part in parts])

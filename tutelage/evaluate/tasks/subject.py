@@ -63,12 +63,9 @@ class Subject:
         return [found[index] for index in range(len(groups))]
 
     def _score(self, groups: Sequence[Group]) -> list[list[float]]:
-        rows = collate_groups(groups, self.tokenizer.pad_token_id or 0).to(self.model.device)
-        hidden = hidden_states(self.model, rows.ids, rows.positions, rows.attention).flatten(0, 1)
-        before = torch.tensor(_before(groups, rows.ids.shape[1]), device=hidden.device)
-        targets = torch.tensor([token for g in groups for choice in g.completions for token in choice])
-        targets, head = targets.to(hidden.device), head_weight(self.model)
-        scored = chunked_logprobs(hidden[before], head, targets, with_entropy=False)
+        rows = collate_groups(groups).to(self.model.device)
+        hidden = hidden_states(self.model, rows.stream).flatten(0, 1)[rows.before]
+        scored = chunked_logprobs(hidden, head_weight(self.model), rows.targets, with_entropy=False)
         return _means(scored.logprobs.cpu(), groups)
 
     def greedy_lines(self, prompts: Sequence[str], max_tokens: int) -> list[str]:
@@ -94,21 +91,6 @@ class Subject:
                 raise DataError(
                     f"An item of a task has {longest} tokens and the model's context is {context}; give shorter items."
                 )
-
-
-def _before(groups: Sequence[Group], width: int) -> list[int]:
-    """Find, for every token of every choice, the position that predicts it in the flattened rows.
-
-    The first token of a choice is predicted by the last one of the prompt, the others by the token before.
-    """
-    positions: list[int] = []
-    for row, group in enumerate(groups):
-        start = row * width
-        at = start + len(group.prompt)
-        for choice in group.completions:
-            positions += [start + len(group.prompt) - 1, *range(at, at + len(choice) - 1)]
-            at += len(choice)
-    return positions
 
 
 def _means(logprobs: Tensor, groups: Sequence[Group]) -> list[list[float]]:
