@@ -90,7 +90,7 @@ class Case(NamedTuple):
 def cases(everything: bool) -> list[Case]:
     """Return the cases: those that decide, or also those of the other precision."""
     decide = [
-        Case("sft", "135M", "bfloat16", 128, 128, 16, 1),
+        Case("sft", "135M", "bfloat16", 128, 128, 16, 3),
         Case("sft", "1M", "float32", 128, 128, 32, 8),
         Case("reward", "135M", "bfloat16", 48, 24, 4, 2, completions=4),
         Case("reward", "135M", "bfloat16", 400, 100, 1, 1, completions=9),

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from tutelage.models import attention as training
+from tutelage.models.packing import NAME as STREAMS
 
 NAME = "tutelage"
 
@@ -45,7 +45,7 @@ def attending(model: PreTrainedModel) -> Iterator[None]:
     """Let the model use `attend` inside the block, in place of the library's attention or that of training."""
     config = model.config
     before = config._attn_implementation
-    if before not in ("sdpa", "eager", training.NAME):
+    if before not in ("sdpa", "eager", STREAMS):
         yield
         return
     config._attn_implementation = NAME

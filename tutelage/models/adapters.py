@@ -183,18 +183,21 @@ class Adapted(nn.Module):
 def narrowed(model: PreTrainedModel) -> PreTrainedModel:
     """Copy a model in bfloat16 to sample from, adapters in force merged: plain layers that the engine knows."""
     put: dict[int, Any] = {}
-    for layer in model.modules():
-        if isinstance(layer, LoraLayer):
-            linear: Any = layer.get_base_layer()
-            names = [] if layer.disable_adapters else [name for name in layer.active_adapters if name in layer.lora_A]
-            weight = linear.weight + sum(layer.get_delta_weight(name).to(linear.weight) for name in names)
-            plain = nn.Linear(linear.in_features, linear.out_features, bias=False, device="meta")
-            plain.weight = _narrow(weight)
-            plain.bias = None if linear.bias is None else _narrow(linear.bias)
-            put[id(layer)] = plain
+    for lora in _loras(model):
+        linear = lora.get_base_layer()
+        names = [] if lora.disable_adapters else [name for name in lora.active_adapters if name in lora.lora_A]
+        weight = linear.weight + sum(lora.get_delta_weight(name).to(linear.weight) for name in names)
+        plain: Any = nn.Linear(linear.in_features, linear.out_features, bias=False, device="meta")
+        plain.weight = _narrow(weight)
+        plain.bias = None if linear.bias is None else _narrow(linear.bias)
+        put[id(lora)] = plain
     for one in model.parameters():
         put[id(one)] = _narrow(one)
     return copy.deepcopy(model, put)
+
+
+def _loras(model: nn.Module) -> list[Any]:
+    return [part for part in model.modules() if isinstance(part, LoraLayer)]
 
 
 def _narrow(weight: Tensor) -> nn.Parameter:

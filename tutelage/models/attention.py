@@ -18,7 +18,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from tutelage.models.packing import NAME, Layout, layout_of, move, run, stream_of
+from tutelage.models.packing import NAME, Layout, layout_of, mask_of, move, run, stream_of
 from tutelage.models.tree_attention import attend_tree
 
 #: Rows longer than this would keep too many weights: 2 H T^2 bytes a row and layer in bfloat16.
@@ -33,9 +33,8 @@ def attend(
     `attention_mask` [B, 1, T, T] is True where one may look; without one, rows are causal. With a layout in its place,
     there is one row, a stream of S tokens, and `B` rows are inside it.
     """
-    layout = layout_of(attention_mask)
-    if layout is not None:
-        return _attend_stream(module, query, key, value, layout, **kwargs), None
+    if layout_of(attention_mask) is not None:
+        return _attend_stream(module, query, key, value, attention_mask, **kwargs), None
     length, size = query.shape[2:]
     dtype = _products(query, kwargs)
     if dtype is None or key.shape[2] != length or length > LONGEST:
@@ -54,23 +53,20 @@ def _products(query: Tensor, kwargs: dict[str, Any]) -> torch.dtype | None:
     return dtype if kind == "cpu" and dtype == torch.bfloat16 and not has_extras else None
 
 
-def _attend_stream(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, layout: Layout, **kwargs: Any
-) -> Tensor:
+def _attend_stream(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, handle: Any, **kwargs: Any) -> Tensor:
     """Attend in each row of a stream: [1, S, H, D]. What is padded for that lives no longer than this."""
-    streams = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]
-    dtype, mask = _products(query, kwargs), layout.mask(kwargs.get("sliding_window"))
-    if dtype is not None:
-        streams = [stream.to(dtype) for stream in streams]
-        if layout.tree is not None and kwargs.get("sliding_window") is None and max(layout.tree.shape[1:]) <= LONGEST:
-            scaling = kwargs.get("scaling") or query.shape[-1] ** -0.5
-            return attend_tree(*streams, layout.tree, scaling).unsqueeze(0)
+    layout: Layout = handle.rows_inside
+    dtype, window, tree = _products(query, kwargs), kwargs.get("sliding_window"), layout.tree
+    streams = [tensor[0].transpose(0, 1).to(dtype or tensor.dtype) for tensor in (query, key, value)]
+    if dtype is not None and window is None and tree is not None and max(tree.shape[1:]) <= LONGEST:
+        asked, kept, read = streams
+        return attend_tree(asked, kept, read, tree, kwargs.get("scaling") or query.shape[-1] ** -0.5).unsqueeze(0)
     cells, is_full = layout.rows * layout.width, len(layout.cells) == layout.rows * layout.width
     to = None if is_full else layout.cells
-    padded = (
+    query, key, value = (
         move(stream, None, to, cells).unflatten(0, (layout.rows, layout.width)).transpose(1, 2) for stream in streams
     )
-    out, _ = attend(module, *padded, mask, **kwargs)
+    out, _ = attend(module, query, key, value, mask_of(handle, window), **kwargs)
     return move(out.flatten(0, 1), to, None, cells).unsqueeze(0)
 
 

@@ -69,14 +69,13 @@ class Layout(NamedTuple):
 
         Padding sees itself, so that nothing is NaN. With a `window`, a token sees so many positions, its own with them.
         """
-        near = window is None or window >= self.width
-        if self.parts is None and near:
+        if self.parts is None and (window is None or window >= self.width):
             return None
         causal = torch.ones(self.width, self.width, dtype=torch.bool, device=self.cells.device).tril().unsqueeze(0)
         if self.parts is not None:
             looker, seen = self.parts.unsqueeze(2), self.parts.unsqueeze(1)
             causal = causal & (seen >= 0) & ((seen == 0) | (seen == looker))
-        if not near:
+        if window is not None:
             causal = causal & (self.positions.unsqueeze(2) - self.positions.unsqueeze(1) < window)
         itself = torch.eye(self.width, dtype=torch.bool, device=self.cells.device)
         return (causal | itself).unsqueeze(1)
@@ -139,7 +138,7 @@ def _masks(decoder: Any, layout: Layout) -> Any:
 def _compute(decoder: Any, ids: Tensor, layout: Layout) -> Tensor:
     # The library hands on whatever has four dimensions. It is no mask: attention that does not know it cannot use it.
     handle: Any = torch.zeros(1, 1, 1, 1, dtype=torch.long)
-    handle.rows_inside = layout
+    handle.rows_inside, handle.masks = layout, {}
     positions = layout.positions.flatten()[layout.cells].unsqueeze(0)
     out = decoder(input_ids=ids, position_ids=positions, attention_mask=handle, use_cache=False)
     return out.last_hidden_state  # type: ignore[no-any-return]
@@ -148,6 +147,14 @@ def _compute(decoder: Any, ids: Tensor, layout: Layout) -> Tensor:
 def layout_of(mask: Any) -> Layout | None:
     """Give the layout that takes the place of a mask, if one does."""
     return getattr(mask, "rows_inside", None)
+
+
+def mask_of(handle: Any, window: int | None) -> Tensor | None:
+    """Give the mask of a layout's padded rows, made once for all layers with that window."""
+    if window not in handle.masks:
+        handle.masks[window] = handle.rows_inside.mask(window)
+    found: Tensor | None = handle.masks[window]
+    return found
 
 
 class _Move(torch.autograd.Function):

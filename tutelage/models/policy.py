@@ -51,7 +51,8 @@ class Rows(NamedTuple):
 
     def to(self, device: torch.device) -> Rows:
         """Move to a device."""
-        return Rows(*(part.to(device) for part in self))
+        stream, *tensors = self
+        return Rows(stream.to(device), *(tensor.to(device) for tensor in tensors))
 
 
 def collate(rows: Sequence[Row]) -> Rows:

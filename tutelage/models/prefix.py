@@ -42,7 +42,8 @@ class Groups(NamedTuple):
 
     def to(self, device: torch.device) -> Groups:
         """Move to a device."""
-        return Groups(*(part.to(device) for part in self))
+        stream, *places = self
+        return Groups(stream.to(device), *(tensor.to(device) for tensor in places))
 
 
 def collate_groups(groups: Sequence[Group]) -> Groups:
@@ -104,4 +105,4 @@ def _tree(groups: Sequence[Group]) -> Tree:
             at += len(tokens)
     lengths = torch.tensor([len(group.prompt) for group in groups])
     shape = (len(groups), prompt, count, longest)
-    return Tree(shape, *map(torch.cat, (stems, stem_cells, leaves, leaf_cells)), lengths)
+    return Tree(shape, torch.cat(stems), torch.cat(stem_cells), torch.cat(leaves), torch.cat(leaf_cells), lengths)
