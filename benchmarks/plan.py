@@ -1,9 +1,10 @@
 """`tutelage plan` against this machine: random models of three sizes are trained, and peaks and times compared.
 
-`python -m benchmarks.plan [--sizes small medium large] [--json FILE]`. Every training runs in two processes of its own.
-One adds up what torch allocates and frees, as a GPU's allocator would, and takes the highest sum; beside it stands how
-far the resident memory of the process grew, which holds what libraries keep too. The other takes the time of the steps
-after the first. The plan gets the measured speed of matrix products, of memory and of starting a layer, and the lengths
+`python -m benchmarks.plan [--sizes small medium large] [--layouts separate adapters shared_trunk] [--stages sft reward
+ppo] [--json FILE]`. Every training runs in two processes of its own.
+One adds up what torch allocates and frees, as a GPU's allocator would, and takes the highest sum. The other takes the
+time of the steps after the first, and how far the resident memory of the process grew, which holds what libraries keep
+too. The plan gets the measured speed of matrix products, of memory and of starting a layer, and the lengths
 of the texts.
 """
 
@@ -27,7 +28,7 @@ from typing import Any
 
 #: Width, layers, heads, feed-forward width.
 SIZES = {"tiny": (32, 2, 2, 64), "small": (256, 4, 4, 768), "medium": (384, 8, 6, 1152), "large": (576, 9, 9, 1728)}
-STAGES = ("sft", "reward", "ppo")
+STAGES, LAYOUTS = ("sft", "reward", "ppo"), ("separate", "adapters", "shared_trunk")
 CONTEXT, LONGEST, STEPS = 256, 48, 4
 #: What the plan takes as the share of the measured speed of large products that a training's products reach.
 UTILISATION = 0.75
@@ -51,27 +52,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.plan", description=__doc__)
     parser.add_argument("--sizes", nargs="*", choices=list(SIZES), default=list(SIZES)[1:])
     parser.add_argument("--stages", nargs="*", choices=STAGES, default=list(STAGES))
-    parser.add_argument("--worker", nargs=3, metavar=("STAGE", "SIZE", "WHAT"), help=argparse.SUPPRESS)
+    parser.add_argument("--layouts", nargs="*", choices=LAYOUTS, default=list(LAYOUTS))
+    parser.add_argument("--worker", nargs=4, metavar=("STAGE", "LAYOUT", "SIZE", "WHAT"), help=argparse.SUPPRESS)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows for programs")
     options = parser.parse_args()
     if options.worker:
         print(json.dumps(asdict(measured(*options.worker))))
         return
-    rows = [_in_a_process(stage, size) for size in options.sizes for stage in options.stages]
+    asked = itertools.product(options.sizes, options.layouts, options.stages)
+    rows = [_in_a_process(stage, layout, size) for size, layout, stage in asked]
     if options.json:
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
 
 
-def _in_a_process(stage: str, size: str) -> Compared:
-    command = [sys.executable, "-m", "benchmarks.plan", "--worker", stage, size]
+def _in_a_process(stage: str, layout: str, size: str) -> Compared:
+    command = [sys.executable, "-m", "benchmarks.plan", "--worker", stage, layout, size]
     found = []
     for what in ("memory", "time"):
         done = subprocess.run([*command, what], capture_output=True, text=True, check=True)
         found.append(Compared(**json.loads(done.stdout.splitlines()[-1])))
-    row = replace(found[0], planned_seconds=found[1].planned_seconds, measured_seconds=found[1].measured_seconds)
+    row = replace(found[1], measured_bytes=found[0].measured_bytes)
     memory, seconds = row.planned_bytes / row.measured_bytes, row.planned_seconds / row.measured_seconds
     print(
-        f"{row.case:14} {row.weights / 1e6:6.1f}M  {row.planned_bytes / 1e6:7,.0f} MB planned "
+        f"{row.case:26} {row.weights / 1e6:6.1f}M  {row.planned_bytes / 1e6:7,.0f} MB planned "
         f"{row.measured_bytes / 1e6:7,.0f} allocated {memory:5.2f} {row.resident_bytes / 1e6:7,.0f} resident  "
         f"{row.planned_seconds:6.2f} s planned {row.measured_seconds:6.2f} measured {seconds:5.2f}",
         flush=True,
@@ -79,24 +82,25 @@ def _in_a_process(stage: str, size: str) -> Compared:
     return row
 
 
-def measured(stage: str, size: str, what: str) -> Compared:
-    """Train and plan one stage at one size; allocations are added up where the memory is asked for."""
+def measured(stage: str, layout: str, size: str, what: str) -> Compared:
+    """Train and plan one stage in a layout at one size; allocations are added up where the memory is asked for."""
     import torch
     from torch.profiler import ProfilerActivity, profile
 
     from benchmarks.measure import bandwidth, probe
     from tutelage.models.sizes import size_of_directory
     from tutelage.train.operations import Machine
-    from tutelage.train.plan import Sizes, ppo_stage, reward_stage, sft_stage
+    from tutelage.train.plan import Sizes, reward_stage, sft_stage
+    from tutelage.train.ppo_plan import ppo_stage
 
     speed = max(probe() for _ in range(9)) * 1e9
     moved = bandwidth() * 1e9
     gc.collect()
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
-        world = World(Path(folder), size)
+        world = World(Path(folder), size, layout)
         # One training of a tiny model first, so that what libraries keep for themselves is there before.
-        train(stage, World(Path(folder) / "first", "tiny"))
+        train(stage, World(Path(folder) / "first", "tiny", layout))
         gc.collect()
         before = _resident("VmRSS")
         with (
@@ -118,7 +122,7 @@ def measured(stage: str, size: str, what: str) -> Compared:
         else:
             plan = ppo_stage(settings, Sizes(policy=counts, reward=counts), volume, machine)
     return Compared(
-        case=f"{stage} {size}",
+        case=f"{stage} {layout} {size}",
         weights=counts.weights,
         planned_bytes=plan.memory,
         measured_bytes=_highest(log) if log else 0.0,
@@ -148,11 +152,13 @@ def overhead(directory: Path, times: int = 50) -> float:
 class World:
     """Random models over a real tokenizer, and texts of random words."""
 
-    def __init__(self, root: Path, size: str) -> None:
+    def __init__(self, root: Path, size: str, layout: str) -> None:
+        from tutelage.models.adapters import FOLDER, Adapters
         from tutelage.models.load import Shape, fresh, load_policy, save
         from tutelage.models.scalar import ScalarModel, save_scalar
         from tutelage.models.tokenizer import train_tokenizer
         from tutelage.models.tokens import Renderer
+        from tutelage.train.layout import LayoutSettings
 
         rng = random.Random(1)
         letters = "abcdefghijklmnoprstuvw"
@@ -165,10 +171,18 @@ class World:
         shape = Shape(
             hidden=hidden, layers=layers, heads=heads, kv_heads=heads, feedforward=feedforward, context=CONTEXT
         )
-        self.root, self.renderer = root, Renderer(tokenizer)
+        self.root, self.layout, self.renderer = (
+            root,
+            LayoutSettings.model_validate({"kind": layout}),
+            Renderer(tokenizer),
+        )
         self.policy = save(fresh(shape, tokenizer, seed=0), tokenizer, root / "policy")
         scalar = ScalarModel.from_policy(load_policy(self.policy)[0], seed=0)
         self.reward = save_scalar(scalar, tokenizer, root / "reward")
+        if layout == "adapters":
+            adapters = Adapters(load_policy(self.policy)[0])
+            adapters.add("reward", self.layout.lora, seed=0)
+            adapters.write(self.reward / FOLDER, "reward")
 
     def settings(self, stage: str) -> Any:
         """Give settings for a few steps of several micro-batches each."""
@@ -178,12 +192,13 @@ class World:
         from tutelage.train.sft import SFTSettings
 
         loop = LoopSettings(micro_tokens=1024, checkpoint_every=10_000, evaluate_every=10_000)
+        how: dict[str, Any] = {"layout": self.layout, "loop": loop}
         if stage == "sft":
-            return SFTSettings(batch=32, epochs=STEPS / 2, pretraining_mix=0.25, mix_row_tokens=128, loop=loop)
+            return SFTSettings(batch=32, epochs=STEPS / 2, pretraining_mix=0.25, mix_row_tokens=128, **how)
         if stage == "reward":
-            return RewardSettings(batch=16, epochs=STEPS / 4, loop=loop)
+            return RewardSettings(batch=16, epochs=STEPS / 4, **how)
         return PPOSettings(
-            episodes=64, batch=32, minibatch=16, max_tokens=LONGEST, ptx_coef=1.0, ptx_rows=8, samples=0, loop=loop
+            episodes=64, batch=32, minibatch=16, max_tokens=LONGEST, ptx_coef=1.0, ptx_rows=8, samples=0, **how
         )
 
     def volume(self) -> Any:

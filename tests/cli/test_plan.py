@@ -6,6 +6,13 @@ import pytest
 
 from tests.cli.conftest import table
 
+ONE = ("village", "--gpus", "1")
+
+
+def laid_out(kind):
+    """Set the layout of all trainings."""
+    return [f"--set={name}.layout.kind={kind}" for name in ("start", "sft", "reward", "ppo")]
+
 
 def test_a_plan_that_fits_is_two_tables_and_what_was_assumed(tutelage):
     lines = table(tutelage("plan", "village", "--gpus", "1"))
@@ -53,6 +60,32 @@ def test_settings_change_a_plan(tutelage):
     assert less["ppo"] == plain["ppo"]
 
 
+def test_layouts_are_planned_on_one_gpu(tutelage, refused):
+    def ppo(*settings):
+        found = json.loads(tutelage("plan", "village", "--gpus", "1", "--json", *settings))
+        return found["stages"][-1], found["models"]["policy"]
+
+    separate, size = ppo()
+    adapters, _ = ppo(*laid_out("adapters"))
+    trunk, _ = ppo(*laid_out("shared_trunk"), "--set=ppo.layout.frozen_share=0.5")
+    assert adapters["memory"] < trunk["memory"] < separate["memory"]
+    assert trunk["operations"] < adapters["operations"] < separate["operations"]
+    # One base, and rank 16 beside seven products: inputs and outputs of attention's four and the feed-forward's three.
+    width, inner, keys = size["hidden"], size["feedforward"], size["kv_heads"] * size["head_width"]
+    factors = size["layers"] * 16 * (4 * width + 2 * (width + keys) + 3 * (width + inner))
+    held = {role["role"]: role for role in adapters["held"]}
+    assert held["shared by all"]["weights"] == 4 * size["weights"]
+    assert held["policy"]["weights"] == held["policy"]["average"] == held["reference"]["weights"] == 4 * factors
+    assert held["policy"]["optimizer"] == 8 * factors
+    # Half of the layers and the embedding once, the rest and the last norm for each of four roles.
+    held = {role["role"]: role for role in trunk["held"]}
+    lower = size["layers"] // 2 * size["layer"] + size["vocabulary"] * width
+    assert held["shared by all"]["weights"] == 4 * lower
+    assert held["policy"]["weights"] == held["reference"]["weights"] == 4 * (size["weights"] - lower)
+    told = refused("plan", "village", "--gpus", "1", "--gpu-memory", "0.05", *laid_out("adapters"))
+    assert "Models that do not lie separate are trained on one GPU" in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -62,7 +95,11 @@ def test_settings_change_a_plan(tutelage):
         (("village", "--tflops", "nan"), "flops must be above 0"),
         (("village", "--utilisation", "40"), "utilisation of 40 is impossible"),
         (("nowhere",), "There is no recipe nowhere"),
-        (("village", "--set", "ppo.layout.kind=adapters"), "set ppo.layout.kind = separate instead of adapters"),
+        (("village", *laid_out("adapters")), "start.layout.kind = adapters trains in one process; plan it with --gpus"),
+        ((*ONE, "--set=ppo.layout.kind=adapters"), "set reward.layout.kind = adapters"),
+        (("paper-1.3b", "--gpus", "1", *laid_out("shared_trunk")), "leave out reward_base"),
+        ((*ONE, *laid_out("adapters"), '--set=ppo.layout.modules=["qproj"]'), "the model has q_proj"),
+        ((*ONE, *laid_out("shared_trunk"), "--set=sft.layout.frozen_share=0.01"), "freezes 0 of 4 layers"),
     ],
 )
 def test_nonsense_is_told(refused, arguments, told):

@@ -1,24 +1,36 @@
 """A plan counts what autograd keeps and what the trainers do; its other witnesses are published figures."""
 
 import copy
+import functools
+import gc
 import math
 from dataclasses import replace
 
 import pytest
 import torch
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import GPT2Config, LlamaConfig, LlamaForCausalLM
 
+from tests.train.layouts import LAYOUTS, PPO, with_loop
 from tutelage.errors import MissingError, SettingsError
+from tutelage.models.adapters import Adapters
 from tutelage.models.load import Shape, fresh, load_policy
 from tutelage.models.packing import Stream
 from tutelage.models.policy import Row, hidden_states
+from tutelage.models.scalar import ScalarModel
 from tutelage.models.sizes import size_of, size_of_directory, size_of_shape
+from tutelage.models.trunk import freeze_lower
 from tutelage.pipeline.planning import fewest, fits, planned, sizes_of
 from tutelage.pipeline.recipe import read_recipe
 from tutelage.train.batching import completion_batch
+from tutelage.train.ema import Ema
 from tutelage.train.footprint import activations, held
+from tutelage.train.layout import LayoutSettings, policy_learner, scalar_learner
 from tutelage.train.operations import PETAFLOP_DAY, Machine, Pass, forward, optimizer_seconds, sampling_seconds
+from tutelage.train.plan import Sizes, Volume
+from tutelage.train.portion import policy_portion, scalar_portion
+from tutelage.train.ppo_plan import ppo_stage
 from tutelage.train.pretrain import token_loss
 
 CONFIG = LlamaConfig(
@@ -26,6 +38,14 @@ CONFIG = LlamaConfig(
     num_key_value_heads=2, max_position_embeddings=128, tie_word_embeddings=True,
 )  # fmt: skip
 SIZE = size_of(CONFIG)
+#: Layouts by hand: what adapters change may be all products, some of attention, or the last ones alone.
+LAID_OUT = [
+    LayoutSettings(),
+    LayoutSettings(kind="adapters", rank=8),
+    LayoutSettings(kind="adapters", rank=8, modules=("q_proj", "v_proj")),
+    LayoutSettings(kind="adapters", rank=8, modules=("o_proj", "down_proj")),
+    LayoutSettings(kind="shared_trunk", frozen_share=0.5),
+]
 H100 = Machine(gpus=64, memory=80e9, flops=989e12, bandwidth=3.35e12, interconnect=50e9, utilisation=0.4, overhead=3e-4)
 
 
@@ -63,11 +83,21 @@ def test_a_directory_without_a_model_is_refused(tmp_path):
         size_of_directory(tmp_path)
 
 
-def kept_by_autograd(layers, is_bf16):
-    """Count the bytes that autograd keeps for the backward pass of a trunk, its weights and their copies left out."""
+def model_of(layers, layout):
+    """Make a model of some layers and lay it out as the trainers do."""
     config = copy.deepcopy(CONFIG)
     config.num_hidden_layers = layers
     model = LlamaForCausalLM(config)
+    if layout.kind == "adapters":
+        Adapters(model).add("policy", layout.lora, seed=0)
+    if layout.kind == "shared_trunk":
+        freeze_lower(model.get_decoder(), layout.frozen_share)
+    return model
+
+
+def kept_by_autograd(layers, is_bf16, layout):
+    """Count the bytes that autograd keeps for the backward pass of a trunk, its weights and their copies left out."""
+    model = model_of(layers, layout)
     shapes = {shape for p in model.parameters() for shape in (tuple(p.shape), tuple(p.shape[::-1]))}
     kept = {}
 
@@ -83,25 +113,28 @@ def kept_by_autograd(layers, is_bf16):
 
 
 @pytest.mark.parametrize("is_bf16", [False, True])
-def test_the_activations_of_a_layer_are_what_autograd_keeps(is_bf16):
+@pytest.mark.parametrize("layout", LAID_OUT)
+def test_the_activations_of_a_layer_are_what_autograd_keeps(layout, is_bf16):
     tokens = 4 * 80
-    layer = (kept_by_autograd(5, is_bf16) - kept_by_autograd(2, is_bf16)) / 3
+    layer = (kept_by_autograd(6, is_bf16, layout) - kept_by_autograd(2, is_bf16, layout)) / 4
     more, fewer = (
-        activations(replace(SIZE, layers=count), tokens, is_bf16=is_bf16, recomputes=False) for count in (5, 2)
+        activations(policy_portion(replace(SIZE, layers=count), layout), tokens, is_bf16=is_bf16, recomputes=False)
+        for count in (6, 2)
     )
-    assert (more - fewer) / 3 == pytest.approx(layer, rel=1e-3)
+    assert (more - fewer) / 4 == pytest.approx(layer, rel=1e-3)
 
 
 def test_recomputing_keeps_the_inputs_of_layers_and_one_layer():
-    deep = replace(SIZE, layers=96)
+    deep, one_layer = (policy_portion(replace(SIZE, layers=count), LayoutSettings()) for count in (96, 1))
     kept = activations(deep, 100, is_bf16=False, recomputes=True)
-    one = activations(replace(SIZE, layers=1), 100, is_bf16=False, recomputes=False)
+    one = activations(one_layer, 100, is_bf16=False, recomputes=False)
     assert kept == pytest.approx(100 * 96 * 4 * 64 + one, rel=0.15)
 
 
 @pytest.mark.parametrize("learns", [True, False])
-def test_operations_are_those_that_torch_counts(learns):
-    model = LlamaForCausalLM(CONFIG)
+@pytest.mark.parametrize("layout", [LAID_OUT[0], LAID_OUT[1], LAID_OUT[-1]])
+def test_operations_are_those_that_torch_counts(layout, learns):
+    model = model_of(12, layout)
     model.set_attn_implementation("eager")
     rows = [Row(list(range(40)), list(range(60))) for _ in range(3)]
     [micro] = completion_batch(rows, 10_000)
@@ -110,15 +143,58 @@ def test_operations_are_those_that_torch_counts(learns):
         if learns:
             loss.backward()
     # What the counter sees is attention of every token to all 100, which a causal mask makes 50 on average.
-    part = Pass(size=SIZE, tokens=300, width=200, micro_tokens=1000, counted=0.6, learns=learns)
+    size = replace(SIZE, layers=12)
+    part = Pass(
+        portion=policy_portion(size, layout), tokens=300, width=200, micro_tokens=1000, counted=0.6, learns=learns
+    )
     assert part.operations == pytest.approx(counter.get_total_flops(), rel=0.01)
-    assert forward(SIZE, 300, 200, 0.6) == part.operations / (3 if learns else 1)
+    if layout.kind == "separate":
+        assert forward(size, 300, 200, 0.6) == pytest.approx(part.operations / (3 if learns else 1))
 
 
-def test_sixteen_bytes_a_trained_weight_four_a_frozen_one_and_gpus_share_them():
-    policy = held("policy", 1000, 1, is_trained=True, is_averaged=True)
+def test_lower_layers_that_are_known_cost_nothing():
+    portion = policy_portion(replace(SIZE, layers=12), LAID_OUT[-1])
+    part = Pass(portion=portion, tokens=300, width=100, micro_tokens=1000, counted=0.0)
+    lower = forward(replace(SIZE, layers=6), 300, 100, 0.0)
+    assert part.operations == pytest.approx(lower + 3 * lower)
+    assert replace(part, is_known=True).operations == pytest.approx(3 * lower)
+    assert replace(part, is_known=True, learns=False).operations == pytest.approx(lower)
+
+
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_a_portion_counts_what_a_learner_trains(world, kind):
+    """The trainers' own counts of what is trained, carries a gradient or is read; PPO's ledger is made of them."""
+    size, layout = size_of_directory(world.policy), LAYOUTS[kind]
+    policy, _ = load_policy(world.policy)
+    settings = with_loop(PPO, kind)
+    assert policy_portion(size, layout).weights == policy_learner(policy, world.policy, settings).weights
+    for likelihood in (False, True):
+        policy, _ = load_policy(world.policy)
+        make = functools.partial(ScalarModel.from_policy, policy, 0, likelihood=likelihood)
+        found = scalar_learner(policy, world.policy, make, settings)
+        assert scalar_portion(size, layout, likelihood=likelihood).weights == found.weights
+
+
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_what_four_models_hold_is_what_torch_allocates(world, four, kind):
+    """Weights, once where roles share them, the start of the policy, and the average; the moments come with a step."""
+    size = size_of_directory(world.policy)
+    plan = ppo_stage(with_loop(PPO, kind), Sizes(policy=size, reward=size), Volume(), on(1))
+    four(kind)  # trains the reward model, where no test before has
+    gc.collect()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as log:
+        made = four(kind)
+        average = Ema(made.policy, 0.9)
+    found = sum(event.nbytes() for event in log.profiler.kineto_results.events() if event.name() == "[memory]")
+    assert average.names
+    assert found == pytest.approx(sum(one.weights + one.average for one in plan.held), rel=0.05)  # and headers of files
+
+
+def test_four_bytes_a_weight_eight_more_a_trained_one_and_gpus_share_them():
+    policy = held("policy", 1, trained=1000, is_averaged=True)
     assert (policy.weights, policy.optimizer, policy.average) == (4000, 8000, 4000)
-    assert held("reference", 1000, 8).total == 500
+    assert held("reference", 8, frozen=1000).total == 500
+    assert held("policy", 1, trained=10, frozen=1000).total == 4040 + 80
 
 
 def test_times_by_hand():
@@ -126,7 +202,8 @@ def test_times_by_hand():
         SIZE, weights=10**9, layer=10**8, layers=10, vocabulary=1, hidden=1, heads=1, kv_heads=1, head_width=1
     )
     machine = Machine(gpus=1, memory=1e11, flops=1e14, bandwidth=1e12, interconnect=1e10, utilisation=0.5)
-    part = Pass(size=size, tokens=10_000, width=1000, micro_tokens=2000)
+    portion = policy_portion(size, LayoutSettings())
+    part = Pass(portion=portion, tokens=10_000, width=1000, micro_tokens=2000)
     assert part.micros == 5
     assert part.seconds(machine) == pytest.approx(6e9 * 10_000 / 5e13, rel=1e-4)
     # Five micro-batches on four GPUs: one GPU has two, and moves fp32 weights twice and gradients once for each.
@@ -136,7 +213,7 @@ def test_times_by_hand():
     assert replace(part, recomputes=True).seconds(machine) == pytest.approx(8e9 * 10_000 / 5e13, rel=1e-4)
     assert optimizer_seconds(10**9, machine) == pytest.approx(36e9 / 1e12)
     # 4 episodes: 100 steps read 4 GB each; that is slower than computing 2e9 operations for each of 400 tokens.
-    assert sampling_seconds(size, 4, 1, 100, 100, machine) == pytest.approx(100 * 4e9 / 1e12, rel=1e-2)
+    assert sampling_seconds(portion, 4, 1, 100, 100, machine) == pytest.approx(100 * 4e9 / 1e12, rel=1e-2)
 
 
 def test_the_papers_compute_comes_out():

@@ -156,8 +156,8 @@ def _assumptions(recipe: Recipe, machine: Machine) -> str:
 def _too_little(recipe: Recipe, stages: list[StagePlan], machine: Machine) -> str:
     from dataclasses import replace
 
-    from tutelage.pipeline.planning import fewest, planned
-    from tutelage.train.plan import MOST, SPARE
+    from tutelage.pipeline.planning import fewest, most_gpus, planned
+    from tutelage.train.plan import SPARE
 
     free = (1 - SPARE) * machine.memory
     worst = max(stages, key=lambda stage: stage.memory)
@@ -168,12 +168,16 @@ def _too_little(recipe: Recipe, stages: list[StagePlan], machine: Machine) -> st
     enough = fewest(recipe, machine)
     if enough is not None:
         return f"{told}; {_gpus(enough)} of this kind would do."
-    left = max(planned(recipe, replace(machine, gpus=MOST)), key=lambda stage: stage.memory)
+    most = most_gpus(recipe)
+    left = max(planned(recipe, replace(machine, gpus=most)), key=lambda stage: stage.memory)
     largest = max(left.moments, key=lambda moment: moment.total)
     part = max(PASSING, key=lambda name: float(getattr(largest, name)))
+    reason = "Models that do not lie separate are trained on one GPU"
+    if most > 1:
+        needed = f"{left.title} needs {_amount(left.memory)} GB on each however many there are"
+        reason = f"No number of such GPUs would do: {needed}"
     return (
-        f"{told}. No number of such GPUs would do: {left.title} needs {_amount(left.memory)} GB on each however many "
-        f"there are, of which {_amount(getattr(largest, part))} are the {part} of the moment {largest.name}; take "
+        f"{told}. {reason}; {_amount(getattr(largest, part))} GB are the {part} of the moment {largest.name}. Take "
         "larger GPUs or a smaller policy, lower loop.micro_tokens or set loop.gradient_checkpointing."
     )
 

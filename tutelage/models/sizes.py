@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -13,11 +14,21 @@ from tutelage.errors import DataError, MissingError
 from tutelage.models.load import Shape, told
 
 
+class Product(NamedTuple):
+    """A matrix product of a layer: the module that it belongs to, its name there, and its widths."""
+
+    owner: str
+    name: str
+    inputs: int
+    outputs: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
     """Counts of a causal language model: its weights, those of one layer, and its widths.
 
     `weights` counts tied ones once; `trunk` leaves out an output layer of its own, which scalar models do not have.
+    `products` are the linear layers in one layer, which adapters fit.
     """
 
     weights: int
@@ -31,11 +42,22 @@ class Size:
     head_width: int
     vocabulary: int
     context: int
+    products: tuple[Product, ...]
 
     @property
     def outside(self) -> int:
         """Count the weights that belong to no layer: embedding, last norm, an output layer of its own."""
         return self.weights - self.layers * self.layer
+
+    @property
+    def embedding(self) -> int:
+        """Count the weights of the embedding."""
+        return self.vocabulary * self.hidden
+
+    @property
+    def is_tied(self) -> bool:
+        """Say whether the output layer is the embedding."""
+        return self.weights == self.trunk
 
 
 def size_of_shape(shape: Shape, vocabulary: int) -> Size:
@@ -87,7 +109,17 @@ def size_of(config: PretrainedConfig) -> Size:
         head_width=getattr(config, "head_dim", None) or config.hidden_size // heads,
         vocabulary=config.vocab_size,
         context=config.max_position_embeddings,
+        products=tuple(
+            Product(*_split(path), part.in_features, part.out_features)
+            for path, part in stacks[0][0].named_modules()
+            if isinstance(part, nn.Linear)
+        ),
     )
+
+
+def _split(path: str) -> tuple[str, str]:
+    owner, _, name = path.rpartition(".")
+    return owner, name
 
 
 def _count(module: nn.Module) -> int:

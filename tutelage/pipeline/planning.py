@@ -16,17 +16,17 @@ from tutelage.train.plan import (
     Sizes,
     StagePlan,
     Volume,
-    ppo_stage,
     pretrain_stage,
     reward_stage,
     sft_stage,
 )
+from tutelage.train.ppo_plan import ppo_stage
 
 
 def planned(recipe: Recipe, machine: Machine) -> list[StagePlan]:
     """Plan every stage that trains a model, in the order of the loop."""
-    _check_layouts(recipe)
     sizes, volume = sizes_of(recipe), volume_of(recipe)
+    _check_layouts(recipe, sizes, machine.gpus)
     start = sft_stage("start", "SFT, the start of PPO", recipe.start, sizes.policy, volume, machine)
     baseline = sft_stage("sft", "SFT, the baseline", recipe.sft, sizes.policy, volume, machine)
     has_baseline = recipe.village is not None or (recipe.imported is not None and recipe.imported.baseline)
@@ -48,7 +48,7 @@ def sizes_of(recipe: Recipe) -> Sizes:
     judge = _size(recipe.reward_base.model)
     if judge is None and recipe.reward_base.shape is not None:
         judge = size_of_shape(recipe.reward_base.shape, recipe.base.vocabulary)
-    return Sizes(policy=policy, reward=judge or policy)
+    return Sizes(policy=policy, reward=judge or policy, likelihood=recipe.reward.likelihood)
 
 
 def volume_of(recipe: Recipe) -> Volume:
@@ -71,9 +71,10 @@ def fewest(recipe: Recipe, machine: Machine) -> int | None:
         asked = replace(machine, gpus=gpus)
         return fits(planned(recipe, asked), asked)
 
+    most = most_gpus(recipe)
     low, high = 0, 1
     while not enough(high):
-        if high >= MOST:
+        if high >= most:
             return None
         low, high = high, 2 * high
     while high - low > 1:
@@ -82,14 +83,28 @@ def fewest(recipe: Recipe, machine: Machine) -> int | None:
     return high
 
 
-def _check_layouts(recipe: Recipe) -> None:
-    """Refuse layouts whose models share weights: a plan counts every model by itself."""
-    for name in ("start", "sft", "reward", "ppo"):
-        layout = getattr(recipe, name).layout.kind
-        if layout != "separate":
-            raise SettingsError(
-                f"A plan is for separate models; set {name}.layout.kind = separate instead of {layout}."
-            )
+def most_gpus(recipe: Recipe) -> int:
+    """Give how many GPUs a recipe can use: one where models share weights."""
+    return 1 if _shared(recipe) else MOST
+
+
+def _shared(recipe: Recipe) -> list[str]:
+    """Name the layouts in which models share weights or train a part of them, as settings."""
+    layouts = {name: getattr(recipe, name).layout.kind for name in ("start", "sft", "reward", "ppo")}
+    return [f"{name}.layout.kind = {kind}" for name, kind in layouts.items() if kind != "separate"]
+
+
+def _check_layouts(recipe: Recipe, sizes: Sizes, gpus: int) -> None:
+    """Refuse what the trainings would refuse."""
+    shared = _shared(recipe)
+    if shared and gpus > 1:
+        raise SettingsError(f"{shared[0]} trains in one process; plan it with --gpus 1, or choose separate.")
+    ppo, reward = recipe.ppo.layout.kind, recipe.reward.layout.kind
+    if ppo != "separate" and (reward != ppo or sizes.reward != sizes.policy):
+        raise SettingsError(
+            f"ppo.layout.kind = {ppo} needs a reward model that was trained from the start of PPO in the same layout; "
+            f"set reward.layout.kind = {ppo} and leave out reward_base."
+        )
 
 
 def _size(model: str) -> Size | None:

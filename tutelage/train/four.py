@@ -148,8 +148,8 @@ def _shared_trunk(policy: PreTrainedModel, tokenizer: Tokenizer, parents: Parent
     check_cut(decoder, upper)
     is_tied = head.weight is policy.get_input_embeddings().weight
     reference = RolePolicy(upper.twin(), head if is_tied else copy.deepcopy(head), policy.config).requires_grad_(False)
-    reward = _on_trunk(stored, Upper.of(lower, decoder_of(stored), number))
-    value = _on_trunk(stored, reward.trunk.twin())
+    # Copies: what a file held is one block of memory, and any weight that is used keeps all of it.
+    reward, value = (_on_trunk(stored, Upper.of(lower, decoder_of(stored), number).twin()) for _ in range(2))
     reward.requires_grad_(False)
     for model in (reward, value):
         move(model, settings.loop)

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from tutelage.errors import SettingsError
 from tutelage.models.sizes import Size
 from tutelage.train.footprint import BF16, FP32, cache
+from tutelage.train.portion import Portion
 
 #: Operations in a petaflop/s-day.
 PETAFLOP_DAY = 1e15 * 86_400
 #: Bytes that AdamW moves per weight: it reads weight, gradient and two moments and writes back all but the gradient.
 ADAM_BYTES, NORM_BYTES, AVERAGE_BYTES = 28, 8, 12
+#: How much longer a layer with adapters takes to start: each product becomes three, a scaling and a sum.
+ADAPTED_STARTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,34 +53,38 @@ class Machine:
         return self.flops * self.utilisation
 
 
+def layer_forward(size: Size, tokens: float, width: float) -> tuple[float, float]:
+    """Count a layer's forward pass: 2 per weight and token, and attention to half of `width` tokens."""
+    return 2.0 * size.layer * tokens, 2.0 * size.heads * size.head_width * width * tokens
+
+
 def forward(size: Size, tokens: float, width: float, counted: float = 1.0) -> float:
-    """Count a forward pass: 2 per weight of the layers and token, attention to half of `width` tokens, and the output
-    layer for the share of tokens that count.
-    """
-    weights = size.layers * size.layer + counted * size.vocabulary * size.hidden
-    return tokens * (2 * weights + 2 * size.layers * size.heads * size.head_width * width)
-
-
-def conventional(size: Size, tokens: float) -> float:
-    """Count as the literature does: 2 per weight and token, whatever the context (Kaplan et al. 2020, 2.1)."""
-    return 2.0 * size.weights * tokens
+    """Count a forward pass: all layers, and the output layer for the share of tokens that count."""
+    return size.layers * sum(layer_forward(size, tokens, width)) + 2.0 * size.embedding * counted * tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
     """A model's passes over the tokens of one optimizer step, in rows of `width` tokens.
 
-    `counted` is the share of tokens whose logits are made; a scalar model makes none.
+    `counted` is the share of tokens whose logits are made; a scalar model makes none. What comes out of the lower
+    layers of a shared trunk may be known from a pass before.
     """
 
-    size: Size
+    portion: Portion
     tokens: float
     width: float
     micro_tokens: int
     counted: float = 1.0
     learns: bool = True
+    is_known: bool = False
     is_bf16: bool = False
     recomputes: bool = False
+
+    @property
+    def size(self) -> Size:
+        """Give the counts of the model."""
+        return self.portion.size
 
     @property
     def micros(self) -> int:
@@ -87,15 +94,36 @@ class Pass:
 
     @property
     def operations(self) -> float:
-        """Count what the method needs; what is computed twice to save memory is not in it."""
-        return forward(self.size, self.tokens, self.width, self.counted) * (3 if self.learns else 1)
+        """Count what the method needs; what is computed twice to save memory is not in it.
+
+        A product is computed once more for the gradient of its input and once more for that of its weights, where these
+        are trained; attention has two inputs. Below the first trained weight there is no gradient at all.
+        """
+        products, looks = layer_forward(self.size, self.tokens, self.width)
+        factors = 2.0 * self.portion.factors * self.tokens
+        head = 2.0 * self.size.embedding * self.counted * self.tokens
+        below, upper = self._below * (products + looks), self.portion.upper
+        if not self.learns:
+            return below + upper * (products + looks) + factors + head
+        through = 2 if self.portion.rank else 3
+        above = upper * (through * products + 3 * looks) + 3 * factors
+        return below + above + (3 if self.portion.trains_head else 2) * head
+
+    @property
+    def _below(self) -> int:
+        """Count the layers that no gradient passes and that are not known yet."""
+        return 0 if self.is_known else self.portion.lower
 
     def seconds(self, machine: Machine) -> float:
         """Take the GPU with the most micro-batches: it computes while weights come and gradients go."""
         mine = math.ceil(self.micros / machine.gpus)
-        share, again = mine / self.micros, 4 / 3 if self.learns and self.recomputes else 1
-        starting = mine * self.size.layers * machine.overhead * (3 * again if self.learns else 1)
-        computing = self.operations * again * share / machine.speed + starting
+        upper, again = self.portion.upper, 0
+        if self.learns and self.recomputes:
+            again = upper
+        starts = self._below + (3 if self.learns else 1) * upper + again
+        starting = mine * starts * machine.overhead * (ADAPTED_STARTS if self.portion.rank else 1)
+        repeated = again * sum(layer_forward(self.size, self.tokens, self.width))
+        computing = (self.operations + repeated) * mine / self.micros / machine.speed + starting
         if machine.gpus == 1:
             return computing
         gathered = (BF16 if self.is_bf16 else FP32) * self.size.weights
@@ -110,12 +138,14 @@ def optimizer_seconds(weights: int, machine: Machine, *, is_averaged: bool = Fal
     return moved * weights / machine.gpus / machine.bandwidth
 
 
-def sampling_seconds(size: Size, episodes: int, prompt: float, sampled: float, longest: int, machine: Machine) -> float:
+def sampling_seconds(
+    portion: Portion, episodes: int, prompt: float, sampled: float, longest: int, machine: Machine
+) -> float:
     """Take the time of one rollout batch: each GPU fetches the whole policy once and samples its share of episodes.
 
     A step reads all weights and the cache of every running row; the batch waits for its longest completion.
     """
-    rows = math.ceil(episodes / machine.gpus)
+    size, rows = portion.size, math.ceil(episodes / machine.gpus)
     per_row = cache(size, 1, prompt + longest)
     running = max(1.0, min(rows, cache(size, rows, prompt + longest) // per_row))
     steps = math.ceil(rows / running) * sampled + (longest - sampled)
@@ -123,5 +153,5 @@ def sampling_seconds(size: Size, episodes: int, prompt: float, sampled: float, l
     prefill = forward(size, rows * prompt, prompt) / machine.speed
     computing = forward(size, rows * sampled, prompt + sampled) / machine.speed
     fetching = FP32 * size.weights * (1 - 1 / machine.gpus) / machine.interconnect
-    starting = steps * size.layers * machine.overhead
+    starting = steps * size.layers * machine.overhead * (ADAPTED_STARTS if portion.rank else 1)
     return prefill + max(reading / machine.bandwidth, computing) + starting + fetching

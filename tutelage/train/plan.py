@@ -1,4 +1,7 @@
-"""What a recipe will take, from first principles: memory by stage and role, operations and time by stage."""
+"""What a recipe will take, from first principles: memory by stage and role, operations and time by stage.
+
+PPO, which has four models, stands in `ppo_plan.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,11 @@ from pydantic import Field
 from tutelage.config import Settings
 from tutelage.models.sizes import Size
 from tutelage.train import footprint
-from tutelage.train.footprint import FP32, PREFILL, Held, Moment, held
+from tutelage.train.footprint import FP32, Held, Moment, held
+from tutelage.train.layout import LayoutSettings
 from tutelage.train.loop import LoopSettings, uses_bf16
-from tutelage.train.operations import (
-    PETAFLOP_DAY,
-    Machine,
-    Pass,
-    conventional,
-    forward,
-    optimizer_seconds,
-    sampling_seconds,
-)
-from tutelage.train.ppo import PPOSettings
+from tutelage.train.operations import PETAFLOP_DAY, Machine, Pass, optimizer_seconds
+from tutelage.train.portion import Portion, policy_portion, scalar_portion
 from tutelage.train.pretrain import PretrainSettings
 from tutelage.train.reward import RewardSettings
 from tutelage.train.sft import SFTSettings
@@ -96,17 +92,22 @@ class StagePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """The sizes that a recipe trains: the policy's, and that of reward and value model."""
+    """The sizes that a recipe trains: the policy's, and that of reward and value model.
+
+    With `likelihood` the reward model's scores count likelihoods, for which it makes logits.
+    """
 
     policy: Size
     reward: Size
+    likelihood: bool = False
 
 
 def pretrain_stage(
     settings: PretrainSettings, size: Size, volume: Volume, machine: Machine, *, runs: bool
 ) -> StagePlan:
     """Plan the base; one that is brought along only shows what it took."""
-    part = _pass(size, settings.batch_rows, settings.row_tokens, settings.loop)
+    base = policy_portion(size, LayoutSettings())
+    part = learning(base, settings.batch_rows, settings.row_tokens, settings.loop)
     steps = max(1, settings.tokens // int(part.tokens))
     plan = StagePlan(
         name="pretrain",
@@ -114,7 +115,7 @@ def pretrain_stage(
         steps=steps,
         tokens=settings.tokens,
         operations=steps * part.operations,
-        padded=3 * conventional(size, settings.tokens),
+        padded=base.weights.flops(settings.tokens),
         reported=volume.reported_pretraining,
     )
     return _trained(plan, "policy", {"update": part}, machine) if runs else plan
@@ -125,10 +126,11 @@ def sft_stage(name: str, title: str, settings: SFTSettings, size: Size, volume: 
     length = volume.demonstration_prompt_tokens + volume.demonstration_completion_tokens
     steps = max(1, math.ceil(settings.epochs * volume.demonstrations / settings.batch))
     counted = volume.demonstration_completion_tokens / length
-    parts = {"demonstrations": _pass(size, settings.batch, length, settings.loop, counted)}
+    policy = policy_portion(size, settings.layout)
+    parts = {"demonstrations": learning(policy, settings.batch, length, settings.loop, counted)}
     mixed = math.ceil(settings.pretraining_mix * settings.batch)
     if mixed:
-        parts["mix"] = _pass(size, mixed, settings.mix_row_tokens, settings.loop)
+        parts["mix"] = learning(policy, mixed, settings.mix_row_tokens, settings.loop)
     padded = settings.epochs * volume.demonstrations * size.context + steps * mixed * settings.mix_row_tokens
     plan = StagePlan(
         name=name,
@@ -136,7 +138,7 @@ def sft_stage(name: str, title: str, settings: SFTSettings, size: Size, volume: 
         steps=steps,
         tokens=steps * sum(part.tokens for part in parts.values()),
         operations=steps * sum(part.operations for part in parts.values()),
-        padded=3 * conventional(size, padded),
+        padded=policy.weights.flops(padded),
         reported=volume.reported_sft if name == "sft" else 0.0,
     )
     return _trained(plan, "policy", parts, machine)
@@ -144,9 +146,11 @@ def sft_stage(name: str, title: str, settings: SFTSettings, size: Size, volume: 
 
 def reward_stage(settings: RewardSettings, size: Size, volume: Volume, machine: Machine) -> StagePlan:
     """Plan the reward model: a prompt and its completions are one row."""
-    length = volume.ranking_prompt_tokens + volume.ranking_completions * volume.ranking_completion_tokens
+    completions = volume.ranking_completions * volume.ranking_completion_tokens
+    length = volume.ranking_prompt_tokens + completions
     steps = max(1, math.ceil(settings.epochs * volume.rankings / settings.batch))
-    part = _pass(size, settings.batch, length, settings.loop, 0.0)
+    model = scalar_portion(size, settings.layout, likelihood=settings.likelihood)
+    part = learning(model, settings.batch, length, settings.loop, completions / length if settings.likelihood else 0.0)
     outputs = settings.epochs * volume.rankings * volume.ranking_completions
     plan = StagePlan(
         name="reward",
@@ -154,101 +158,40 @@ def reward_stage(settings: RewardSettings, size: Size, volume: Volume, machine: 
         steps=steps,
         tokens=steps * part.tokens,
         operations=steps * part.operations,
-        padded=3 * conventional(size, outputs * size.context),
+        padded=model.weights.flops(outputs * size.context),
     )
     return _trained(plan, "reward model", {"rankings": part}, machine)
-
-
-def ppo_stage(settings: PPOSettings, sizes: Sizes, volume: Volume, machine: Machine) -> StagePlan:
-    """Plan PPO: sample, let four models read, update policy and value model, the policy on the mix as well."""
-    policy, reward, gpus = sizes.policy, sizes.reward, machine.gpus
-    sampled = min(volume.sampled_tokens, settings.max_tokens)
-    length = volume.prompt_tokens + sampled
-    batches, steps = settings.episodes // settings.batch, settings.episodes // settings.minibatch
-    update = _pass(policy, settings.minibatch, length, settings.loop, sampled / length)
-    value = _pass(reward, settings.minibatch, length, settings.loop, 0.0)
-    learning = [update, value]
-    if settings.ptx_coef:
-        learning.insert(0, _pass(policy, settings.ptx_rows, settings.ptx_row_tokens, settings.loop))
-    read = [replace(one, tokens=settings.batch * length, learns=False) for one in (update, update, value, value)]
-    sampling = sampling_seconds(policy, settings.batch, volume.prompt_tokens, sampled, settings.max_tokens, machine)
-    scoring = sum(one.seconds(machine) for one in read)
-    step = _step_seconds(learning, machine) + optimizer_seconds(policy.weights, machine, is_averaged=True)
-    # Policy and reference read, the policy samples and learns (3 passes); two scalar models read, and one learns.
-    rows = settings.episodes * policy.context
-    mix = steps * settings.ptx_rows * settings.ptx_row_tokens if settings.ptx_coef else 0
-    padded = 6 * conventional(policy, rows) + 5 * conventional(reward, rows) + 3 * conventional(policy, mix)
-    operations = forward(policy, settings.batch * length, length, sampled / length) + sum(
-        one.operations for one in read
-    )
-    return StagePlan(
-        name="ppo",
-        title="PPO-ptx" if settings.ptx_coef else "PPO",
-        steps=steps,
-        tokens=settings.episodes * length + mix,
-        operations=batches * operations + steps * sum(one.operations for one in learning),
-        padded=padded,
-        held=(
-            held("policy", policy.weights, gpus, is_trained=True, is_averaged=True),
-            held("value model", reward.trunk, gpus, is_trained=True),
-            held("reference", policy.weights, gpus),
-            held("reward model", reward.trunk, gpus),
-        ),
-        moments=tuple(_ppo_moments(settings, learning, sizes, (volume.prompt_tokens, sampled), machine)),
-        seconds=batches * (sampling + scoring) + steps * (step + optimizer_seconds(reward.trunk, machine)),
-        busy=_busy(learning, machine),
-        reported=volume.reported_ppo if settings.ptx_coef else 0.0,
-    )
-
-
-def _ppo_moments(
-    settings: PPOSettings, learning: Sequence[Pass], sizes: Sizes, tokens: tuple[float, float], machine: Machine
-) -> list[Moment]:
-    *mix, update, value = learning
-    (prompt, _), gpus, policy = tokens, machine.gpus, sizes.policy
-    rows = math.ceil(settings.batch / gpus)
-    mine, theirs = FP32 * policy.weights / gpus, FP32 * sizes.reward.trunk / gpus
-    # While the mix and the policy's own loss are told apart, the gradient of the first is kept beside their sum.
-    alone = not mix and math.ceil(update.micros / gpus) == 1
-    return [
-        Moment(
-            name="sampling",
-            copies=FP32 * policy.weights if gpus > 1 else 0.0,
-            activations=footprint.reading(policy, min(PREFILL, rows * prompt), 0).activations,
-            logits=3 * FP32 * rows * policy.vocabulary,
-            cache=footprint.cache(policy, rows, prompt + settings.max_tokens),
-        ),
-        _scoring(update, gpus),
-        *(_updating("update, mix", one, gpus, mine) for one in mix),
-        replace(_updating("update, policy", update, gpus, mine * (2 if mix else 1)), replaces=alone),
-        _updating("update, value", value, gpus, mine + theirs),
-    ]
 
 
 def _trained(plan: StagePlan, role: str, parts: Mapping[str, Pass], machine: Machine) -> StagePlan:
     """Add memory and time to a stage that trains one model on the parts of a step."""
     passes = list(parts.values())
-    size = passes[0].size
-    weights = size.weights if any(part.counted for part in passes) else size.trunk
-    gradients = FP32 * weights / machine.gpus
+    portion = passes[0].portion
+    gradients = FP32 * portion.trained / machine.gpus
     alone = sum(math.ceil(part.micros / machine.gpus) for part in passes) == 1
     # To tell the parts' gradients apart, that of the parts before is kept beside the sum.
     moments = [
-        replace(_updating(name, part, machine.gpus, gradients * (2 if number else 1)), replaces=alone)
+        replace(updating(name, part, machine.gpus, gradients * (2 if number else 1)), replaces=alone)
         for number, (name, part) in enumerate(parts.items())
     ]
+    # Adapters are merged into weights that are read again; a reward model that was written is read back and checked.
+    again = portion.size.weights if portion.rank else 0
+    if role == "reward model":
+        again = portion.size.trunk * (2 if portion.rank else 1)
     return replace(
         plan,
-        held=(held(role, weights, machine.gpus, is_trained=True),),
-        moments=tuple(moments),
-        seconds=plan.steps * (_step_seconds(passes, machine) + optimizer_seconds(weights, machine)),
-        busy=_busy(passes, machine),
+        held=(held(role, machine.gpus, trained=portion.trained, frozen=portion.frozen),),
+        moments=(*moments, *footprint.writing(again)),
+        seconds=plan.steps
+        * (sum(one.seconds(machine) for one in passes) + optimizer_seconds(portion.trained, machine)),
+        busy=busy(passes, machine),
     )
 
 
-def _pass(size: Size, rows: int, width: float, loop: LoopSettings, counted: float = 1.0) -> Pass:
+def learning(portion: Portion, rows: int, width: float, loop: LoopSettings, counted: float = 1.0) -> Pass:
+    """Give the pass of an optimizer step over rows of a width."""
     return Pass(
-        size=size,
+        portion=portion,
         tokens=rows * width,
         width=width,
         micro_tokens=loop.micro_tokens,
@@ -258,33 +201,24 @@ def _pass(size: Size, rows: int, width: float, loop: LoopSettings, counted: floa
     )
 
 
-def _updating(name: str, part: Pass, gpus: int, gradients: float) -> Moment:
+def updating(name: str, part: Pass, gpus: int, gradients: float) -> Moment:
     """Count one micro-batch that learns: rows fill its tokens as far as there are any."""
     tokens = min(part.tokens, max(part.width, part.micro_tokens))
     return Moment(
         name=name,
         gradients=gradients,
-        copies=footprint.copies(part.size, gpus, is_bf16=part.is_bf16, is_trained=True),
+        copies=footprint.copies(part.portion, gpus, is_bf16=part.is_bf16, is_trained=True),
         activations=footprint.activations(
-            part.size,
+            part.portion,
             tokens,
             is_bf16=part.is_bf16,
             recomputes=part.recomputes,
             shares_prompts=name == "rankings",
         ),
-        logits=footprint.logits(part.size, part.counted * tokens, with_entropy="policy" in name),
+        logits=footprint.logits(part.portion, part.counted * tokens, with_entropy="policy" in name),
     )
 
 
-def _scoring(part: Pass, gpus: int) -> Moment:
-    tokens = max(part.width, part.micro_tokens)
-    read = footprint.reading(part.size, tokens, part.counted * tokens)
-    return replace(read, copies=footprint.copies(part.size, gpus, is_bf16=part.is_bf16, is_trained=False))
-
-
-def _step_seconds(passes: Sequence[Pass], machine: Machine) -> float:
-    return sum(one.seconds(machine) for one in passes)
-
-
-def _busy(passes: Sequence[Pass], machine: Machine) -> int:
+def busy(passes: Sequence[Pass], machine: Machine) -> int:
+    """Count the GPUs that have a micro-batch in an optimizer step."""
     return min(machine.gpus, max(one.micros for one in passes))

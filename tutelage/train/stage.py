@@ -115,7 +115,7 @@ class Weights(NamedTuple):
     carried: int = 0
     read: int = 0
 
-    def flops(self, trained_tokens: int, read_tokens: int = 0) -> float:
+    def flops(self, trained_tokens: float, read_tokens: float = 0) -> float:
         """Estimate compute: per weight 2 operations for a token that is read, 2 more where a gradient passes through
         the weight, and 2 more where it is trained.
 
