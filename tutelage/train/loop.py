@@ -47,8 +47,8 @@ class LoopSettings(Settings):
     instructions for it, else fp32: faster, but an interrupted run ends with the same bits on the same kind of machine
     only."""
     gradient_checkpointing: bool = False
-    """Compute each layer's activations again in the backward pass instead of keeping them: a third more compute for
-    far less memory, and the same bits."""
+    """Compute each layer's activations again in the backward pass instead of keeping them, and give freed memory back
+    at once: a third more compute for far less memory, and the same bits."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where to train. Resuming to the bit is tested on the CPU; nothing has been tested on CUDA so far."""
 

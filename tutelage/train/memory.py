@@ -13,7 +13,8 @@ def keep_freed_memory() -> None:
 
     Training frees and takes the same large tensors at every step, and a page that the kernel hands out anew costs a
     fault: logits, gradients of embeddings and the like took up to ten times as long. Libraries other than glibc have
-    no such switch; there memory stays as it is.
+    no such switch; there memory stays as it is. The price is room between what is in use: 0.3 to 0.9 GB at 135 million
+    weights.
     """
     library = ctypes.CDLL(None)
     if hasattr(library, "mallopt"):

@@ -40,7 +40,8 @@ class TrainingSettings(Settings):
 
 def begin(run_dir: Path, stage: str, settings: TrainingSettings, parents: Mapping[str, str]) -> Run:
     """Create or go on with a run; a machine that differs from the one it began on is told, for bits may then differ."""
-    keep_freed_memory()
+    if not settings.loop.gradient_checkpointing:  # who computes twice to save memory wants none kept
+        keep_freed_memory()
     made_on = platform(settings.loop.device)
     seeds = {"seed": settings.seed}
     ranks.check_same({"settings": settings.model_dump(mode="json"), "parents": dict(parents)})
