@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import socket
 from collections.abc import Callable, Sequence
 
 import uvicorn
 
-from tutelage.errors import UnavailableError, UserError
+from tutelage.errors import UserError
 from tutelage.generate.process import EngineOptions
-from tutelage.serve.admission.access import KEY_VARIABLE, Listening, check
+from tutelage.serve.admission.access import KEY_VARIABLE, check
 from tutelage.serve.app import ServeOptions, create_app
 from tutelage.serve.catalogue import Catalogue
 from tutelage.store import Store
+from tutelage.web.listening import Listening, bind
 
 #: The alias that is served unless others are named.
 DEFAULT = "default"
@@ -35,18 +35,6 @@ def serve(
     check(listening, key)
     with Store.open(store_url, create=False) as store, bind(listening) as bound:
         asyncio.run(_run(Catalogue(store, names or [DEFAULT], engine), ServeOptions(key=key), listening, bound, tell))
-
-
-def bind(listening: Listening) -> socket.socket:
-    """Take the address, or say why it cannot be taken."""
-    family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
-    try:
-        return socket.create_server((listening.host.strip("[]"), listening.port), family=family)
-    except OSError as error:
-        reason = "another program uses it" if error.errno == errno.EADDRINUSE else str(error.strerror).lower()
-        raise UnavailableError(
-            f"Cannot listen on {listening.host} port {listening.port}: {reason}; choose another with --port or --host."
-        ) from error
 
 
 async def _run(
@@ -69,10 +57,8 @@ async def _run(
         timeout_graceful_shutdown=GRACE_SECONDS,
         h11_max_incomplete_event_size=1 << 16,
     )
-    scheme = "https" if listening.is_encrypted else "http"
-    host = f"[{listening.host}]" if ":" in listening.host else listening.host
     models = ", ".join(
         f"{name} ({served.name})" for name, served in sorted(catalogue.current().items()) if name != served.name
     )
-    tell(f"Serving {models} at {scheme}://{host}:{bound.getsockname()[1]}/v1")
+    tell(f"Serving {models} at {listening.address(bound.getsockname()[1])}/v1")
     await uvicorn.Server(config).serve(sockets=[bound])

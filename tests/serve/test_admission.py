@@ -17,12 +17,13 @@ from tests.generate.tiny import make_directory
 from tests.serve.server import NOW, make_store, register, serving
 from tutelage.errors import DataError, MissingError, SettingsError, UnavailableError
 from tutelage.generate.process import EngineOptions
-from tutelage.serve.admission.access import Listening, check, is_loopback
+from tutelage.serve.admission.access import check
 from tutelage.serve.admission.capacity import Capacity
 from tutelage.serve.catalogue import Catalogue
-from tutelage.service import bind, serve
+from tutelage.service import serve
 from tutelage.store import Store, registry
 from tutelage.web.errors import ApiError
+from tutelage.web.listening import Listening, bind, is_loopback
 
 KEY = "a-long-key-of-the-test"
 

@@ -41,6 +41,16 @@ ROWS: dict[str, dict[str, Any]] = {
     "rankings": {"id": "k", "prompt_id": "p", "groups": [["c"]], "presented": ["c"], "seeded": False, **JUDGEMENT},
     "models": {"name": "m", "version": 1, "path": "p", "sha256": "s", "run": "r", "role": "policy"},
     "model_prompts": {"name": "m", "version": 1, "text_hash": "h"},
+    "audit_log": {
+        "number": 1,
+        "at": NOW,
+        "actor": "a",
+        "action": "x",
+        "subject": "s",
+        "details": "{}",
+        "previous": "p",
+        "hash": "h",
+    },
 }
 
 

@@ -224,12 +224,13 @@ def test_a_lost_connection_is_a_sentence_and_the_store_goes_on_after_it(database
             connection.execute(tables.withdrawals.insert(), {"user": "u", "created": NOW})
 
 
-NEXT = """
+HEAD = sorted(path.name[1:5] for path in (migrate.MIGRATIONS / "versions").glob("v*.py"))[-1]
+NEXT = f"""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "8888"
+down_revision = "{HEAD}"
 
 
 def upgrade() -> None:
@@ -242,13 +243,15 @@ def newer(tmp_path: Path) -> Path:
     """Make a folder of migrations as a later release would ship it: with one more."""
     folder = tmp_path / "migrations"
     shutil.copytree(migrate.MIGRATIONS, folder)
-    (folder / "versions" / "v0002_later.py").write_text(NEXT)
+    (folder / "versions" / "v8888_later.py").write_text(NEXT)
     return folder
 
 
 def test_an_older_database_is_upgraded_only_when_told_to(database: str, newer: Path) -> None:
     with Store.open(database, salt="kept") as store:
-        with pytest.raises(UserError, match=r"older version \(0001\); make a backup, then run `tutelage db upgrade`"):
+        with pytest.raises(
+            UserError, match=rf"older version \({HEAD}\); make a backup, then run `tutelage db upgrade`"
+        ):
             with store.write() as connection:
                 migrate.create_or_check(connection, "shown", newer)
         with store.write() as connection:
@@ -256,12 +259,12 @@ def test_an_older_database_is_upgraded_only_when_told_to(database: str, newer: P
             migrate.create_or_check(connection, "shown", newer)
             assert "later" in inspect(connection).get_table_names()
             assert connection.execute(tables.facts.select()).one().value == "kept"
-    with pytest.raises(UserError, match=r"newer version \(0002\)"):
+    with pytest.raises(UserError, match=r"newer version \(8888\)"):
         Store.open(database)
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(database: str, newer: Path) -> None:
-    (newer / "versions" / "v0002_later.py").write_text(NEXT + "    raise KeyError('stop')\n")
+    (newer / "versions" / "v8888_later.py").write_text(NEXT + "    raise KeyError('stop')\n")
     with Store.open(database) as store:
         with pytest.raises(KeyError), store.write() as connection:
             migrate.upgrade(connection, "shown", newer)

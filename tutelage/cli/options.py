@@ -27,6 +27,10 @@ DatabaseUrl = Annotated[
         help="Where the store is: sqlite:///FILE or postgresql://USER@HOST/NAME.",
     ),
 ]
+Host = Annotated[str, typer.Option("--host", help="The address to listen on.")]
+Certificate = Annotated[str, typer.Option("--tls-certificate", metavar="FILE", help="TLS certificate chain.")]
+PrivateKey = Annotated[str, typer.Option("--tls-key", metavar="FILE", help="TLS private key.")]
+BehindProxy = Annotated[bool, typer.Option("--behind-proxy", help="A proxy in front encrypts and is the only way in.")]
 #: The store of a project directory.
 DEFAULT_DATABASE = "sqlite:///tutelage.db"
 

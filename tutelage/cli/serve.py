@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tutelage.cli.options import DatabaseUrl
+from tutelage.cli.options import BehindProxy, Certificate, DatabaseUrl, Host, PrivateKey
 
 
 def register(app: typer.Typer) -> None:
@@ -17,13 +17,11 @@ def serve(  # noqa: PLR0913 - one parameter per option
         list[str],
         typer.Option("--model", metavar="NAME", help="An alias or name of the registry; may be given several times."),
     ] = ["default"],  # noqa: B006 - typer copies it
-    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
-    certificate: Annotated[str, typer.Option("--tls-certificate", metavar="FILE", help="TLS certificate chain.")] = "",
-    private_key: Annotated[str, typer.Option("--tls-key", metavar="FILE", help="TLS private key.")] = "",
-    behind_proxy: Annotated[
-        bool, typer.Option("--behind-proxy", help="A proxy in front encrypts and is the only way in.")
-    ] = False,
+    certificate: Certificate = "",
+    private_key: PrivateKey = "",
+    behind_proxy: BehindProxy = False,
     dtype: Annotated[str, typer.Option("--dtype", help="float32, or bfloat16 for large models.")] = "float32",
     threads: Annotated[int, typer.Option("--threads", min=0, help="Threads per engine; 0 takes torch's choice.")] = 0,
     vllm: Annotated[
@@ -38,7 +36,7 @@ def serve(  # noqa: PLR0913 - one parameter per option
     from tutelage import service
     from tutelage.errors import SettingsError
     from tutelage.generate.process import EngineOptions
-    from tutelage.serve.admission.access import Listening
+    from tutelage.web.listening import Listening
 
     if dtype not in ("float32", "bfloat16"):
         raise SettingsError(f"--dtype is {dtype!r}; choose float32 or bfloat16.")

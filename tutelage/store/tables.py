@@ -278,4 +278,5 @@ APPEND_ONLY = (
     "withdrawals",
     "models",
     "model_prompts",
+    "audit_log",
 )

@@ -8,7 +8,7 @@ def append_only(dialect: str, tables: Iterable[str]) -> list[str]:
     if dialect == "sqlite":
         return [_sqlite(table, event) for table in tables for event in ("UPDATE", "DELETE")]
     function = """
-        CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN RAISE EXCEPTION 'rows of % are never changed or deleted; add a new row', TG_TABLE_NAME; END $$
     """
     return [function, *(statement for table in tables for statement in _postgresql(table))]

@@ -43,11 +43,16 @@ def install(app: FastAPI) -> None:
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:
-    told = _told(request, error)
-    return JSONResponse(told.body(), status_code=told.status, headers=told.headers)
+    return as_json(told(request, error))
 
 
-def _told(request: Request, error: Exception) -> ApiError:
+def as_json(error: ApiError) -> JSONResponse:
+    """Return the answer that says an error."""
+    return JSONResponse(error.body(), status_code=error.status, headers=error.headers)
+
+
+def told(request: Request, error: Exception) -> ApiError:
+    """Return what the caller is told about any exception; of a bug, nothing but that it was one."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, HTTPException):

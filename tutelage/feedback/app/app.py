@@ -1,0 +1,56 @@
+"""The labeling app as one web application. It never loads torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from fastapi import Depends, FastAPI
+
+from tutelage import __version__
+from tutelage.feedback.app import account, entry, home, log, navigation, people
+from tutelage.feedback.app.words import WORDS
+from tutelage.store import Store
+from tutelage.web import access, headers, pages
+from tutelage.web.pages import Pages
+from tutelage.web.site import Site, utc_now
+from tutelage.web.static import Static
+
+FOLDER = Path(__file__).parent
+#: One router per area, in the order of the issue's list; a new area adds its module here and its links to `navigation`.
+AREAS = (home, entry, account, people, log)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The app's one clock, and whether browsers reach it by https (cookies then refuse to travel readable)."""
+
+    now: Callable[[], datetime] = utc_now
+    is_encrypted: bool = False
+
+
+def create(store: Store, settings: Settings) -> FastAPI:
+    """Return the application over an open store."""
+    app = FastAPI(
+        title="Tutelage",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(access.admit)],
+    )
+    static = Static({"web": pages.FOLDER / "static", "app": FOLDER / "static"})
+    app.state.site = Site(
+        store=store,
+        pages=Pages(FOLDER / "templates", WORDS, static, navigation.links),
+        now=settings.now,
+        is_encrypted=settings.is_encrypted,
+    )
+    pages.install_errors(app)
+    app.add_middleware(headers.Headers, is_encrypted=settings.is_encrypted)
+    app.include_router(static.router())
+    for area in AREAS:
+        app.include_router(area.router)
+    return app

@@ -1,0 +1,99 @@
+"""Coming in and leaving: signing in, using an invitation, signing out."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from tutelage.errors import DataError
+from tutelage.store import accounts, sessions
+from tutelage.store.accounts import Invitation
+from tutelage.web import access, passwords
+from tutelage.web.access import CurrentSession, FoundSession, public
+from tutelage.web.forms import Fields
+from tutelage.web.pages import SIGN_IN, local
+from tutelage.web.site import Here, Site
+
+#: The address of an invitation, before its token.
+LINK = "/enter/"
+
+router = APIRouter()
+
+
+@router.get(SIGN_IN)
+@public
+def sign_in_page(request: Request, here: Here, found: FoundSession, next: str = "/") -> Response:
+    """Ask for name and password; who is signed in already goes on."""
+    if found:
+        return RedirectResponse(local(next), status_code=303)
+    return here.pages.render(request, "sign_in.html", next=local(next), name="", problem="")
+
+
+@router.post(SIGN_IN)
+@public
+def sign_in(request: Request, here: Here, fields: Fields) -> Response:
+    """Open a session, or show the form again; which of name and password was wrong is not said."""
+    name, target = fields.get("name", ""), local(fields.get("next", "/"))
+    attempt = sessions.attempt(here.store, name, now=here.now())
+    is_right = passwords.is_right(fields.get("password", ""), attempt.password if attempt else None)
+    if attempt is None or not is_right:
+        problem = here.pages.words("entry.wrong")
+        return here.pages.render(request, "sign_in.html", 403, next=target, name=name, problem=problem)
+    return _signed_in(request, here, attempt.person.id, target)
+
+
+@router.post("/sign-out")
+def sign_out(here: Here, session: CurrentSession) -> Response:
+    """End the session."""
+    sessions.end(here.store, session.person.id, session.id, by=session.person.id, now=here.now())
+    response = RedirectResponse(SIGN_IN, status_code=303)
+    access.sign_out(response, here)
+    return response
+
+
+@router.get(LINK + "{token}")
+@public
+def enter_page(request: Request, here: Here, token: str) -> HTMLResponse:
+    """Show what a link gives; looking at it does not use it up."""
+    invitation = accounts.invitation(here.store, token, now=here.now())
+    if invitation is None:
+        return _dead(request, here)
+    return _enter_form(request, here, invitation)
+
+
+@router.post(LINK + "{token}")
+@public
+def enter(request: Request, here: Here, token: str, fields: Fields) -> Response:
+    """Use a link: make the account or renew its password, and sign in."""
+    invitation = accounts.invitation(here.store, token, now=here.now())
+    if invitation is None:
+        return _dead(request, here)
+    name = fields.get("name", "")
+    try:
+        password = passwords.hashed(fields.get("password", ""), name=name)
+        person = accounts.enter(here.store, token, name, password, now=here.now())
+    except DataError as error:
+        return _enter_form(request, here, invitation, name=name, problem=str(error))
+    return _signed_in(request, here, person.id, "/")
+
+
+def _signed_in(request: Request, here: Site, person: str, target: str) -> Response:
+    agent = request.headers.get("user-agent", "")
+    token = sessions.open_for(here.store, person, agent=agent, now=here.now())
+    response = RedirectResponse(quote(target, safe="/?=&%#"), status_code=303)
+    access.sign_in(response, here, token)
+    return response
+
+
+def _enter_form(
+    request: Request, here: Site, invitation: Invitation, *, name: str = "", problem: str = ""
+) -> HTMLResponse:
+    renewed = accounts.get(here.store, invitation.offer.person).name if invitation.offer.person else ""
+    values = {"role": invitation.offer.role, "renewed": renewed, "name": name, "problem": problem}
+    return here.pages.render(request, "enter.html", 400 if problem else 200, **values)
+
+
+def _dead(request: Request, here: Site) -> HTMLResponse:
+    return here.pages.render(request, "dead_link.html", 404)

@@ -1,0 +1,29 @@
+"""What stands in the line on top of every page, by role."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tutelage.feedback.app.words import WORDS
+from tutelage.store.accounts import ROLES, Person, Role
+from tutelage.web.pages import Link
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    path: str
+    word: str
+    roles: tuple[Role, ...] = ROLES
+
+
+_ENTRIES = (
+    _Entry(path="/", word="web.home"),
+    _Entry(path="/people", word="people.title", roles=("lead", "admin")),
+    _Entry(path="/log", word="log.title", roles=("admin",)),
+)
+
+
+def links(person: Person) -> Sequence[Link]:
+    """Return the links that this person may follow."""
+    return [Link(path=entry.path, text=WORDS(entry.word)) for entry in _ENTRIES if person.role in entry.roles]

@@ -1,0 +1,63 @@
+"""Run the labeling app: open the store, print how to come in, listen, and drain when told to stop."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from functools import partial
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors.multiprocess import Multiprocess
+
+from tutelage.feedback.app.app import Settings, create
+from tutelage.feedback.app.entry import LINK
+from tutelage.store import Store, accounts
+from tutelage.web import listening
+from tutelage.web.listening import Listening
+from tutelage.web.site import utc_now
+
+#: How long running requests may take to end when the server is stopped.
+GRACE_SECONDS = 10
+
+
+def serve(store_url: str, where: Listening, workers: int, tell: Callable[[str], None]) -> None:
+    """Serve the labeling app until SIGTERM or Ctrl-C; `tell` gets the address, and the first admin's link if due.
+
+    Each worker is a process with its own connections; the address is taken once and shared by all.
+    """
+    listening.check(where)
+    with listening.bind(where) as bound:
+        address = where.address(bound.getsockname()[1])
+        with Store.open(store_url) as store:
+            token = accounts.invite_first_admin(store, now=utc_now())
+        tell(f"Labeling at {address}")
+        if token:
+            tell(f"The first administrator comes in by this link, once: {address}{LINK}{token}")
+        _run(store_url, where, workers, bound)
+
+
+def application(store_url: str, is_encrypted: bool) -> FastAPI:
+    """Open the store in a worker's process and return the application over it."""
+    return create(Store.open(store_url, create=False), Settings(is_encrypted=is_encrypted))
+
+
+def _run(store_url: str, where: Listening, workers: int, bound: socket.socket) -> None:
+    config = uvicorn.Config(
+        partial(application, store_url, where.is_encrypted or where.is_behind_proxy),
+        factory=True,
+        workers=workers,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ssl_certfile=where.certificate or None,
+        ssl_keyfile=where.private_key or None,
+        proxy_headers=where.is_behind_proxy,
+        # The port is this server's alone when a proxy is the only way in, so whoever connects is the proxy.
+        forwarded_allow_ips="*" if where.is_behind_proxy else None,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    if workers > 1:
+        Multiprocess(config, sockets=[bound]).run()
+    else:
+        uvicorn.Server(config).run(sockets=[bound])

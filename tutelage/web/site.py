@@ -1,0 +1,39 @@
+"""What every handler of a web application can reach: the store, the one clock, the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Request
+
+from tutelage.store import Store
+
+if TYPE_CHECKING:
+    from tutelage.web.pages import Pages
+
+
+def utc_now() -> datetime:
+    """Return the time: the clock of an application unless a test gives another."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """An application's store, pages and clock. `is_encrypted`: browsers reach it by https."""
+
+    store: Store
+    pages: Pages
+    now: Callable[[], datetime] = utc_now
+    is_encrypted: bool = False
+
+
+def _site(request: Request) -> Site:
+    found: Site = request.app.state.site
+    return found
+
+
+#: A handler's parameter `here: Here` is the application's site.
+Here = Annotated[Site, Depends(_site)]
