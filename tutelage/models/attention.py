@@ -36,8 +36,8 @@ def attend(
     if layout_of(attention_mask) is not None:
         return _attend_stream(module, query, key, value, attention_mask, **kwargs), None
     length, size = query.shape[2:]
-    dtype = _products(query, kwargs)
-    if dtype is None or key.shape[2] != length or length > LONGEST:
+    dtype = _computed(query, kwargs)
+    if dtype != torch.bfloat16 or key.shape[2] != length or length > LONGEST:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     scaling = kwargs.get("scaling")
     bias = _bias(attention_mask, length, dtype, query.device)
@@ -45,18 +45,19 @@ def attend(
     return out.transpose(1, 2), None
 
 
-def _products(query: Tensor, kwargs: dict[str, Any]) -> torch.dtype | None:
-    """Give the dtype in which plain products compute this attention; None where the library's kernel does."""
+def _computed(query: Tensor, kwargs: dict[str, Any]) -> torch.dtype | None:
+    """Give the dtype in which plain products can compute this attention; None where only the library's kernel can."""
     kind = query.device.type
-    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else query.dtype
     has_extras = kwargs.get("dropout") or kwargs.get("position_bias") is not None or kwargs.get("softcap") is not None
-    return dtype if kind == "cpu" and dtype == torch.bfloat16 and not has_extras else None
+    if kind != "cpu" or has_extras:
+        return None
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else query.dtype
 
 
 def _attend_stream(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, handle: Any, **kwargs: Any) -> Tensor:
     """Attend in each row of a stream: [1, S, H, D]. What is padded for that lives no longer than this."""
     layout: Layout = handle.rows_inside
-    dtype, window, tree = _products(query, kwargs), kwargs.get("sliding_window"), layout.tree
+    dtype, window, tree = _computed(query, kwargs), kwargs.get("sliding_window"), layout.tree
     streams = [tensor[0].transpose(0, 1).to(dtype or tensor.dtype) for tensor in (query, key, value)]
     if dtype is not None and window is None and tree is not None and max(tree.shape[1:]) <= LONGEST:
         asked, kept, read = streams
