@@ -16,13 +16,24 @@ from transformers import PreTrainedTokenizerFast as Tokenizer
 from tutelage.core.logprobs import chunked_logprobs
 from tutelage.errors import DataError, MissingError, SettingsError
 from tutelage.files import atomic_directory
-from tutelage.models.load import head_weight, load_tokenizer, require_safetensors, told
+from tutelage.models.load import (
+    HEAD_FILE,
+    VOCABULARY,
+    check_vocabulary,
+    head_weight,
+    load_tokenizer,
+    precisions,
+    read_weights,
+    require_safetensors,
+    told,
+    vocabulary_hash,
+)
 from tutelage.models.packing import run
 from tutelage.models.policy import CHUNK, Row, Rows, collate
 from tutelage.models.prefix import Groups
 
-#: The head, its bias and a score to check them by, in a file of their own: they cannot be dropped without a word.
-HEAD_FILE = "scalar_head.safetensors"
+#: What safetensors calls the precisions in which a stored model scores otherwise than before it was stored.
+NARROW = {"F16", "BF16"}
 
 
 class ScalarModel(nn.Module):
@@ -101,6 +112,7 @@ def save_scalar(model: ScalarModel, tokenizer: Tokenizer, directory: Path | str)
 
 def write_scalar(directory: Path, model: ScalarModel, tokenizer: Tokenizer) -> None:
     """Write the files of a scalar model into an existing directory; the caller makes it atomic."""
+    setattr(model.trunk.config, VOCABULARY, vocabulary_hash(tokenizer))
     model.trunk.save_pretrained(directory, save_original_format=False)
     tokenizer.save_pretrained(directory)
     head = {"weight": model.head.weight.detach(), "bias": model.head.bias.detach(), "probe": _probe(model)}
@@ -112,18 +124,14 @@ def write_scalar(directory: Path, model: ScalarModel, tokenizer: Tokenizer) -> N
 def load_scalar(path: Path | str, *, dtype: torch.dtype = torch.float32) -> tuple[ScalarModel, Tokenizer]:
     """Load a scalar model and check that it scores a probe as it did when it was saved."""
     path = Path(path)
-    require_safetensors(path)
-
-    def read() -> PreTrainedModel:
-        return AutoModel.from_pretrained(
-            path, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False
-        )
-
-    return load_head(path, lambda: told(path, read)), load_tokenizer(path)
+    model, tokenizer = load_head(path, lambda: read_weights(path, AutoModel, dtype)), load_tokenizer(path)
+    check_vocabulary(tokenizer, model.trunk.config, path)
+    return model, tokenizer
 
 
 def load_head(path: Path, read_trunk: Callable[[], Any]) -> ScalarModel:
     """Put the head in a scalar model's directory on a trunk, and check that both score the probe as they did."""
+    require_safetensors(path)
     if not (path / HEAD_FILE).is_file():
         raise MissingError(f"{path} has no {HEAD_FILE}, so it is not a reward or value model; name one that is.")
     head = told(path, lambda: load_file(path / HEAD_FILE))
@@ -135,7 +143,8 @@ def load_head(path: Path, read_trunk: Callable[[], Any]) -> ScalarModel:
         model.head.bias.copy_(head["bias"])
     model.eval()
     found = _probe(model)
-    tolerance = 1e-3 if model.trunk.dtype in (torch.float32, torch.float64) else 0.1
+    is_exact = model.trunk.dtype in (torch.float32, torch.float64) and not NARROW & set(precisions(path).values())
+    tolerance = 1e-3 if is_exact else 0.1
     if not torch.allclose(found, head["probe"].to(found), rtol=tolerance, atol=tolerance):
         raise DataError(
             f"The scalar model in {path} scores its probe {found.item():.5f} instead of {head['probe'].item():.5f}: "

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, PretrainedConfig
+from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig
 
-from tutelage.errors import DataError, MissingError
-from tutelage.models.load import Shape, told
+from tutelage.errors import DataError
+from tutelage.models.load import Shape, read_config
 
 
 class Product(NamedTuple):
@@ -78,12 +78,7 @@ def size_of_shape(shape: Shape, vocabulary: int) -> Size:
 
 def size_of_directory(path: Path) -> Size:
     """Size a model from its config.json; its weights are not read and need not be there."""
-    if not (path / "config.json").is_file():
-        raise MissingError(f"{path} holds no config.json, so it is not a model directory; name one that is.")
-    config: PretrainedConfig = told(
-        path, lambda: AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-    )
-    return size_of(config.get_text_config())
+    return size_of(read_config(path))
 
 
 def size_of(config: PretrainedConfig) -> Size:
