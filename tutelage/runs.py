@@ -135,20 +135,36 @@ class Run:
         the machine as far as results depend on it (torch build, CPU capability, threads): when it has changed, the
         run goes on and `changes` tells.
         """
-        directory = Path(directory)
-        if not (directory / RUN_FILE).exists():
+        run = cls.begun(directory, stage=stage, settings=settings, parents=parents, seeds=seeds)
+        if run is None:
             return cls.create(
                 directory, stage=stage, settings=settings, parents=parents, seeds=seeds, platform=platform
             )
+        if not run.is_finished:
+            run._note_resume(_origin(stage, settings, parents, seeds, platform)["platform"])
+        return run
+
+    @classmethod
+    def begun(
+        cls,
+        directory: Path | str,
+        *,
+        stage: str,
+        settings: Settings | Mapping[str, Any],
+        parents: Mapping[str, str] | None = None,
+        seeds: Mapping[str, int] | None = None,
+    ) -> Run | None:
+        """Open the run in a directory, None where there is none; refuse one of something else. Nothing is written."""
+        directory = Path(directory)
+        if not (directory / RUN_FILE).exists():
+            return None
         run = cls.open(directory)
-        wanted = _origin(stage, settings, parents, seeds, platform)
+        wanted = _origin(stage, settings, parents, seeds, None)
         same = ("stage", "settings", "parents", "seeds")
         changed = differences({name: run.record[name] for name in same}, {name: wanted[name] for name in same})
         if changed:
             told = "; ".join(f"{name} was {old!r} and is now {new!r}" for name, old, new in changed)
             raise UserError(f"{directory} was made from something else ({told}); choose another directory.")
-        if not run.is_finished:
-            run._note_resume(wanted["platform"])
         return run
 
     @property

@@ -123,7 +123,7 @@ def test_long_prompts_are_left_out_aloud(world, tmp_path, caplog):
     [
         ({"prompts": ["ab", " "]}, "Number 2 of the prompts is empty"),
         ({"prompts": ["bad " * 99]}, "None of the prompts has at most 58 tokens"),
-        ({"prompts": []}, "None of the prompts"),
+        ({"prompts": []}, "There are no prompts; give some"),
         ({"pretraining": []}, "no pretraining text"),
     ],
 )

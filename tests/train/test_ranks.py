@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 
 from tests.train import train_as_rank
 from tests.train.train_as_rank import train, train_until_stopped
-from tutelage.errors import DataError
+from tutelage.errors import DataError, SettingsError
 from tutelage.files import read_json, sha256_of
 from tutelage.runs import Run
+from tutelage.train import ranks
 
 SCRIPT = Path(train_as_rank.__file__)
 CASES = ("sft", "recomputed", "reward", "pretrain", "update", "narrow", "ppo")
@@ -133,6 +134,13 @@ def test_a_checkpoint_that_lost_a_shard_is_refused_with_a_sentence(world, runs, 
     shutil.rmtree(newest.parent)
     train("sft", world.root, left)
     assert torch.isfinite(next(iter(weights(left).values()))).all()
+
+
+def test_a_process_without_a_gpu_of_its_own_is_refused():
+    """NCCL needs one for each; nobody here has several to train on."""
+    ranks.check_gpus(here=1, gpus=2)
+    with pytest.raises(SettingsError, match="Process 3 of this machine finds 2 GPUs; start one process for each"):
+        ranks.check_gpus(here=2, gpus=2)
 
 
 def test_what_several_ranks_cannot_do_is_refused_with_a_sentence(runs):

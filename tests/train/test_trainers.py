@@ -341,8 +341,15 @@ def test_cut_completions_get_no_end_token(world):
     ("group", "message"),
     [
         (RankedGroup(prompt=" ", completions=("a", "b"), ranks=(0, 1)), "Number 1 of the rankings has an empty prompt"),
-        (RankedGroup(prompt="a", completions=("a", "b"), ranks=(0,)), "2 completions, 1 ranks"),
-        (RankedGroup(prompt="a", completions=("a",), ranks=(0,)), "at least 2"),
+        (
+            RankedGroup(prompt="a", completions=("a", "b"), ranks=(0,)),
+            "2 completions and 1 ranks; give one rank for each",
+        ),
+        (RankedGroup(prompt="a", completions=("a",), ranks=(0,)), "has 1 completion, and a ranking needs 2; remove it"),
+        (
+            RankedGroup(prompt="a", completions=("a", "b"), ranks=(0, 1), cut=(True,)),
+            "2 completions and 1 cut marks; give one for each, or none",
+        ),
         (
             RankedGroup(prompt="a", completions=("", "b"), ranks=(0, 1), cut=(True, False)),
             "empty completion that was cut",

@@ -45,6 +45,8 @@ def encode_examples(
 
     So are prompts of more than `longest_prompt` tokens, where that is above 0.
     """
+    if not examples:
+        raise DataError(f"There are no {what}; give some.")
     for number, example in enumerate(examples, start=1):
         if not example.prompt.strip() or not example.completion.strip():
             raise DataError(f"Number {number} of the {what} has an empty prompt or completion; remove it.")
@@ -52,11 +54,16 @@ def encode_examples(
     completions = renderer.completions_ids([example.completion for example in examples])
     rows = [Row(prompt, completion) for prompt, completion in zip(prompts, completions, strict=True)]
     asked = [row for row in rows if fits(row.prompt, longest_prompt)]
-    told_dropped(len(rows) - len(asked), len(rows), f"prompts of {what}", longest_prompt)
     kept = [row for row in asked if row.length <= context]
-    told_dropped(len(asked) - len(kept), len(asked), what, context)
+    if not asked:
+        raise DataError(f"There are no {what} with prompts of at most {longest_prompt} tokens; raise longest_prompt.")
     if not kept:
-        raise DataError(f"There are no {what} of at most {context} tokens to train on; give more, or a longer context.")
+        raise DataError(
+            f"There are no {what} of at most {context} tokens, the context of the model; give shorter ones, or a model "
+            "with a longer context."
+        )
+    told_dropped(len(rows) - len(asked), len(rows), f"prompts of {what}", longest_prompt)
+    told_dropped(len(asked) - len(kept), len(asked), what, context)
     return kept
 
 

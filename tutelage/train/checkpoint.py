@@ -65,6 +65,8 @@ class Snapshot:
         path = _latest(root)
         if path is None:
             return None
+        if not (path / STATE).is_file():
+            raise DataError(f"The checkpoint {path} lacks {STATE}; copy it back, or delete the directory.")
         state = read_json(path / STATE)
         _check_files(path, state)
         with _told(path):

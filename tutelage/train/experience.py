@@ -26,9 +26,9 @@ CENTRED = 1e-4
 class AdvantageSettings(Settings):
     """How scores become advantages. Lambda and whitening are those of openai/lm-human-preferences, not of the paper."""
 
-    gamma: float = 1.0
+    gamma: float = Field(1.0, ge=0, le=1)
     """Discount per token (paper: none, C.4)."""
-    lam: float = 0.95
+    lam: float = Field(0.95, ge=0, le=1)
     """Lambda of generalised advantage estimation."""
     whiten: bool = True
     """Give the advantages of a rollout batch mean 0 and variance 1."""

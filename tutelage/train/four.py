@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerFast as Tokenizer
 
+from tutelage.errors import DataError
 from tutelage.models.adapters import FOLDER, Adapted, Adapters
 from tutelage.models.load import decoder_of, load_model, load_policy, load_tokenizer, same_vocabulary, write_into
 from tutelage.models.roles import RolePolicy, part_of
@@ -58,6 +59,12 @@ def load_four(parents: Parents, settings: LaidOutSettings) -> Four:
 
 def _separate(policy: PreTrainedModel, tokenizer: Tokenizer, parents: Parents, settings: LaidOutSettings) -> Four:
     reward, _ = load_scalar(parents.reward)
+    written, read = (part.get_input_embeddings().num_embeddings for part in (policy, reward.trunk))
+    if written > read:
+        raise DataError(
+            f"The policy {parents.policy} can write {written} tokens and the reward model {parents.reward} reads "
+            f"{read}; train the reward model from the same base."
+        )
     models = Models(
         policy=policy,
         reference=copy.deepcopy(policy),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from transformers import PreTrainedModel
 from tutelage.config import Settings
 from tutelage.errors import SettingsError
 from tutelage.models.adapters import FOLDER, Adapted, Adapters, Lora
+from tutelage.models.distributed import size
 from tutelage.models.load import decoder_of, load_model
 from tutelage.models.roles import part_of
 from tutelage.models.scalar import ScalarModel
@@ -77,8 +77,7 @@ def check_layout(settings: LaidOutSettings, *adams: Adam) -> None:
     layout, loop = settings.layout, settings.loop
     if layout.kind == "separate":
         return
-    # torchrun tells every process how many there are.
-    if loop.processes > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if loop.processes > 1 or size() > 1:
         raise SettingsError(
             f"layout.kind = {layout.kind} has been tested in one process only; set loop.processes = 1 and leave out "
             "torchrun, or choose separate."

@@ -8,6 +8,7 @@ anything here, and killed at any instant a run that is started again ends with t
 from __future__ import annotations
 
 import functools
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +21,15 @@ from torch import Tensor, nn
 
 from tutelage.config import Settings
 from tutelage.errors import InvariantError, SettingsError
-from tutelage.models.distributed import full, inside
+from tutelage.models.distributed import full, inside, size
 from tutelage.runs import Run
 from tutelage.train import checkpoint as checkpoints
 from tutelage.train import ranks
 from tutelage.train.crew import Crew, add_metrics
 from tutelage.train.ema import Ema
 from tutelage.train.optimizers import Adam, make_optimizers
+
+logger = logging.getLogger(__name__)
 
 Metrics = Mapping[str, Tensor | float]
 
@@ -50,7 +53,20 @@ class LoopSettings(Settings):
     """Compute each layer's activations again in the backward pass instead of keeping them, and give freed memory back
     at once: a third more compute for far less memory, and the same bits."""
     device: Literal["cpu", "cuda"] = "cpu"
-    """Where to train. Resuming to the bit is tested on the CPU; nothing has been tested on CUDA so far."""
+    """Where to train. Resuming to the bit is tested on the CPU; nothing has been tested on CUDA so far. Several
+    processes on CUDA (NCCL) have one GPU each; that has never been run."""
+
+
+def check_loop(settings: LoopSettings, *adams: Adam) -> None:
+    """Refuse what this machine lacks, and what one of several processes cannot do, before anything is loaded."""
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise SettingsError("loop.device is cuda, but torch finds no CUDA device here; set it to cpu.")
+    if settings.device == "cuda" and size() > 1:
+        ranks.check_gpus(ranks.local_number(), torch.cuda.device_count())
+        logger.warning("Several processes on CUDA have never been run; compare their first losses with those of one.")
+    if settings.processes > 1 and len(adams) > 1:
+        raise SettingsError("PPO trains two models in one process; set ppo.loop.processes = 1.")
+    ranks.check_tested(settings.processes, adams)
 
 
 def uses_bf16(settings: LoopSettings) -> bool:
@@ -131,9 +147,6 @@ class Loop:
         self.step = 0
         self.launched = ranks.Launched()
         self.device = next(self.trained[0].model.parameters()).device
-        ranks.check_tested(self.settings.processes, [one.adam for one in self.trained])
-        if self.settings.processes > 1 and len(self.trained) > 1:
-            raise SettingsError("PPO trains two models in one process; set ppo.loop.processes = 1.")
         if uses_bf16(self.settings):
             self.loss = functools.partial(in_bf16, self.loss, self.device.type)
         self.crew = Crew(self.trained[0].model, self.loss, self.settings.processes, self.seed)

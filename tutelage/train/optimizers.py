@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from pydantic import Field
 from torch import nn
 from torch.optim import Optimizer
 
@@ -12,19 +13,19 @@ from tutelage.config import Settings
 class Adam(Settings):
     """AdamW, as the paper's models were trained (appendix C); what it does not print is chosen here."""
 
-    lr: float = 1e-3
+    lr: float = Field(1e-3, ge=0)
     """Peak learning rate."""
-    beta1: float = 0.9
+    beta1: float = Field(0.9, ge=0, lt=1)
     """Decay of the mean gradient (paper, C)."""
-    beta2: float = 0.95
+    beta2: float = Field(0.95, ge=0, lt=1)
     """Decay of the mean squared gradient (paper, C)."""
-    eps: float = 1e-8
+    eps: float = Field(1e-8, gt=0)
     """Added to the root of the mean squared gradient (not in the paper)."""
-    weight_decay: float = 0.0
+    weight_decay: float = Field(0.0, ge=0)
     """Decoupled weight decay (not in the paper)."""
-    clip: float = 1.0
+    clip: float = Field(1.0, ge=0)
     """Largest norm of the gradient of one model; 0 switches clipping off (not in the paper)."""
-    muon_lr: float = 0.0
+    muon_lr: float = Field(0.0, ge=0)
     """Peak learning rate of Muon for the matrices of the layers; 0 trains them with AdamW as well. Muon (Jordan et al.,
     2024) orthogonalises a matrix's momentum, so that a small base learns from fewer tokens (not in the paper).
     """

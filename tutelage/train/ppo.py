@@ -6,10 +6,10 @@ import functools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from tutelage.config import Settings
@@ -17,9 +17,9 @@ from tutelage.core.kl import AdaptiveKL, FixedKL
 from tutelage.core.losses import policy_loss, value_loss
 from tutelage.core.schedules import constant_with_warmup, ema_decay_for
 from tutelage.errors import DataError, InvariantError, SettingsError
-from tutelage.files import content_hash, sha256_of
+from tutelage.files import content_hash
 from tutelage.models.distributed import local
-from tutelage.models.load import context_of
+from tutelage.models.load import context_of, hash_of
 from tutelage.models.policy import hidden_states, score_hidden
 from tutelage.models.tokens import Renderer, Template
 from tutelage.runs import Run
@@ -30,11 +30,11 @@ from tutelage.train.ema import Ema
 from tutelage.train.experience import AdvantageSettings
 from tutelage.train.four import Four, Parents, load_four
 from tutelage.train.layout import LaidOutSettings, check_layout
-from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Trained
+from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Trained, check_loop
 from tutelage.train.optimizers import Adam
 from tutelage.train.pretrain import check_rows, token_loss
 from tutelage.train.rollout import EXACT, Models, Plan, PPOMicro, Rollouts, Streams
-from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, seconds_of
+from tutelage.train.stage import Origin, Progress, begin, conclude, finished, seconds_of
 from tutelage.train.streams import PackedRows, Shuffled
 from tutelage.train.validation import Judge, Validation, weights_of
 
@@ -49,54 +49,54 @@ class KLSettings(Settings):
 
     kind: Literal["fixed", "adaptive"] = "fixed"
     """Fixed as in the paper, or adapted towards `target`."""
-    beta: float = 0.02
+    beta: float = Field(0.02, ge=0)
     """Coefficient of the KL penalty per token (paper, C.4); where an adaptive one starts."""
-    target: float = 6.0
+    target: float = Field(6.0, gt=0)
     """KL per completion in nats that an adaptive coefficient aims at."""
-    horizon: float = 10_000.0
+    horizon: float = Field(10_000.0, gt=0)
     """Episodes over which an adaptive coefficient follows (Ziegler et al. 2019)."""
 
 
 class PPOSettings(LaidOutSettings):
     """Training a policy against a reward model."""
 
-    episodes: int = 8192
+    episodes: int = Field(8192, ge=1)
     """Completions to sample in all (paper 256,000); a multiple of `batch`."""
-    batch: int = 512
+    batch: int = Field(512, ge=1)
     """Completions per rollout batch (paper, C.4)."""
-    minibatch: int = 64
+    minibatch: int = Field(64, ge=1)
     """Completions per optimizer step (paper, C.4)."""
-    max_tokens: int = 64
+    max_tokens: int = Field(64, ge=1)
     """Longest completion in tokens; longer ones are cut, and scored as they are."""
-    clip: float = 0.2
+    clip: float = Field(0.2, gt=0)
     """Clip of the policy's ratio (paper, C.4)."""
-    value_clip: float = 0.2
+    value_clip: float = Field(0.2, gt=0)
     """Clip of the value function's change (openai/lm-human-preferences)."""
-    ptx_coef: float = 27.8
+    ptx_coef: float = Field(27.8, ge=0)
     """Coefficient of the pretraining loss, a mean per pretraining token of the minibatch; 0 is plain PPO (paper, C.4).
 
     The policy loss is a mean per sampled token of the minibatch over whitened advantages. The paper does not print its
     reductions, so its 27.8 need not mean the same: look at gradient/ptx:ppo.
     """
-    ptx_rows: int = 16
+    ptx_rows: int = Field(16, ge=1)
     """Pretraining rows per optimizer step (paper: 8 per episode)."""
     ptx_row_tokens: int = 128
     """Length of the pretraining rows."""
     ptx_seed: int = 0
     """Order of the pretraining rows, whatever the seed: pretraining with this seed and row length reads the same."""
-    warmup: float = 0.02
+    warmup: float = Field(0.02, ge=0, le=1)
     """Share of the steps over which the policy's rate rises from a tenth (paper: 10 of 500 rollout batches)."""
-    ema_decay: float = 0.992
+    ema_decay: float = Field(0.992, ge=0, lt=1)
     """Decay of the average of the policy's weights (paper, C.4), lowered for short runs by `ema_start_left`. With
     adapters, their factors are averaged, which is not the average of what they add to the weights."""
-    ema_start_left: float = 0.02
+    ema_start_left: float = Field(0.02, gt=0, lt=1)
     """Share of the starting weights that may be left in the average at the end."""
-    max_kl: float = 200.0
+    max_kl: float = Field(200.0, gt=0)
     """KL per completion in nats at which the run stops, because the policy has run away."""
     min_entropy: float = Field(0.02, ge=0)
     """Mean entropy of a token in nats under which the run stops, because the policy says the same whatever it is asked;
     0 never stops."""
-    samples: int = 4
+    samples: int = Field(4, ge=0)
     """Completions of each rollout batch that are kept to be read."""
     template: Template = "plain"
     """How a prompt is rendered; the same as in supervised fine-tuning."""
@@ -112,6 +112,15 @@ class PPOSettings(LaidOutSettings):
     """The value model's optimizer, with its own constant rate (paper, C.4)."""
     loop: LoopSettings = LoopSettings(checkpoint_every=32)
     """Checkpoints, evaluation and micro-batches."""
+
+    @model_validator(mode="after")
+    def _divide(self) -> Self:
+        if self.episodes % self.batch or self.batch % self.minibatch:
+            raise ValueError(
+                f"episodes = {self.episodes} must be a multiple of batch = {self.batch}, and that one of minibatch = "
+                f"{self.minibatch}"
+            )
+        return self
 
 
 class PPOData(NamedTuple):
@@ -136,20 +145,20 @@ def train_ppo(
     that the policy does not learn from, `best_judged` those that it liked most.
     """
     steps = _steps(settings)
+    hashes = {"policy": hash_of(parents.policy), "reward": hash_of(parents.reward), "data": content_hash(data)}
+    origin = Origin(run_dir, "ppo", settings, hashes)
+    if made := finished(origin):
+        return made
+    check_loop(settings.loop, settings.policy, settings.value)
     check_layout(settings, settings.policy, settings.value)
-    hashes = {"policy": sha256_of(parents.policy), "reward": sha256_of(parents.reward), "data": content_hash(data)}
-    run = begin(run_dir, "ppo", settings, hashes)
-    if run.is_finished:
-        drop_checkpoints(run)
-        return run.output("model")
     four = load_four(parents, settings)
     models, renderer = four.models, Renderer(four.tokenizer, settings.template)
-    rollouts = Rollouts(
-        run, _plan(settings), models, renderer, _streams(settings, data, models, renderer), _kl(settings)
-    )
+    streams = _streams(settings, data, models, renderer)
     ema = Ema(four.policy, ema_decay_for(steps, settings.ema_start_left, settings.ema_decay))
     warmup = functools.partial(constant_with_warmup, warmup=round(settings.warmup * steps))
     validation = _validation(settings, data, four, renderer, ema)
+    run = begin(origin)
+    rollouts = Rollouts(run, _plan(settings), models, renderer, streams, _kl(settings))
     best = Best(run, functools.partial(validation.measure, judge), four.write) if validation else None
     Loop(
         run=run,
@@ -241,42 +250,56 @@ def _steps(settings: PPOSettings) -> int:
 
 
 def _streams(settings: PPOSettings, data: PPOData, models: Models, renderer: Renderer) -> Streams:
-    context = context_of(models.policy)
-    prompts = _prompts(data.prompts, renderer, context - settings.max_tokens, "prompts")
+    prompts = encode_prompts(data.prompts, renderer, _room(settings, models), "prompts")
     ptx = None
     if settings.ptx_coef != 0:
         if not data.pretraining:
             raise DataError("ptx_coef is above 0 but there is no pretraining text; give some, or set it to 0.")
-        check_rows(settings.ptx_row_tokens, context, "ptx_row_tokens")
+        check_rows(settings.ptx_row_tokens, context_of(models.policy), "ptx_row_tokens")
         ptx = PackedRows(data.pretraining, renderer, settings.ptx_row_tokens, settings.ptx_seed)
     return Streams(prompts=prompts, order=Shuffled(len(prompts), settings.seed), ptx=ptx)
 
 
-def _prompts(texts: Sequence[str], renderer: Renderer, limit: int, what: str) -> list[list[int]]:
+def room_for_prompts(max_tokens: int, *contexts: int) -> int:
+    """Give the longest prompt in tokens that leaves room for a completion in the context of every model."""
+    context = min(contexts)
+    if max_tokens >= context:
+        raise SettingsError(f"max_tokens = {max_tokens} leaves no room for a prompt in a context of {context} tokens.")
+    return context - max_tokens
+
+
+def encode_prompts(texts: Sequence[str], renderer: Renderer, limit: int, what: str) -> list[list[int]]:
     """Encode prompts; those that leave no room for a completion are left out and counted aloud."""
+    if not texts:
+        raise DataError(f"There are no {what}; give some.")
     for number, text in enumerate(texts, start=1):
         if not text.strip():
             raise DataError(f"Number {number} of the {what} is empty; remove it.")
     encoded = renderer.prompts_ids(texts)
     kept = [ids for ids in encoded if len(ids) <= limit]
-    told_dropped(len(encoded) - len(kept), len(encoded), what, limit)
     if not kept:
         raise DataError(
             f"None of the {what} has at most {limit} tokens, which max_tokens leaves room for; give others."
         )
+    told_dropped(len(encoded) - len(kept), len(encoded), what, limit)
     return kept
+
+
+def _room(settings: PPOSettings, models: Models) -> int:
+    """A reward model of another base may have another context than the policy."""
+    return room_for_prompts(settings.max_tokens, context_of(models.policy), context_of(models.reward.trunk))
 
 
 def _validation(settings: PPOSettings, data: PPOData, four: Four, renderer: Renderer, ema: Ema) -> Validation | None:
     if not data.validation:
         return None
-    limit = context_of(four.models.policy) - settings.max_tokens
+    limit = _room(settings, four.models)
     return Validation(
         models=four.models,
         trained=four.policy,
         ema=ema,
         renderer=renderer,
-        prompts=_prompts(data.validation, renderer, limit, "validation prompts"),
+        prompts=encode_prompts(data.validation, renderer, limit, "validation prompts"),
         texts=[text for text in data.validation if len(renderer.prompt_ids(text)) <= limit],
         max_tokens=settings.max_tokens,
         micro_tokens=settings.loop.micro_tokens,

@@ -8,28 +8,30 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from tutelage.core.losses import next_token_loss
 from tutelage.core.schedules import constant_with_warmup, cosine
 from tutelage.errors import SettingsError
-from tutelage.files import content_hash, sha256_of
+from tutelage.files import content_hash
 from tutelage.models.distributed import inside
-from tutelage.models.load import context_of, load_policy, write_into
+from tutelage.models.load import context_of, hash_of, load_policy, write_into
 from tutelage.models.policy import completion_logprobs
 from tutelage.models.roles import RolePolicy
 from tutelage.models.tokens import Renderer
 from tutelage.train import ranks
 from tutelage.train.batching import Weighted, text_batch
-from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Step, Trained
+from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Step, Trained, check_loop
 from tutelage.train.optimizers import Adam
 from tutelage.train.stage import (
+    Origin,
     Progress,
     TrainingSettings,
     begin,
     conclude,
-    drop_checkpoints,
+    finished,
     move,
     seconds_of,
     trainable_flops,
@@ -40,19 +42,19 @@ from tutelage.train.streams import PackedRows, pack
 class PretrainSettings(TrainingSettings):
     """Pretraining of a base model, or its continuation."""
 
-    tokens: int = 2_500_000
+    tokens: int = Field(2_500_000, ge=1)
     """Tokens to train on; the text is repeated as often as that takes."""
-    row_tokens: int = 128
+    row_tokens: int = Field(128, ge=2)
     """Length of the rows that the text is cut into."""
-    batch_rows: int = 32
+    batch_rows: int = Field(32, ge=1)
     """Rows per optimizer step."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """Learning rate after the warm-up: a cosine to `final`, or constant (to continue a base as PPO trains)."""
-    warmup: float = 0.02
+    warmup: float = Field(0.02, ge=0, le=1)
     """Share of the steps over which the learning rate rises."""
-    final: float = 0.1
+    final: float = Field(0.1, ge=0, le=1)
     """Learning rate at the end, as a share of the peak."""
-    heldout_rows: int = 64
+    heldout_rows: int = Field(64, ge=1)
     """Rows of held-out text that the loss is measured on."""
     seed: int = 0
     """Decides the order of the text."""
@@ -73,19 +75,20 @@ def train_pretrain(
     run_dir: Path, settings: PretrainSettings, texts: Texts, init: Path, progress: Progress | None = None
 ) -> Path:
     """Train the model in `init` on texts; give the directory of the result. Called again, it goes on or returns."""
-    parents = {"init": sha256_of(init), "texts": content_hash(texts)}
-    run = begin(run_dir, "pretrain", settings, parents)
-    if run.is_finished:
-        drop_checkpoints(run)
-        return run.output("model")
-    model, tokenizer = load_policy(init)
-    move(model, settings.loop)
-    check_rows(settings.row_tokens, context_of(model), "row_tokens")
-    renderer = Renderer(tokenizer)
+    origin = Origin(run_dir, "pretrain", settings, {"init": hash_of(init), "texts": content_hash(texts)})
+    if made := finished(origin):
+        return made
+    check_loop(settings.loop, settings.adam)
     steps = settings.tokens // (settings.row_tokens * settings.batch_rows)
     if steps < 1:
         raise SettingsError(f"{settings.tokens} tokens are less than one batch; raise tokens or lower batch_rows.")
+    model, tokenizer = load_policy(init)
+    check_rows(settings.row_tokens, context_of(model), "row_tokens")
+    move(model, settings.loop)
+    renderer = Renderer(tokenizer)
     batches = TextBatches(PackedRows(texts.train, renderer, settings.row_tokens, settings.seed), settings)
+    evaluate = _evaluation(model, texts.heldout, renderer, settings)
+    run = begin(origin)
     Loop(
         run=run,
         trained=[Trained(name="policy", model=model, adam=settings.adam, schedule=_schedule(settings, steps))],
@@ -94,7 +97,7 @@ def train_pretrain(
         steps=steps,
         settings=settings.loop,
         seed=settings.seed,
-        hooks=Hooks(evaluate=_evaluation(model, texts.heldout, renderer, settings), progress=progress),
+        hooks=Hooks(evaluate=evaluate, progress=progress),
     ).train()
     tokens = steps * settings.batch_rows * settings.row_tokens
     run.ledger.add("pretraining", flops=trainable_flops(model, tokens), seconds=seconds_of(run), tokens=tokens)

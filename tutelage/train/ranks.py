@@ -34,8 +34,8 @@ def join() -> None:
     global _store
     _store, rank, count = next(iter(rendezvous("env://")))
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    if local_number() < torch.cuda.device_count():
+        torch.cuda.set_device(local_number())
     own = distributed.PrefixStore("ranks", _store)  # type: ignore[attr-defined]
     distributed.init_process_group(backend, store=own, rank=rank, world_size=count)
     if rank > 0:
@@ -59,6 +59,11 @@ def fails_first() -> bool:
 def is_lost(error: BaseException) -> bool:
     """Say whether an error means that another rank cannot be reached any more."""
     return isinstance(error, distributed.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
+
+
+def local_number() -> int:
+    """Give the number of this process on its machine, from 0; on CUDA it has the GPU of that number."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def is_first() -> bool:
@@ -180,6 +185,12 @@ def check_tested(processes: int, adams: Sequence[Adam]) -> None:
         raise SettingsError(f"loop.processes is for a training without torchrun; set it to 1 with {size()} ranks.")
     if size() > 1 and any(adam.muon_lr > 0 for adam in adams):
         raise SettingsError("Muon is not exact on weights that are cut; set muon_lr = 0 with several ranks.")
+
+
+def check_gpus(here: int, gpus: int) -> None:
+    """Refuse a process without a GPU of its own; `here` is its number on this machine, which has `gpus` of them."""
+    if here >= gpus:
+        raise SettingsError(f"Process {here + 1} of this machine finds {gpus} GPUs; start one process for each.")
 
 
 def seed_step(seed: int, step: int) -> None:

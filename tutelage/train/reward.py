@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,10 +18,10 @@ from tutelage.core.losses import pair_weights, ranking_accuracy, ranking_loss
 from tutelage.core.rankings import pairs
 from tutelage.core.schedules import cosine
 from tutelage.errors import DataError, InvariantError
-from tutelage.files import content_hash, sha256_of
+from tutelage.files import content_hash
 from tutelage.models.attention import compute_streams
 from tutelage.models.distributed import inside, whole
-from tutelage.models.load import context_of, load_policy
+from tutelage.models.load import context_of, hash_of, load_policy
 from tutelage.models.policy import Row, cut
 from tutelage.models.prefix import Group, Groups, collate_groups
 from tutelage.models.scalar import ScalarModel, load_scalar, write_scalar
@@ -30,22 +31,24 @@ from tutelage.records import RankedGroup
 from tutelage.train import ranks
 from tutelage.train.batching import Example, encode_examples, fits, told_dropped
 from tutelage.train.layout import LaidOutSettings, check_layout, scalar_learner
-from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Step, Trained
+from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Step, Trained, check_loop
 from tutelage.train.optimizers import Adam
-from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, seconds_of
+from tutelage.train.stage import Origin, Progress, begin, conclude, finished, seconds_of
 from tutelage.train.streams import Shuffled
+
+logger = logging.getLogger(__name__)
 
 
 class RewardSettings(LaidOutSettings):
     """Training of the reward model."""
 
-    epochs: float = 1.0
+    epochs: float = Field(1.0, gt=0)
     """Passes over the rankings; more overfit fast (paper, C.2)."""
-    batch: int = 64
+    batch: int = Field(64, ge=1)
     """Prompts per optimizer step, each with all its completions (paper, C.2)."""
-    warmup: float = 0.0
+    warmup: float = Field(0.0, ge=0, le=1)
     """Share of the steps over which the learning rate rises (paper: none)."""
-    final: float = 0.1
+    final: float = Field(0.1, ge=0, le=1)
     """Learning rate at the end, as a share of the peak (paper, C.2)."""
     longest_prompt: int = Field(0, ge=0)
     """Rankings of prompts with more tokens are left out (paper 1,024, C); 0 is no limit but the context."""
@@ -101,11 +104,11 @@ def train_reward(
 ) -> Path:
     """Train a reward model from the policy in `init`; give its directory. Called again, it goes on or returns."""
     used = [[*map(asdict, data.train)], [*map(asdict, data.heldout)], data.demonstrations]
+    origin = Origin(run_dir, "reward", settings, {"init": hash_of(init), "data": content_hash(used)})
+    if made := finished(origin):
+        return made
+    check_loop(settings.loop, settings.adam)
     check_layout(settings, settings.adam)
-    run = begin(run_dir, "reward", settings, {"init": sha256_of(init), "data": content_hash(used)})
-    if run.is_finished:
-        drop_checkpoints(run)
-        return run.output("model")
     policy, tokenizer = load_policy(init)
     make = functools.partial(ScalarModel.from_policy, policy, settings.seed, likelihood=settings.likelihood)
     learner = scalar_learner(policy, init, make, settings)
@@ -118,6 +121,7 @@ def train_reward(
     steps = max(1, math.ceil(settings.epochs * len(train) / settings.batch))
     schedule = functools.partial(cosine, total=steps, warmup=round(settings.warmup * steps), final=settings.final)
     micros = ranked_batch(heldout, settings.loop.micro_tokens)
+    run = begin(origin)
     Loop(
         run=run,
         trained=[Trained(name="reward", model=learner.trained, adam=settings.adam, schedule=schedule)],
@@ -145,12 +149,14 @@ def train_reward(
 def encode_groups(
     groups: Sequence[RankedGroup], renderer: Renderer, context: int, what: str, longest_prompt: int = 0
 ) -> list[Ranked]:
-    """Encode rankings; prompts whose completions all tie are left out, and, counted aloud, those with too long ones.
+    """Encode rankings; prompts whose completions all tie are left out, counted aloud, and those with too long ones.
 
     So are prompts of more than `longest_prompt` tokens, where that is above 0.
     """
+    if not groups:
+        raise DataError(f"There are no {what}; give some.")
     encoded: list[Ranked] = []
-    too_long = long_prompts = 0
+    too_long = long_prompts = tied = 0
     for number, group in enumerate(groups, start=1):
         _check_group(group, f"Number {number} of the {what}")
         cuts = group.cut or (False,) * len(group.completions)
@@ -163,10 +169,17 @@ def encode_groups(
             too_long += 1
         elif found := pairs(group.ranks):
             encoded.append(Ranked(Group(prompt, completions), found))
+        else:
+            tied += 1
+    if not encoded:
+        raise DataError(
+            f"The {what} hold no prompt with a preference between two completions that can be used (of {len(groups)}, "
+            f"{tied} are all ties and {too_long + long_prompts} too long); give more rankings."
+        )
     told_dropped(long_prompts, len(groups), f"prompts of {what}", longest_prompt)
     told_dropped(too_long, len(groups), what, context)
-    if not encoded:
-        raise DataError(f"The {what} hold no prompt with a preference between two completions; give more rankings.")
+    if tied:
+        logger.warning("%d of %d %s hold nothing but ties and are left out.", tied, len(groups), what)
     return encoded
 
 
@@ -254,11 +267,12 @@ def _measure(model: ScalarModel, micros: Sequence[RankedMicro]) -> dict[str, flo
 def _check_group(group: RankedGroup, name: str) -> None:
     if not group.prompt.strip():
         raise DataError(f"{name} has an empty prompt; remove it.")
-    sizes = {len(group.completions), len(group.ranks), len(group.cut) or len(group.completions)}
-    if len(sizes) != 1 or len(group.completions) < 2:
-        raise DataError(
-            f"{name} has {len(group.completions)} completions, {len(group.ranks)} ranks and {len(group.cut)} cut "
-            "marks; there must be as many of each, and at least 2."
-        )
+    count = len(group.completions)
+    if count < 2:
+        raise DataError(f"{name} has {('no completion', '1 completion')[count]}, and a ranking needs 2; remove it.")
+    if len(group.ranks) != count:
+        raise DataError(f"{name} has {count} completions and {len(group.ranks)} ranks; give one rank for each.")
+    if len(group.cut) not in (0, count):
+        raise DataError(f"{name} has {count} completions and {len(group.cut)} cut marks; give one for each, or none.")
     if any(is_cut and not text for text, is_cut in zip(group.completions, group.cut, strict=False)):
         raise DataError(f"{name} has an empty completion that was cut; remove it.")

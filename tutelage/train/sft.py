@@ -15,40 +15,40 @@ from transformers import PreTrainedModel
 
 from tutelage.core.schedules import cosine
 from tutelage.errors import DataError, SettingsError
-from tutelage.files import content_hash, sha256_of
+from tutelage.files import content_hash
 from tutelage.models.distributed import inside
-from tutelage.models.load import context_of, load_policy, write_into
+from tutelage.models.load import context_of, hash_of, load_policy, write_into
 from tutelage.models.policy import Row, branches
 from tutelage.models.tokens import Renderer, Template
 from tutelage.train import ranks
 from tutelage.train.batching import Example, completion_batch, encode_examples, text_batch
 from tutelage.train.layout import LaidOutSettings, check_layout, policy_learner
-from tutelage.train.loop import Hooks, Loop, LoopSettings, Step, Trained
+from tutelage.train.loop import Hooks, Loop, LoopSettings, Step, Trained, check_loop
 from tutelage.train.optimizers import Adam
 from tutelage.train.pretrain import check_rows, measure, token_loss
-from tutelage.train.stage import Progress, begin, conclude, drop_checkpoints, seconds_of
+from tutelage.train.stage import Origin, Progress, begin, conclude, finished, seconds_of
 from tutelage.train.streams import PackedRows, Shuffled
 
 
 class SFTSettings(LaidOutSettings):
     """Supervised fine-tuning. The defaults are the paper's start of PPO (C.3)."""
 
-    epochs: float = 2.0
+    epochs: float = Field(2.0, gt=0)
     """Passes over the demonstrations (start of PPO 2, C.3; baseline 16, C.1)."""
-    batch: int = 32
+    batch: int = Field(32, ge=1)
     """Demonstrations per optimizer step (paper, C.1)."""
-    dropout: float = 0.0
+    dropout: float = Field(0.0, ge=0, lt=1)
     """Residual dropout, applied to the output of every attention and feed-forward block (baseline 0.2, C.1)."""
-    pretraining_mix: float = 0.1
+    pretraining_mix: float = Field(0.1, ge=0, lt=1)
     """Weight of pretraining text in the loss, next to the demonstrations' 1 - mix (start of PPO 0.1, C.3; baseline 0).
 
     The loss is (1 - mix) * mean over completion tokens + mix * mean over pretraining tokens of the minibatch.
     """
     mix_row_tokens: int = 128
     """Length of the pretraining rows; each step reads mix * batch of them, rounded up."""
-    warmup: float = 0.0
+    warmup: float = Field(0.0, ge=0, le=1)
     """Share of the steps over which the learning rate rises (paper: none)."""
-    final: float = 0.1
+    final: float = Field(0.1, ge=0, le=1)
     """Learning rate at the end, as a share of the peak (paper, C.1)."""
     longest_prompt: int = Field(0, ge=0)
     """Demonstrations of prompts with more tokens are left out (paper 1,024, C); 0 is no limit but the context."""
@@ -67,11 +67,11 @@ class SFTSettings(LaidOutSettings):
 class BaselineSettings(SFTSettings):
     """Supervised fine-tuning of the paper's baseline (C.1)."""
 
-    epochs: float = 16.0
+    epochs: float = Field(16.0, gt=0)
     """Passes over the demonstrations (paper, C.1)."""
-    dropout: float = 0.2
+    dropout: float = Field(0.2, ge=0, lt=1)
     """Residual dropout, applied to the output of every attention and feed-forward block (paper, C.1)."""
-    pretraining_mix: float = 0.0
+    pretraining_mix: float = Field(0.0, ge=0, lt=1)
     """Weight of pretraining text in the loss, next to the demonstrations' 1 - mix (paper: none, C.1)."""
     keep_epochs: bool = True
     """Keep the model after every epoch under `epochs/`, to choose among them by reward score (paper, 3.5)."""
@@ -89,27 +89,30 @@ def train_sft(
     run_dir: Path, settings: SFTSettings, data: SFTData, init: Path, progress: Progress | None = None
 ) -> Path:
     """Fine-tune the model in `init`; give the directory of the result. Called again, it goes on or returns."""
+    origin = Origin(run_dir, "sft", settings, {"init": hash_of(init), "data": content_hash(data)})
+    if made := finished(origin):
+        return made
+    check_loop(settings.loop, settings.adam)
     check_layout(settings, settings.adam)
-    run = begin(run_dir, "sft", settings, {"init": sha256_of(init), "data": content_hash(data)})
-    if run.is_finished:
-        drop_checkpoints(run)
-        return run.output("model")
     model, tokenizer = load_policy(init)
     learner = policy_learner(model, init, settings)
     renderer = Renderer(tokenizer, settings.template)
     context = context_of(model)
     train = encode_examples(data.train, renderer, context, "demonstrations", settings.longest_prompt)
+    batches = DemonstrationBatches(train, _mix(settings, data, renderer, context), settings)
+    evaluate = _evaluation(model, data, renderer, settings)
     steps = max(1, math.ceil(settings.epochs * len(train) / settings.batch))
     if settings.dropout > 0:
         add_residual_dropout(model, settings.dropout)
         model.train()
+    run = begin(origin)
 
     def write(part: Path) -> None:
         write_into(part, learner.plain(), tokenizer)
         learner.write_adapters(part)
 
     def after_step(step: int) -> None:
-        epoch = settings.keep_epochs and _epoch_ended(step, len(train), settings.batch, steps)
+        epoch = settings.keep_epochs and _epoch_ended(step, steps, len(train), settings)
         if epoch:
             with ranks.directory(run.directory / "epochs" / f"epoch-{epoch:02d}") as part:
                 write(part)
@@ -119,12 +122,12 @@ def train_sft(
         trained=[
             Trained(name="policy", model=learner.trained, adam=settings.adam, schedule=_schedule(settings, steps))
         ],
-        batches=DemonstrationBatches(train, _mix(settings, data, renderer, context), settings),
+        batches=batches,
         loss=functools.partial(token_loss, model),
         steps=steps,
         settings=settings.loop,
         seed=settings.seed,
-        hooks=Hooks(evaluate=_evaluation(model, data, renderer, settings), after_step=after_step, progress=progress),
+        hooks=Hooks(evaluate=evaluate, after_step=after_step, progress=progress),
     ).train()
     tokens = round(settings.epochs * sum(row.length for row in train))
     run.ledger.add(
@@ -208,11 +211,16 @@ def _evaluation(
     return lambda: {"heldout/loss": inside([model], measure, model, micros)}
 
 
-def _epoch_ended(step: int, count: int, batch: int, steps: int) -> int:
-    """Give the number of the epoch that this step completes, 0 if it completes none."""
-    epoch = step * batch // count
-    first = math.ceil(epoch * count / batch)
-    return epoch if epoch > 0 and first == step else math.ceil(steps * batch / count) if step == steps else 0
+def _epoch_ended(step: int, steps: int, count: int, settings: SFTSettings) -> int:
+    """Give the number of the epoch that this step completes, 0 if it completes none.
+
+    A batch larger than the data completes several at once; the last of them gives the number. The last step ends the
+    last epoch that was asked for, even where it reads beyond it.
+    """
+    if step == steps:
+        return math.ceil(settings.epochs)
+    passes, before = (taken * settings.batch // count for taken in (step, step - 1))
+    return passes if passes > before else 0
 
 
 def _schedule(settings: SFTSettings, steps: int) -> Any:

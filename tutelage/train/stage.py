@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from tutelage.config import Settings
-from tutelage.errors import SettingsError
 from tutelage.models.attention import compute_streams
 from tutelage.models.distributed import shard, size
 from tutelage.models.load import decoder_of
@@ -38,22 +37,49 @@ class TrainingSettings(Settings):
     """Checkpoints, evaluation, micro-batches and device."""
 
 
-def begin(run_dir: Path, stage: str, settings: TrainingSettings, parents: Mapping[str, str]) -> Run:
-    """Create or go on with a run; a machine that differs from the one it began on is told, for bits may then differ."""
+class Origin(NamedTuple):
+    """Where a run is, or will be, and what it is made from: its stage, settings, and parents by content hash."""
+
+    run_dir: Path
+    stage: str
+    settings: TrainingSettings
+    parents: Mapping[str, str]
+
+    @property
+    def seeds(self) -> dict[str, int]:
+        """Name what decides everything that is drawn."""
+        return {"seed": self.settings.seed}
+
+
+def finished(origin: Origin) -> Path | None:
+    """Give the model of a run that ended before, None where there is work to do; refuse a run of something else.
+
+    Nothing is written. A trainer looks at its models and data between this and `begin`, so that what is refused leaves
+    nothing behind, and the same directory can be used once it is mended.
+    """
+    run_dir, stage, settings, parents = origin
     if not settings.loop.gradient_checkpointing:  # who computes twice to save memory wants none kept
         keep_freed_memory()
-    made_on = platform(settings.loop.device)
-    seeds = {"seed": settings.seed}
     ranks.check_same({"settings": settings.model_dump(mode="json"), "parents": dict(parents)})
+    run = Run.begun(run_dir, stage=stage, settings=settings, parents=parents, seeds=origin.seeds)
+    if run is None or not run.is_finished:
+        return None
+    drop_checkpoints(run)
+    return run.output("model")
+
+
+def begin(origin: Origin) -> Run:
+    """Create or go on with a run; a machine that differs from the one it began on is told, for bits may then differ."""
+    run_dir, stage, settings, parents = origin
+    made_on = platform(settings.loop.device)
     with ranks.in_turn():
         if not ranks.is_first():
             return ranks.Onlooker.open(run_dir)
-        run = Run.begin(run_dir, stage=stage, settings=settings, parents=parents, seeds=seeds, platform=made_on)
-        if not run.is_finished:
-            for torn in (*run.directory.glob(".*.part"), *run.directory.glob(".*.old")):
-                shutil.rmtree(torn) if torn.is_dir() else torn.unlink()
-            for sentence in run.changes:
-                logger.warning("This run may end with other bits than an unbroken one would: %s.", sentence)
+        run = Run.begin(run_dir, stage=stage, settings=settings, parents=parents, seeds=origin.seeds, platform=made_on)
+        for torn in (*run.directory.glob(".*.part"), *run.directory.glob(".*.old")):
+            shutil.rmtree(torn) if torn.is_dir() else torn.unlink()
+        for sentence in run.changes:
+            logger.warning("This run may end with other bits than an unbroken one would: %s.", sentence)
         return run
 
 
@@ -73,8 +99,6 @@ def move(model: nn.Module, settings: LoopSettings, way: Callable[[], object] = n
 
     `way` tells how layers that several roles share compute at present.
     """
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise SettingsError("loop.device is cuda, but torch finds no CUDA device here; set it to cpu.")
     model.to(settings.device)
     compute_streams(decoder_of(model))
     if settings.device == "cpu" and uses_bf16(settings):
