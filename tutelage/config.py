@@ -164,6 +164,8 @@ def _problem(cls: type[BaseModel], detail: ErrorDetails, source: str, overrides:
         return f"{place}{name} is a section; set one of {inside}"
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message = message.replace("Input should", "should", 1)
+    if detail["type"] == "value_error" and isinstance(detail["input"], dict):  # a section whose settings do not fit
+        return f"{place}{name + ': ' if detail['loc'] else ''}{message}"
     shown = "" if isinstance(detail["input"], dict) else f", got {detail['input']!r}"
     return f"{place}{name} {message}{shown}"
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from tests.generate.tiny import make_directory
 from tutelage.cli import app
-from tutelage.errors import SettingsError
+from tutelage.errors import DataError, MissingError, SettingsError
 from tutelage.files import append_jsonl, read_json, sha256_of
+from tutelage.models.tokenizer import train_tokenizer
 from tutelage.store import Store, registry
 
 TREES = 24
@@ -89,3 +92,83 @@ def test_what_is_missing_is_told(tmp_path: Path, labels: Path) -> None:
             "reward_base.model=nowhere")  # fmt: skip
     with pytest.raises(SettingsError, match=r"start\.loop\.evaluate_every"):
         run(tmp_path / "three", "start.loop.evaluate_every=0")
+
+
+def changed(labels: Path, name: str, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Change every row of a file of labels."""
+    path = labels / name
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        change(row)
+    path.unlink()
+    append_jsonl(path, rows)
+
+
+def tie(row: dict[str, Any]) -> None:
+    row["completions"] = [output | {"rank": 0} for output in row["completions"]]
+
+
+BAD = {
+    "ties": ("ranked", tie, "hold no prompt with a preference between two completions"),
+    "one": ("ranked", lambda row: row["completions"].__delitem__(slice(1, None)), "must be a list of two or more"),
+    "empty": ("demonstrations", lambda row: row.update(completion=""), "the field 'completion' is empty"),
+    "long": (
+        "demonstrations",
+        lambda row: row.update(completion="hat " * 99),
+        "no held-out demonstrations of at most",
+    ),
+    "prompts": ("ranked", lambda row: row.update(prompt="goat " * 99), r"\(of \d+, 0 are all ties and \d+ too long\)"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_labels_that_cannot_be_used_are_told_before_anything_is_trained(
+    tmp_path: Path, labels: Path, case: str
+) -> None:
+    name, change, sentence = BAD[case]
+    if case == "prompts":  # a prompt that is in both files is the same prompt
+        changed(labels, "oasst_demonstrations.jsonl", lambda row: row.update(id=f"d-{row['id']}"))
+    changed(labels, f"oasst_{name}.jsonl", change)
+    with pytest.raises(DataError, match=sentence):
+        run(tmp_path / "run", f"base.model={make_directory(tmp_path / 'tiny')}", f"imported.directory={labels}")
+    assert not list((tmp_path / "run").glob("start-*"))
+    assert not list((tmp_path / "run").glob("corpus-*"))
+
+
+def test_models_that_cannot_be_used_are_told_before_anything_is_trained(tmp_path: Path, labels: Path) -> None:
+    base, own = make_directory(tmp_path / "tiny"), make_directory(tmp_path / "own", seed=5)
+    train_tokenizer(["other words"] * 9, 290).save_pretrained(own)
+    settings = (f"imported.directory={labels}", f"base.model={base}")
+    with pytest.raises(DataError, match=f"The tokenizer in {own} is not the one that the model there was written with"):
+        run(tmp_path / "run", *settings, f"reward_base.model={own}")
+    (own / "model.safetensors").unlink()
+    with pytest.raises(MissingError, match=f"{own} holds no .safetensors file"):
+        run(tmp_path / "run", *settings, f"reward_base.model={own}")
+    assert not list((tmp_path / "run").glob("start-*"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (["ppo.batch=3"], "ppo: episodes = 8 must be a multiple of batch = 3, and that one of minibatch = 2"),
+        (
+            ["ppo.layout.kind=adapters"],
+            "in the same layout; set reward.layout.kind = adapters and leave out",
+        ),
+        (
+            ["ppo.layout.kind=shared_trunk", "reward.layout.kind=shared_trunk", "reward.layout.frozen_share=0.3"],
+            "ppo.layout.frozen_share = 0.67 needs as much in reward.layout.frozen_share, which is 0.3",
+        ),
+        (["ppo.loop.processes=2"], "PPO trains two models in one process; set ppo.loop.processes = 1"),
+        (["start.layout.kind=adapters", "start.adam.muon_lr=0.1"], "Muon is for whole matrices"),
+        (["sample.max_tokens=96"], "max_tokens = 96 leaves no room for a prompt in a context of 96 tokens"),
+        (["ppo.ptx_row_tokens=97"], "ppo.ptx_row_tokens is 97; choose 2 to 96, the context of the model"),
+    ],
+)
+def test_settings_that_a_later_training_would_refuse_are_told_first(
+    tmp_path: Path, labels: Path, settings: list[str], sentence: str
+) -> None:
+    base = make_directory(tmp_path / "tiny")
+    with pytest.raises(SettingsError, match=sentence):
+        run(tmp_path / "run", f"imported.directory={labels}", f"base.model={base}", *settings)
+    assert not list((tmp_path / "run").glob("start-*"))

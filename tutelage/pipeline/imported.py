@@ -14,7 +14,7 @@ from tutelage.files import append_jsonl, sha256_of, write_json
 from tutelage.generate.engine import Engine, complete
 from tutelage.generate.request import Request
 from tutelage.models.load import load_policy
-from tutelage.pipeline import training
+from tutelage.pipeline import checking, training
 from tutelage.pipeline.recipe import ImportSettings, Recipe, parts
 from tutelage.pipeline.sources import texts
 from tutelage.pipeline.stages import Stage, Workspace
@@ -37,6 +37,14 @@ def imported_stages(recipe: Recipe) -> list[Stage]:
     return [
         Stage("labels", "Import people's labels", take_labels(recipe.imported), parts(recipe, "imported")),
         Stage("base", "Find the base", find_base(recipe.base.model, "base.model"), parts(recipe, "base")),
+        *judge,
+        Stage(
+            "check",
+            "Check the labels",
+            checking.check_data(recipe, prompts_to_train),
+            parts(recipe, "start", "reward", "ppo", "sample"),
+            ("base", "labels", *(stage.name for stage in judge)),
+        ),
         corpus(recipe, recipe.imported),
         Stage(
             "start",
@@ -45,7 +53,6 @@ def imported_stages(recipe: Recipe) -> list[Stage]:
             parts(recipe, "start"),
             ("base", "labels", "corpus"),
         ),
-        *judge,
         Stage(
             "reward",
             "Train the reward model",

@@ -11,6 +11,7 @@ from tutelage.feedback import instructions, work
 from tutelage.feedback.work import Task as WorkTask
 from tutelage.files import content_hash, read_json, write_json
 from tutelage.pipeline import evaluation, gathering, training
+from tutelage.pipeline.checking import check_trainings
 from tutelage.pipeline.labeling import work_through
 from tutelage.pipeline.recipe import Recipe, parts
 from tutelage.pipeline.stages import Stage, Workspace
@@ -124,7 +125,8 @@ def village_stages(recipe: Recipe) -> list[Stage]:
 
 
 def stages_of(recipe: Recipe) -> list[Stage]:
-    """Return the stages of a recipe."""
+    """Return the stages of a recipe; settings that a training would refuse are refused before the first of them."""
+    check_trainings(recipe)
     if recipe.village is not None:
         return village_stages(recipe)
     from tutelage.pipeline.imported import imported_stages

@@ -26,7 +26,7 @@ from tutelage.train.ppo_plan import ppo_stage
 def planned(recipe: Recipe, machine: Machine) -> list[StagePlan]:
     """Plan every stage that trains a model, in the order of the loop."""
     sizes, volume = sizes_of(recipe), volume_of(recipe)
-    _check_layouts(recipe, sizes, machine.gpus)
+    _check_processes(recipe, machine.gpus)
     start = sft_stage("start", "SFT, the start of PPO", recipe.start, sizes.policy, volume, machine)
     baseline = sft_stage("sft", "SFT, the baseline", recipe.sft, sizes.policy, volume, machine)
     has_baseline = recipe.village is not None or (recipe.imported is not None and recipe.imported.baseline)
@@ -94,17 +94,11 @@ def _shared(recipe: Recipe) -> list[str]:
     return [f"{name}.layout.kind = {kind}" for name, kind in layouts.items() if kind != "separate"]
 
 
-def _check_layouts(recipe: Recipe, sizes: Sizes, gpus: int) -> None:
-    """Refuse what the trainings would refuse."""
+def _check_processes(recipe: Recipe, gpus: int) -> None:
+    """Refuse what the trainings would refuse; a recipe itself refuses layouts that do not fit each other."""
     shared = _shared(recipe)
     if shared and gpus > 1:
         raise SettingsError(f"{shared[0]} trains in one process; plan it with --gpus 1, or choose separate.")
-    ppo, reward = recipe.ppo.layout.kind, recipe.reward.layout.kind
-    if ppo != "separate" and (reward != ppo or sizes.reward != sizes.policy):
-        raise SettingsError(
-            f"ppo.layout.kind = {ppo} needs a reward model that was trained from the start of PPO in the same layout; "
-            f"set reward.layout.kind = {ppo} and leave out reward_base."
-        )
 
 
 def _size(model: str) -> Size | None:

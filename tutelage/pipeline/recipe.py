@@ -170,6 +170,22 @@ class Recipe(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _layouts_that_fit(self) -> Recipe:
+        """PPO shares weights with the reward model in the layouts that do, so that one must be made for it."""
+        ppo, reward = self.ppo.layout, self.reward.layout
+        if ppo.kind != "separate" and (reward.kind != ppo.kind or self.reward_base.model or self.reward_base.shape):
+            raise ValueError(
+                f"ppo.layout.kind = {ppo.kind} needs a reward model that was trained from the start of PPO in the same "
+                f"layout; set reward.layout.kind = {ppo.kind} and leave out reward_base"
+            )
+        if ppo.kind == "shared_trunk" and reward.frozen_share < ppo.frozen_share:
+            raise ValueError(
+                f"ppo.layout.frozen_share = {ppo.frozen_share} needs as much in reward.layout.frozen_share, which is "
+                f"{reward.frozen_share}"
+            )
+        return self
+
 
 def parts(recipe: Recipe, *names: str) -> dict[str, Any]:
     """Return what a stage is made from: what the whole recipe shares, and the named sections."""
