@@ -292,7 +292,7 @@ def precisions(path: Path) -> dict[str, str]:
     files = [WEIGHTS_FILE] if (path / WEIGHTS_FILE).is_file() else _shards(path)
 
     def read() -> dict[str, str]:
-        found = {}
+        found: dict[str, str] = {}
         for name in files:
             with safe_open(path / name, framework="pt") as opened:
                 found |= {key: opened.get_slice(key).get_dtype() for key in opened.keys()}

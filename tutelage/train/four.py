@@ -59,7 +59,7 @@ def load_four(parents: Parents, settings: LaidOutSettings) -> Four:
 
 def _separate(policy: PreTrainedModel, tokenizer: Tokenizer, parents: Parents, settings: LaidOutSettings) -> Four:
     reward, _ = load_scalar(parents.reward)
-    written, read = (part.get_input_embeddings().num_embeddings for part in (policy, reward.trunk))
+    written, read = policy.config.vocab_size, reward.trunk.config.vocab_size
     if written > read:
         raise DataError(
             f"The policy {parents.policy} can write {written} tokens and the reward model {parents.reward} reads "
