@@ -9,7 +9,7 @@ help:
 	@echo "make demo   run the whole loop on the village: base model, labels, SFT, reward model, PPO, report"
 	@echo "make test   all tests, on SQLite and PostgreSQL"
 	@echo "make check  format, lint, types, layers"
-	@echo "make fix    format, mend what the linter can, and write docs/reference/cli.md"
+	@echo "make fix    format, mend what the linter can, and write docs/reference"
 	@echo "make soak   the full counts: kills, fuzz, load (up to 75 minutes)"
 	@echo "make bench  speed and memory beside the peers, in one table"
 	@echo "make vllm   the same API with vLLM as the engine, in an environment of its own"
@@ -18,15 +18,16 @@ setup:
 	@scripts/setup.sh
 
 check: setup
-	$(PY) -m ruff format --check tutelage tests benchmarks
-	$(PY) -m ruff check tutelage tests benchmarks
+	$(PY) -m ruff format --check tutelage tests benchmarks docs
+	$(PY) -m ruff check tutelage tests benchmarks docs
 	$(PY) -m mypy
 	OMP_NUM_THREADS=1 $(PY) -m pytest -q tests/test_layers.py
 
 fix: setup
-	$(PY) -m ruff check --fix tutelage tests benchmarks
-	$(PY) -m ruff format tutelage tests benchmarks
+	$(PY) -m ruff check --fix tutelage tests benchmarks docs
+	$(PY) -m ruff format tutelage tests benchmarks docs
 	$(PY) -m tutelage.cli.reference docs/reference/cli.md
+	$(PY) -m tutelage.cli.api docs/reference/python.md
 
 test: check
 	$(PYTEST) -m "not soak and not vllm"

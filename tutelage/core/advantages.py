@@ -71,8 +71,9 @@ def moments(x: Tensor, mask: Tensor) -> Tensor:
 def whiten_by(x: Tensor, mask: Tensor, parts: Tensor, shift_mean: bool = True) -> Tensor:
     """Whiten `x` by `moments` that were taken over more than `x`, such as all ranks: (x - mean) / sqrt(var + 1e-8).
 
-    Population variance. shift_mean=True moves the mean to 0, shift_mean=False leaves the mean where it was (OpenAI's
-    meaning of the name; others read it the other way round). 0 where nothing counts.
+    Population variance; [...] from two of one shape and float64 [3]. shift_mean=True moves the mean to 0,
+    shift_mean=False leaves the mean where it was (OpenAI's meaning of the name; others read it the other way round).
+    0 where nothing counts.
     """
     count, total, squares = parts.unbind()
     mean = total / count.clamp(min=1)
@@ -82,7 +83,10 @@ def whiten_by(x: Tensor, mask: Tensor, parts: Tensor, shift_mean: bool = True) -
 
 
 def whiten(x: Tensor, mask: Tensor, shift_mean: bool = True) -> Tensor:
-    """Scale what counts to variance 1; its mean becomes 0 with shift_mean=True (advantages), else stays (rewards)."""
+    """Scale what counts to variance 1, [...] from two of one shape; 0 where nothing counts.
+
+    Its mean becomes 0 with shift_mean=True (advantages), else it stays (rewards); as in openai/lm-human-preferences.
+    """
     return whiten_by(x, mask, moments(x, mask), shift_mean)
 
 

@@ -90,6 +90,7 @@ def gwet_ac1(counts: ArrayLike, how: Resampling, prompts: ArrayLike | None = Non
     item with one answer only tells how common the categories are. AC1 = (p_a - p_e) / (1 - p_e) with p_a the mean over
     items of the share of agreeing pairs of labelers and p_e = sum_k pi_k (1 - pi_k) / (categories - 1), pi_k the mean
     share of category k. The interval draws items, or whole `prompts` where given; n counts items with two answers.
+    ValueError where there are not two categories or more.
     """
     table = np.asarray(counts, dtype=np.float64)
     if table.ndim != 2 or table.shape[1] < 2:

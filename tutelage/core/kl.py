@@ -42,7 +42,8 @@ class AdaptiveKL(FixedKL):
     """A KL coefficient that moves towards a target divergence (Ziegler et al. 2019, section 2.2).
 
     beta <- beta * (1 + e * episodes / horizon), e = clip(kl / target - 1, -max_error, max_error). The units of `target`
-    are those of the measured `kl`: nats per completion, summed over its tokens.
+    are those of the measured `kl`: nats per completion, summed over its tokens. `horizon` counts episodes. ValueError
+    where one of `target`, `horizon` and `max_error` is not above 0.
     """
 
     def __init__(self, beta: float, target: float, horizon: float = 10_000, max_error: float = 0.2) -> None:

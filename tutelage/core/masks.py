@@ -22,7 +22,7 @@ def lengths_to_mask(lengths: Tensor, width: int) -> Tensor:
 
 
 def weights(mask: Tensor, total: float | None = None) -> Tensor:
-    """Turn a mask of any shape into fp32 weights for a mean over the counted positions of one optimizer step.
+    """Turn a mask [...] into fp32 weights [...] for a mean over the counted positions of one optimizer step.
 
     w = mask / total. `total` is the number of counted positions in the whole step, over all micro-batches and ranks;
     by default this mask is the whole step. Where nothing counts at all, every weight is 0.
@@ -38,7 +38,9 @@ def last_counted(mask: Tensor) -> Tensor:
 
 
 def counted(values: Tensor, keep: Tensor) -> Tensor:
-    """Replace what does not count by 0, in value and in gradient: `keep` is a mask or weights (> 0 counts).
+    """Replace what does not count by 0, in value and in gradient: [...] from two that broadcast.
+
+    `keep` is a mask, or weights, of which those above 0 count.
 
     Multiplying by 0 would not do: 0 * NaN is NaN, and the gradient of an unused branch can be too. So this is applied
     to the *inputs* of a formula, before anything can overflow.

@@ -60,6 +60,7 @@ def mean_rank_order(rankings: Sequence[Groups[str]]) -> tuple[tuple[str, ...], .
     """Merge several rankings of the same ids into one: order by mean midrank (Borda), equal means are ties.
 
     A group of m ids after p better ones has midrank p + (m - 1) / 2; the sums are kept doubled, so ties are exact.
+    ValueError where the rankings are not of the same ids.
     """
     totals: Counter[str] = Counter()
     for ranking in rankings:

@@ -26,6 +26,7 @@ def ema_decay_for(steps: int, fraction: float = 0.02, ceiling: float = 0.992) ->
     """Choose the decay d of a weight average: d ** steps = `fraction` of the start is left, but never above `ceiling`.
 
     The paper's 0.992 (C.4) suits its 4,000 steps; a short run with it would export mostly its starting weights.
+    ValueError for less than one step, or a fraction that is not between 0 and 1.
     """
     if steps < 1 or not 0 < fraction < 1:
         raise ValueError(f"steps {steps} must be at least 1 and fraction {fraction} between 0 and 1")

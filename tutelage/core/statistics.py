@@ -2,6 +2,7 @@
 
 Judgements of one prompt are alike, and so are judgements by one labeler; an interval that takes them as independent is
 too narrow. All estimates weigh rows equally. An interval of (-inf, inf) means that the data cannot bound it.
+Values that are no list, are none or are not finite, and cluster names that are not one for each, are a ValueError.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def win_rate(shares: ArrayLike, prompts: ArrayLike, labelers: ArrayLike, level: 
     """Give a rate, such as the mean of `wins` or of a yes/no flag, with the interval of `two_way` kept within 0 and 1.
 
     Where all rows are the same the variance estimate is 0, which says too much; then Wilson's interval is taken as if
-    each *prompt* were one observation.
+    each *prompt* were one observation. ValueError for values outside 0 to 1.
     """
     rows = _rows(shares)
     if rows.min() < 0 or rows.max() > 1:
@@ -87,6 +88,7 @@ def paired_difference(
     """Give the mean of a - b where a[i] and b[i] judge two models on the same prompt (and by the same labeler).
 
     Pairing takes the difficulty of the prompt out of the error. Without labelers (a benchmark) prompts alone cluster.
+    ValueError where the two are not equally long.
     """
     first, second = _rows(a), _rows(b)
     if len(first) != len(second):
@@ -96,7 +98,10 @@ def paired_difference(
 
 
 def wilson(successes: float, n: int, level: float = 0.95) -> Estimate:
-    """Give a proportion of n *independent* trials with Wilson's score interval (1927), sound near 0 and 1 too."""
+    """Give a proportion of n *independent* trials with Wilson's score interval (1927), sound near 0 and 1 too.
+
+    ValueError where there are no trials, or more successes than trials.
+    """
     if not 0 <= successes <= n or n < 1:
         raise ValueError(f"There cannot be {successes} successes in {n} trials.")
     z, share = NormalDist().inv_cdf((1 + level) / 2), successes / n
@@ -111,6 +116,7 @@ def pooled(estimates: Sequence[Estimate]) -> Estimate:
     Each side of the interval is sqrt(sum of squared distances to the bound) / runs, so uneven intervals stay uneven.
     It speaks of these runs, not of the spread over other seeds. Runs judged on the same prompts or by the same labelers
     are *not* independent: put their rows together and use `two_way`, with the same prompt and labeler ids.
+    ValueError for no estimates, or estimates of several levels.
     """
     if len({estimate.level for estimate in estimates}) != 1:
         raise ValueError("Pool one or more estimates of one level.")

@@ -139,10 +139,15 @@ def train_ppo(
     progress: Progress | None = None,
     judge: Judge | None = None,
 ) -> Path:
-    """Train the policy; give `model` (its last weights, `ema` lies beside it). Called again, it goes on or returns.
+    """Train the policy with PPO-ptx; give the directory of its last weights (paper, 3.5, equation 2, and C.4).
 
-    With validation prompts, `best` holds the weights that scored highest on them, and where the caller brings a judge
-    that the policy does not learn from, `best_judged` those that it liked most.
+    Beside it, `ema` holds the average of the weights. With validation prompts, `best` holds the weights that scored
+    highest on them, and where the caller brings a judge that the policy does not learn from, a number for (prompt,
+    completion) pairs, `best_judged` those that it liked most.
+
+    Called again with the same arguments, it goes on where it was, or returns at once. `progress` is told the step, the
+    number of steps and the step's metrics after every step. What cannot be used is a UserError before anything is
+    written.
     """
     steps = _steps(settings)
     hashes = {"policy": hash_of(parents.policy), "reward": hash_of(parents.reward), "data": content_hash(data)}

@@ -74,7 +74,12 @@ class Texts(NamedTuple):
 def train_pretrain(
     run_dir: Path, settings: PretrainSettings, texts: Texts, init: Path, progress: Progress | None = None
 ) -> Path:
-    """Train the model in `init` on texts; give the directory of the result. Called again, it goes on or returns."""
+    """Train the model in the directory `init` to continue texts; give the directory of the result.
+
+    Called again with the same arguments, it goes on where it was, or returns at once. `progress` is told the step, the
+    number of steps and the step's metrics after every step. What cannot be used is a UserError before anything is
+    written.
+    """
     origin = Origin(run_dir, "pretrain", settings, {"init": hash_of(init), "texts": content_hash(texts)})
     if made := finished(origin):
         return made

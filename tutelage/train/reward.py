@@ -102,7 +102,12 @@ class RankedMicro(NamedTuple):
 def train_reward(
     run_dir: Path, settings: RewardSettings, data: RewardData, init: Path, progress: Progress | None = None
 ) -> Path:
-    """Train a reward model from the policy in `init`; give its directory. Called again, it goes on or returns."""
+    """Train a reward model that starts as the policy in the directory `init`; give its directory (paper, 3.5 and C.2).
+
+    Called again with the same arguments, it goes on where it was, or returns at once. `progress` is told the step, the
+    number of steps and the step's metrics after every step. What cannot be used is a UserError before anything is
+    written.
+    """
     used = [[*map(asdict, data.train)], [*map(asdict, data.heldout)], data.demonstrations]
     origin = Origin(run_dir, "reward", settings, {"init": hash_of(init), "data": content_hash(used)})
     if made := finished(origin):

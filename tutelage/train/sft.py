@@ -88,7 +88,12 @@ class SFTData(NamedTuple):
 def train_sft(
     run_dir: Path, settings: SFTSettings, data: SFTData, init: Path, progress: Progress | None = None
 ) -> Path:
-    """Fine-tune the model in `init`; give the directory of the result. Called again, it goes on or returns."""
+    """Fine-tune the model in the directory `init` on completions; give the directory of the result (paper, C.1, C.3).
+
+    Called again with the same arguments, it goes on where it was, or returns at once. `progress` is told the step, the
+    number of steps and the step's metrics after every step. What cannot be used is a UserError before anything is
+    written.
+    """
     origin = Origin(run_dir, "sft", settings, {"init": hash_of(init), "data": content_hash(data)})
     if made := finished(origin):
         return made
