@@ -39,7 +39,7 @@ def test_a_side_that_fails_says_why(models):
     side = training.worker("ours", models / "missing")
     try:
         side.wait()
-        with pytest.raises(RuntimeError, match="There is no file .*policy"):
+        with pytest.raises(RuntimeError, match="There is no model directory .*policy"):
             side.ask(training.task(SFT))
     finally:
         side.end()

@@ -44,9 +44,7 @@ def check_trainings(recipe: Recipe) -> None:
     """Refuse settings that one of the recipe's trainings would refuse on this machine."""
     check_loop(recipe.base.pretrain.loop, recipe.base.pretrain.adam)
     for settings in (recipe.start, recipe.sft, recipe.reward):
-        check_loop(settings.loop, settings.adam)
         check_layout(settings, settings.adam)
-    check_loop(recipe.ppo.loop, recipe.ppo.policy, recipe.ppo.value)
     check_layout(recipe.ppo, recipe.ppo.policy, recipe.ppo.value)
 
 

@@ -19,6 +19,7 @@ from tutelage.models.load import decoder_of, load_model
 from tutelage.models.roles import part_of
 from tutelage.models.scalar import ScalarModel
 from tutelage.models.trunk import freeze_lower
+from tutelage.train.loop import check_loop
 from tutelage.train.optimizers import Adam
 from tutelage.train.stage import TrainingSettings, Weights, count, move
 
@@ -73,8 +74,9 @@ class Learner:
 
 
 def check_layout(settings: LaidOutSettings, *adams: Adam) -> None:
-    """Refuse what a layout has not been tested with, or what makes no sense in it, before anything is written."""
+    """Refuse what this machine or a layout cannot do, or what has not been tested, before anything is loaded."""
     layout, loop = settings.layout, settings.loop
+    check_loop(loop, *adams)
     if layout.kind == "separate":
         return
     if loop.processes > 1 or size() > 1:

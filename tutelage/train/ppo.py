@@ -30,7 +30,7 @@ from tutelage.train.ema import Ema
 from tutelage.train.experience import AdvantageSettings
 from tutelage.train.four import Four, Parents, load_four
 from tutelage.train.layout import LaidOutSettings, check_layout
-from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Trained, check_loop
+from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Trained
 from tutelage.train.optimizers import Adam
 from tutelage.train.pretrain import check_rows, token_loss
 from tutelage.train.rollout import EXACT, Models, Plan, PPOMicro, Rollouts, Streams
@@ -141,20 +141,16 @@ def train_ppo(
 ) -> Path:
     """Train the policy with PPO-ptx; give the directory of its last weights (paper, 3.5, equation 2, and C.4).
 
-    Beside it, `ema` holds the average of the weights. With validation prompts, `best` holds the weights that scored
-    highest on them, and where the caller brings a judge that the policy does not learn from, a number for (prompt,
-    completion) pairs, `best_judged` those that it liked most.
-
-    Called again with the same arguments, it goes on where it was, or returns at once. `progress` is told the step, the
-    number of steps and the step's metrics after every step. What cannot be used is a UserError before anything is
-    written.
+    Beside it, `ema` holds their average; with validation prompts, `best` the weights that scored highest on them, and
+    `best_judged` those that a `judge`, from whom the policy does not learn, gave the highest number. Called again with
+    the same arguments, it goes on where it was, or returns at once. `progress` is told every step. What cannot be used
+    is a UserError before anything is written.
     """
     steps = _steps(settings)
     hashes = {"policy": hash_of(parents.policy), "reward": hash_of(parents.reward), "data": content_hash(data)}
     origin = Origin(run_dir, "ppo", settings, hashes)
     if made := finished(origin):
         return made
-    check_loop(settings.loop, settings.policy, settings.value)
     check_layout(settings, settings.policy, settings.value)
     four = load_four(parents, settings)
     models, renderer = four.models, Renderer(four.tokenizer, settings.template)

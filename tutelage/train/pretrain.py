@@ -76,9 +76,8 @@ def train_pretrain(
 ) -> Path:
     """Train the model in the directory `init` to continue texts; give the directory of the result.
 
-    Called again with the same arguments, it goes on where it was, or returns at once. `progress` is told the step, the
-    number of steps and the step's metrics after every step. What cannot be used is a UserError before anything is
-    written.
+    Called again with the same arguments, it goes on where it was, or returns at once. `progress` is told every step.
+    What cannot be used is a UserError before anything is written.
     """
     origin = Origin(run_dir, "pretrain", settings, {"init": hash_of(init), "texts": content_hash(texts)})
     if made := finished(origin):

@@ -31,7 +31,7 @@ from tutelage.records import RankedGroup
 from tutelage.train import ranks
 from tutelage.train.batching import Example, encode_examples, fits, told_dropped
 from tutelage.train.layout import LaidOutSettings, check_layout, scalar_learner
-from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Step, Trained, check_loop
+from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Step, Trained
 from tutelage.train.optimizers import Adam
 from tutelage.train.stage import Origin, Progress, begin, conclude, finished, seconds_of
 from tutelage.train.streams import Shuffled
@@ -104,15 +104,13 @@ def train_reward(
 ) -> Path:
     """Train a reward model that starts as the policy in the directory `init`; give its directory (paper, 3.5 and C.2).
 
-    Called again with the same arguments, it goes on where it was, or returns at once. `progress` is told the step, the
-    number of steps and the step's metrics after every step. What cannot be used is a UserError before anything is
-    written.
+    Called again with the same arguments, it goes on where it was, or returns at once. `progress` is told every step.
+    What cannot be used is a UserError before anything is written.
     """
     used = [[*map(asdict, data.train)], [*map(asdict, data.heldout)], data.demonstrations]
     origin = Origin(run_dir, "reward", settings, {"init": hash_of(init), "data": content_hash(used)})
     if made := finished(origin):
         return made
-    check_loop(settings.loop, settings.adam)
     check_layout(settings, settings.adam)
     policy, tokenizer = load_policy(init)
     make = functools.partial(ScalarModel.from_policy, policy, settings.seed, likelihood=settings.likelihood)

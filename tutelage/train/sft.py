@@ -23,7 +23,7 @@ from tutelage.models.tokens import Renderer, Template
 from tutelage.train import ranks
 from tutelage.train.batching import Example, completion_batch, encode_examples, text_batch
 from tutelage.train.layout import LaidOutSettings, check_layout, policy_learner
-from tutelage.train.loop import Hooks, Loop, LoopSettings, Step, Trained, check_loop
+from tutelage.train.loop import Hooks, Loop, LoopSettings, Step, Trained
 from tutelage.train.optimizers import Adam
 from tutelage.train.pretrain import check_rows, measure, token_loss
 from tutelage.train.stage import Origin, Progress, begin, conclude, finished, seconds_of
@@ -90,19 +90,16 @@ def train_sft(
 ) -> Path:
     """Fine-tune the model in the directory `init` on completions; give the directory of the result (paper, C.1, C.3).
 
-    Called again with the same arguments, it goes on where it was, or returns at once. `progress` is told the step, the
-    number of steps and the step's metrics after every step. What cannot be used is a UserError before anything is
-    written.
+    Called again with the same arguments, it goes on where it was, or returns at once. `progress` is told every step.
+    What cannot be used is a UserError before anything is written.
     """
     origin = Origin(run_dir, "sft", settings, {"init": hash_of(init), "data": content_hash(data)})
     if made := finished(origin):
         return made
-    check_loop(settings.loop, settings.adam)
     check_layout(settings, settings.adam)
     model, tokenizer = load_policy(init)
     learner = policy_learner(model, init, settings)
-    renderer = Renderer(tokenizer, settings.template)
-    context = context_of(model)
+    renderer, context = Renderer(tokenizer, settings.template), context_of(model)
     train = encode_examples(data.train, renderer, context, "demonstrations", settings.longest_prompt)
     batches = DemonstrationBatches(train, _mix(settings, data, renderer, context), settings)
     evaluate = _evaluation(model, data, renderer, settings)
@@ -135,9 +132,8 @@ def train_sft(
         hooks=Hooks(evaluate=evaluate, after_step=after_step, progress=progress),
     ).train()
     tokens = round(settings.epochs * sum(row.length for row in train))
-    run.ledger.add(
-        "supervised fine-tuning", flops=learner.weights.flops(tokens), seconds=seconds_of(run), tokens=tokens
-    )
+    flops = learner.weights.flops(tokens)
+    run.ledger.add("supervised fine-tuning", flops=flops, seconds=seconds_of(run), tokens=tokens)
     return conclude(run, {"model": write})
 
 
