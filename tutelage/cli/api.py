@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import tutelage.core
 from tutelage.config import Settings
 from tutelage.files import write_text
 
@@ -21,9 +23,7 @@ their arguments is told in the [changelog](../../CHANGELOG.md). All others may c
 together: [training from Python](../guide/python.md).
 """
 
-#: All that these modules define is public.
-CORE = ("advantages", "agreement", "kl", "logprobs", "losses", "masks", "rankings", "schedules", "statistics")
-#: Of these modules, the names that are public.
+#: Of modules outside the core, the names that are public; of the core, all are.
 CHOSEN = {
     "tutelage.train.pretrain": ("train_pretrain", "PretrainSettings", "Texts"),
     "tutelage.train.sft": ("train_sft", "SFTSettings", "BaselineSettings", "SFTData"),
@@ -66,7 +66,9 @@ def page() -> str:
 
 def public() -> dict[str, tuple[str, ...]]:
     """List the public names by module, in the order in which they are written there."""
-    core = [importlib.import_module(f"tutelage.core.{name}") for name in CORE]
+    core = [
+        importlib.import_module(f"tutelage.core.{found.name}") for found in pkgutil.iter_modules(tutelage.core.__path__)
+    ]
     return {module.__name__: _defined(module) for module in core} | CHOSEN
 
 

@@ -64,7 +64,8 @@ def ranking_agreement(answers: Mapping[str, Groups[str]], keys: Mapping[str, Gro
 def demonstration_score(scores: Mapping[str, Sequence[int]], scorers: int = SCORERS) -> float | None:
     """Average each demonstration's scores (1-7), then the demonstrations; None while one has too few scores.
 
-    Demonstrations weigh alike, also when some were scored by more researchers than others.
+    Demonstrations weigh alike, also when some were scored by more researchers than others. ValueError for other
+    scores.
     """
     if any(score not in range(1, 8) for given in scores.values() for score in given):
         raise ValueError("A demonstration's score is a whole number from 1 to 7.")
