@@ -29,6 +29,9 @@ from tutelage.files import append_jsonl, content_hash, keep_jsonl, read_json, re
 FORMAT = 1
 RUN_FILE = "run.json"
 UNFINISHED, FINISHED = "unfinished", "finished"
+#: Output of a run: the metric whose highest value it had. The reward model is what the policy learns to please, so
+#: where a judge exists that it does not learn from, that one has a choice of its own.
+CHOSEN_BY = {"best": "validation/policy/score", "best_judged": "validation/policy/judged"}
 #: JSON has no such numbers, and a loss that is not finite must not look like one that is missing.
 NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -39,6 +42,15 @@ class Spent(NamedTuple):
     flops: float
     seconds: float
     tokens: int
+
+
+class Choice(NamedTuple):
+    """Weights that were kept because of what they scored: the output, the step they are of, the metric, its value."""
+
+    output: str
+    step: int
+    metric: str
+    value: float
 
 
 class Ledger:
@@ -213,6 +225,17 @@ class Run:
         """Read all metrics, oldest first; numbers that are not finite come back as they were."""
         rows = _rows(self.directory / "metrics.jsonl")
         return [{name: NON_FINITE.get(value, value) for name, value in row.items()} for row in rows]
+
+    def choices(self) -> list[Choice]:
+        """Say of which step the weights are that were kept for their score."""
+        rows = self.read_metrics()
+        found = []
+        for output, metric in CHOSEN_BY.items():
+            scored = [row for row in rows if metric in row]
+            if scored and (self.directory / output).is_dir():
+                best = max(scored, key=lambda row: row[metric])  # the first of several, as it was kept
+                found.append(Choice(output, int(best["step"]), metric, best[metric]))
+        return found
 
     def read_samples(self) -> list[dict[str, Any]]:
         """Read all samples, oldest first."""

@@ -1,15 +1,23 @@
 """The whole loop on a tiny village: every stage runs, a second run skips all, and the outputs fit together."""
 
 import json
+import random
 
 import pytest
 
 from tutelage.config import find_recipe, load
 from tutelage.evaluate import records
+from tutelage.models.scoring import Answer
+from tutelage.pipeline.judging import read_judge
 from tutelage.pipeline.loop import stages_of
 from tutelage.pipeline.recipe import Recipe
 from tutelage.pipeline.stages import Workspace
+from tutelage.pipeline.village import Village, chosen
+from tutelage.records import Completion
+from tutelage.runs import Run
 from tutelage.store import Store, registry
+from tutelage.village import answers
+from tutelage.village.tasks import Task
 
 TINY = (
     "threads=1",
@@ -37,6 +45,7 @@ TINY = (
     "ppo.minibatch=16",
     "ppo.max_tokens=24",
     "ppo.ptx_rows=2",
+    "ppo.loop.evaluate_every=2",
 )
 
 
@@ -72,6 +81,32 @@ def test_the_report_gives_the_figures_that_programs_read(made: Workspace) -> Non
 def test_the_released_model_is_the_default(made: Workspace) -> None:
     with Store.open(f"sqlite:///{made.root / 'store.sqlite'}") as store:
         assert registry.get(store, "default").name == "village-ppo_ptx"
+
+
+def test_the_judge_chooses_among_the_policies_on_the_way(made: Workspace) -> None:
+    """It answers for what the pipeline's own judge says of the same answers, and no policy learns from it."""
+    for name in ("ppo", "ppo_ptx"):
+        run = Run.open(made.root / made.facts("ppo")[name])
+        assert {"best", "best_judged"} <= set(run.outputs)
+        assert [choice.output for choice in run.choices()] == ["best", "best_judged"]
+        rows = [row for row in run.read_metrics() if "validation/policy/judged" in row]
+        assert [row["step"] for row in rows] == [2, 4]
+        assert all(0 <= row["validation/policy/judged"] <= 1 for row in rows)
+    prompts, judge = read_judge(made.directory("ppo") / "judge.json")
+    village = Village(load(Recipe, find_recipe("village"), list(TINY)))
+    with Store.open(f"sqlite:///{made.root / 'store.sqlite'}") as store:
+        known = chosen(made, store, "validation")
+    assert prompts == [prompt.text for prompt in known]
+    passed = []
+    for prompt in known[:12]:
+        task = Task.from_json(prompt.meta["task"])
+        true = answers.answer(task, village.world, village.truth, random.Random(1))
+        for text, reason in ((true, "stop"), (true, "length"), ("a an the", "stop")):
+            said = Completion(id="", prompt_id=prompt.id, text=text, policy="", finish_reason=reason)
+            passed.append(village.verdict(prompt, said).passed)
+            assert judge([Answer(prompt.text, text, reason == "stop")]) == passed[-1]
+    assert 0 < sum(passed) <= 12
+    assert judge([Answer(prompt.text, "a an the") for prompt in known]) == 0
 
 
 def test_running_again_makes_nothing(made: Workspace) -> None:

@@ -155,9 +155,10 @@ def test_the_best_model_on_validation_prompts_is_kept_and_the_one_a_judge_likes_
     """The judge likes what the reward model does not: early models are best for one of them."""
     calls = []
 
-    def judge(pairs):
-        assert [prompt for prompt, _ in pairs] == world.prompts[:9]
-        calls.append(len(pairs))
+    def judge(answers):
+        assert [answer.prompt for answer in answers] == world.prompts[:9]
+        assert {answer.ended for answer in answers} <= {True, False}
+        calls.append(len(answers))
         # Policy and average are judged in turn; the second policy is liked most.
         return [1.0, 0.0, 5.0, 0.0, 2.0, 0.0, 3.0, 0.0, 0.5, 0.0, 0.25, 0.0][len(calls) - 1]
 
@@ -175,6 +176,9 @@ def test_the_best_model_on_validation_prompts_is_kept_and_the_one_a_judge_likes_
     run = Run.open(tmp_path / "run")
     assert set(run.outputs) == {"model", "ema", "best", "best_judged"}
     assert models[0] != models[1] == models[2] == models[-1] == run.outputs["best_judged"]
+    best, judged = run.choices()
+    assert judged == ("best_judged", 2, "validation/policy/judged", 5.0)
+    assert best == ("best", scores.index(max(scores)) + 1, "validation/policy/score", max(scores))
     if scores.index(max(scores)) == len(scores) - 1:
         assert run.outputs["best"] == run.outputs["model"]
     else:

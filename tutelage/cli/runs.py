@@ -69,6 +69,8 @@ def show(
     ]
     print_table(("made from", "sha256", "run"), origins)
     print_table(("output", "sha256", "path"), [(n, s[:SHORT_HASH], run.output(n)) for n, s in run.outputs.items()])
+    if choices := run.choices():
+        print_table(("kept", "of step", "for the highest", "value"), choices)
     print_table(("compute", "FLOPs", "seconds", "tokens"), [(role, *s) for role, s in run.ledger.totals().items()])
     print_table(("metric", "last value"), sorted(_last_values(run).items()))
 

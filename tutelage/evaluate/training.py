@@ -280,7 +280,12 @@ def _settings_title(shown: Sequence[Shown]) -> str:
 
 def _facts(one: Shown) -> str:
     last = int(one.rows[-1]["step"])
-    return f"{one.run.stage}, {one.run.record['status']}, {last:,} steps, begun {one.run.record['created'][:10]}"
+    told = f"{one.run.stage}, {one.run.record['status']}, {last:,} steps, begun {one.run.record['created'][:10]}"
+    kept = [
+        f"{choice.output} is of step {choice.step:,} ({SHOWN[choice.metric][0].lower()} {_number(choice.value)})"
+        for choice in one.run.choices()
+    ]
+    return "; ".join([told, *kept])
 
 
 def _number(value: float) -> str:

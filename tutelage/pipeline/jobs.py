@@ -11,6 +11,7 @@ import torch
 
 from tutelage.config import from_dict
 from tutelage.files import read_json
+from tutelage.pipeline.judging import read_judge
 from tutelage.train.four import Parents
 from tutelage.train.ppo import PPOData, PPOSettings, train_ppo
 from tutelage.train.pretrain import PretrainSettings, Texts, train_pretrain
@@ -21,12 +22,16 @@ Report = Callable[[dict[str, Any]], None]
 def reinforce(
     *, run_dir: str, settings: dict[str, Any], data: Mapping[str, str], parents: Mapping[str, str], report: Report
 ) -> None:
-    """Run PPO on the prompts and texts that `data` names, from the policy and reward model that `parents` names."""
+    """Run PPO on the prompts and texts that `data` names, from the policy and reward model that `parents` names.
+
+    The judge that `data` names chooses among the policies on the way.
+    """
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     chosen = from_dict(PPOSettings, settings, "the recipe")
     prompts, texts = read_json(Path(data["prompts"])), read_json(Path(data["texts"])) if chosen.ptx_coef else []
     models = Parents(Path(parents["policy"]), Path(parents["reward"]))
-    train_ppo(Path(run_dir), chosen, PPOData(prompts, texts), models, _telling(report))
+    validation, judge = read_judge(Path(data["judge"]))
+    train_ppo(Path(run_dir), chosen, PPOData(prompts, texts, validation), models, _telling(report), judge)
 
 
 def continue_base(*, run_dir: str, settings: dict[str, Any], texts: str, base: str, report: Report) -> None:

@@ -12,6 +12,7 @@ from tutelage.feedback.work import Task as WorkTask
 from tutelage.files import content_hash, read_json, write_json
 from tutelage.pipeline import evaluation, gathering, training
 from tutelage.pipeline.checking import check_trainings
+from tutelage.pipeline.judging import write_judge
 from tutelage.pipeline.labeling import work_through
 from tutelage.pipeline.recipe import Recipe, parts
 from tutelage.pipeline.stages import Stage, Workspace
@@ -87,7 +88,7 @@ def village_stages(recipe: Recipe) -> list[Stage]:
         Stage(
             "ppo",
             "PPO and PPO-ptx",
-            training.reinforce(recipe, ppo_prompts),
+            training.reinforce(recipe, ppo_prompts, write_judge(village)),
             parts(recipe, "ppo"),
             ("start", "reward", "base", "corpus", "prompts", "headroom"),
             240,

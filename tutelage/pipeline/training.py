@@ -222,16 +222,24 @@ def ppo_settings(recipe: Recipe) -> PPOSettings:
     return settings
 
 
-def reinforce(recipe: Recipe, prompts_of: Callable[[Workspace, Store], list[str]]) -> Maker:
-    """Run PPO with the mix, PPO without it, and the base continued on exactly the mix, side by side."""
+def reinforce(
+    recipe: Recipe,
+    prompts_of: Callable[[Workspace, Store], list[str]],
+    write_judge: Callable[[Workspace, Store, Path], None],
+) -> Maker:
+    """Run PPO with the mix, PPO without it, and the base continued on exactly the mix, side by side.
+
+    A judge that the policies do not learn from chooses among each one's weights on the way.
+    """
 
     def run(space: Workspace, out: Path) -> dict[str, Any]:
         with open_store(space) as store:
             write_json(out / "prompts.json", prompts_of(space, store))
+            write_judge(space, store, out / "judge.json")
         mixed = ppo_settings(recipe)
         texts = str(space.directory("corpus") / "texts.json")
         common = {
-            "data": {"prompts": str(out / "prompts.json"), "texts": texts},
+            "data": {"prompts": str(out / "prompts.json"), "texts": texts, "judge": str(out / "judge.json")},
             "parents": {"policy": str(model_of(space, "start")), "reward": str(model_of(space, "reward"))},
         }
         plain = mixed.model_copy(update={"ptx_coef": 0.0})

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tutelage.runs import Run
+from tutelage.runs import CHOSEN_BY, Run
 from tutelage.train import ranks
-
-#: Output of a run: the metric whose highest value it had. The reward model is what the policy learns to please, so
-#: where a judge exists that it does not learn from, that one has a choice of its own.
-CHOSEN_BY = {"best": "validation/policy/score", "best_judged": "validation/policy/judged"}
 
 
 class Best:

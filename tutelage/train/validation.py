@@ -11,13 +11,14 @@ from torch import nn
 
 from tutelage.core.kl import k1
 from tutelage.models.policy import spread
+from tutelage.models.scoring import Answer
 from tutelage.models.tokens import Renderer
 from tutelage.train.checkpoint import load_model_tensors, model_tensors
 from tutelage.train.ema import Ema
 from tutelage.train.rollout import Models, micro_batches, sample, scored
 
-#: Says how good (prompt, completion) pairs are on average, for a caller who knows better than the reward model.
-Judge = Callable[[Sequence[tuple[str, str]]], float]
+#: Says how good answers are on average, for a caller who knows better than the reward model.
+Judge = Callable[[Sequence[Answer]], float]
 #: Seeds of validation samples start far from those of rollouts; they are the same every time, so that runs compare.
 FIRST_SEED = 1 << 62
 
@@ -57,7 +58,8 @@ class Validation:
         }
         if judge is not None:
             written = [self.renderer.decode(episode.row.completion) for episode in episodes]
-            found[f"validation/{name}/judged"] = judge(list(zip(self.texts, written, strict=True)))
+            ended = [episode.ended for episode in episodes]
+            found[f"validation/{name}/judged"] = judge(list(map(Answer, self.texts, written, ended)))
         return found
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from capitals import QUESTIONS, TEXTS
 
+from tutelage.models.scoring import Answer
 from tutelage.runs import Run
 from tutelage.train.four import Parents
 from tutelage.train.loop import LoopSettings
@@ -15,9 +16,9 @@ from tutelage.train.ppo import KLSettings, PPOData, PPOSettings, train_ppo
 start, reward, run = map(Path, sys.argv[1:])
 
 
-def judge(answers: Sequence[tuple[str, str]]) -> float:
+def judge(answers: Sequence[Answer]) -> float:
     """Say how many answers name the city; the policy is not trained on this, so it cannot learn to please it."""
-    return sum(QUESTIONS[prompt] in completion for prompt, completion in answers) / len(answers)
+    return sum(QUESTIONS[answer.prompt] in answer.completion for answer in answers) / len(answers)
 
 
 settings = PPOSettings(
