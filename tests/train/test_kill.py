@@ -93,7 +93,8 @@ def check(trainer, kind, tmp_path, kills):
         assert [row["step"] for row in run.read_metrics()] == [row["step"] for row in whole.read_metrics()]
 
 
-KINDS = [("ppo", 3), ("sft", 2), ("ppo-adapters", 1), ("ppo-shared_trunk", 1)]
+KINDS = [("ppo", 3), ("sft", 2), ("reward", 2), ("ppo-adapters", 1), ("ppo-shared_trunk", 1)]
+OTHERS = ["sft-adapters", "sft-shared_trunk", "reward-adapters", "reward-shared_trunk"]
 
 
 @pytest.mark.parametrize(("kind", "kills"), KINDS)
@@ -102,6 +103,6 @@ def test_a_killed_run_ends_with_the_same_bytes(trainer, tmp_path, kind, kills):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("kind", [*dict(KINDS), "sft-adapters", "sft-shared_trunk"])
+@pytest.mark.parametrize("kind", [*dict(KINDS), *OTHERS])
 def test_a_run_killed_twenty_times_ends_with_the_same_bytes(trainer, tmp_path, kind):
     check(trainer, kind, tmp_path, 20)
