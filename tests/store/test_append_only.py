@@ -26,6 +26,8 @@ TASK = {
 }
 ASSIGNMENT = {"id": "a", "task_id": "t", "labeler": "l", "presented": [], "state": "offered", "lease_until": NOW}
 JUDGEMENT = {"labeler": "l", "kind": "human", "instruction_version": "i", "purpose": "train", "created": NOW}
+PERSON = {"id": "h", "name": "A", "name_key": "a", "role": "lead", "password": "p", "status": "active", "failures": 0}
+ITEM = {"set": "s", "id": "f", "position": 0, "part": "flags", "kind": "model"}
 ROWS: dict[str, dict[str, Any]] = {
     "users": {"user": "u", "split": "train"},
     "withdrawals": {"user": "u"},
@@ -51,6 +53,16 @@ ROWS: dict[str, dict[str, Any]] = {
         "previous": "p",
         "hash": "h",
     },
+    "people": PERSON,
+    "screening_items": {**ITEM, "prompt": "t", "outputs": ["t"], "sensitive": True, "order": [], "reason": "r"},
+    "screening_answers": {"candidate": "l", "set": "s", "item": "f", "answer": True},
+    "screening_scores": {"candidate": "l", "set": "s", "item": "f", "researcher": "l", "score": 4},
+    "screening_decisions": {"candidate": "l", "passed": True, "reason": "r", "decided_by": "h", "results": {}},
+    "acknowledgements": {"labeler": "l", "version": "i"},
+    "threads": {"id": "t", "person": "h", "assignment_id": "a", "output": ""},
+    "messages": {"id": "m", "thread": "t", "author": "h", "text": "t"},
+    "examples": {"id": "e", "version": "i", "thread": "t", "author": "h", "about": "order", "text": "t"},
+    "doubts": {"example": "e", "judgement_kind": "ranking", "judgement": "k", "labeler": "l"},
 }
 
 

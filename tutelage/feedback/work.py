@@ -128,6 +128,14 @@ def held(store: Store, labeler: str) -> list[Assignment]:
     return _views(store, tasks.held(store, labeler))
 
 
+def shown(store: Store, assignment: str, labeler: str) -> Assignment:
+    """Return a labeler's own assignment in whatever state it is: to look at, to go on with, or to correct."""
+    holding = tasks.holdings(store, [assignment]).get(assignment)
+    if holding is None or holding.labeler != labeler:
+        raise DataError(f"Labeler {labeler} has no assignment {assignment}; ask for work first.")
+    return _views(store, [holding])[0]
+
+
 def heartbeat(
     store: Store, assignment: str, labeler: str, *, now: datetime, seconds: float = LEASE_SECONDS
 ) -> datetime:

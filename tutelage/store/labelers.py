@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from tutelage.errors import DataError, MissingError
 from tutelage.records import Group, Instructions, Labeler
@@ -61,6 +61,12 @@ def set_screened(store: Store, ids: Iterable[str], screened: bool) -> None:
 
 def publish(store: Store, instructions: Instructions, *, now: datetime) -> None:
     """Add a version of instructions; the same version with another text or task is refused."""
+    with store.write() as connection:
+        insert_version(connection, instructions, now=now)
+
+
+def insert_version(connection: Connection, instructions: Instructions, *, now: datetime) -> None:
+    """Add a version of instructions as part of the caller's transaction."""
     row = {
         "version": instructions.version,
         "task": instructions.task,
@@ -68,15 +74,14 @@ def publish(store: Store, instructions: Instructions, *, now: datetime) -> None:
         "sha256": hashlib.sha256(instructions.text.encode()).hexdigest(),
         "created": now,
     }
-    with store.write() as connection:
-        batches.insert_new(connection, instruction_versions, [row])
-        query = select(instruction_versions).where(instruction_versions.c.version == instructions.version)
-        there = connection.execute(query).one()
-        if (there.task, there.sha256) != (row["task"], row["sha256"]):
-            raise DataError(
-                f"The instructions {instructions.version!r} are published with another text; give the new text a new "
-                "version."
-            )
+    batches.insert_new(connection, instruction_versions, [row])
+    query = select(instruction_versions).where(instruction_versions.c.version == instructions.version)
+    there = connection.execute(query).one()
+    if (there.task, there.sha256) != (row["task"], row["sha256"]):
+        raise DataError(
+            f"The instructions {instructions.version!r} are published with another text; give the new text a new "
+            "version."
+        )
 
 
 def instructions(store: Store) -> dict[str, Instructions]:

@@ -279,4 +279,13 @@ APPEND_ONLY = (
     "models",
     "model_prompts",
     "audit_log",
+    "screening_items",
+    "screening_answers",
+    "screening_scores",
+    "screening_decisions",
+    "acknowledgements",
+    "threads",
+    "messages",
+    "examples",
+    "doubts",
 )

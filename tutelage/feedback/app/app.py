@@ -10,7 +10,18 @@ from pathlib import Path
 from fastapi import Depends, FastAPI
 
 from tutelage import __version__
-from tutelage.feedback.app import account, entry, home, log, navigation, people
+from tutelage.feedback.app import (
+    account,
+    candidates,
+    entry,
+    home,
+    instructions,
+    log,
+    messages,
+    navigation,
+    people,
+    screening,
+)
 from tutelage.feedback.app.words import WORDS
 from tutelage.store import Store
 from tutelage.web import access, headers, pages
@@ -20,7 +31,7 @@ from tutelage.web.static import Static
 
 FOLDER = Path(__file__).parent
 #: One router per area, in the order of the issue's list; a new area adds its module here and its links to `navigation`.
-AREAS = (home, entry, account, people, log)
+AREAS = (home, entry, account, screening, candidates, instructions, messages, people, log)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,11 @@ class _Entry:
 
 _ENTRIES = (
     _Entry(path="/", word="web.home"),
+    _Entry(path="/screening", word="screening.title", roles=("candidate",)),
+    _Entry(path="/scoring", word="scoring.title", roles=("researcher",)),
+    _Entry(path="/candidates", word="candidates.title", roles=("lead", "researcher", "admin")),
+    _Entry(path="/instructions", word="instructions.title"),
+    _Entry(path="/messages", word="messages.title"),
     _Entry(path="/people", word="people.title", roles=("lead", "admin")),
     _Entry(path="/log", word="log.title", roles=("admin",)),
 )

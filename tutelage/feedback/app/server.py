@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors.multiprocess import Multiprocess
 
+from tutelage.feedback import instructions, screening
 from tutelage.feedback.app.app import Settings, create
 from tutelage.feedback.app.entry import LINK
 from tutelage.store import Store, accounts
@@ -30,6 +31,8 @@ def serve(store_url: str, where: Listening, workers: int, tell: Callable[[str], 
     with listening.bind(where) as bound:
         address = where.address(bound.getsockname()[1])
         with Store.open(store_url) as store:
+            instructions.publish_defaults(store, now=utc_now())
+            screening.publish_default(store, now=utc_now())
             token = accounts.invite_first_admin(store, now=utc_now())
         tell(f"Labeling at {address}")
         if token:
