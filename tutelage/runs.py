@@ -226,6 +226,12 @@ class Run:
         rows = _rows(self.directory / "metrics.jsonl")
         return [{name: NON_FINITE.get(value, value) for name, value in row.items()} for row in rows]
 
+    def last_step(self) -> int | None:
+        """Give the last step that was trained; figures of the whole run stand in a row behind it, without seconds."""
+        rows = self.read_metrics()
+        trained = [row for row in rows if "seconds" in row] or rows
+        return int(trained[-1]["step"]) if trained else None
+
     def choices(self) -> list[Choice]:
         """Say of which step the weights are that were kept for their score."""
         rows = self.read_metrics()

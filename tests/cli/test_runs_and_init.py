@@ -74,6 +74,17 @@ def test_show_tells_origin_cost_and_result(runs: Path) -> None:
     assert ["policy", "1e+09", "2", "100"] in shown
     assert ["loss", "1.25"] in shown
     assert ["grad", "inf"] in shown
+    assert "kept" not in [row[0] for row in shown]
+
+
+def test_show_tells_which_step_was_kept_for_its_score(runs: Path) -> None:
+    run = Run.open(runs / "sft")
+    for step, judged in ((8, 0.5), (9, 0.75), (10, 0.25)):
+        run.metrics(step, {"validation/policy/judged": judged})
+    (runs / "sft" / "best_judged").mkdir()
+    shown = rows(tutelage("runs", "show", runs / "sft", "--root", runs))
+    at = shown.index(["kept", "of step", "for the highest", "value"])
+    assert shown[at + 1] == ["best_judged", "9", "validation/policy/judged", "0.75"]
 
 
 def test_compare_shows_only_what_differs_and_the_last_metrics(runs: Path) -> None:

@@ -17,7 +17,8 @@ HOSTILE = "</pre><script>alert(1)</script> & `**bold**`\nNaN"
 def make(directory, steps=60, rate=0.1, offset=0.0):
     run = Run.create(directory, stage="ppo", settings={"rate": rate, "same": 1}, seeds={"seed": 1})
     for step in range(1, steps + 1):
-        run.metrics(step, {"objective/score": offset + step / steps, "objective/kl_coef": 0.02, "rare": math.nan})
+        score = {"objective/score": offset + step / steps, "objective/kl_coef": 0.02, "rare": math.nan}
+        run.metrics(step, score | {"seconds": 0.5})
     run.metrics(steps + 1, {"objective/score": math.inf, "heldout/loss": 1.5})
     for step in (1, 30):
         run.samples(step, [{"prompt": "Say <b>", "completion": HOSTILE, "score": -0.25, "ended": False}])
@@ -28,13 +29,26 @@ def make(directory, steps=60, rate=0.1, offset=0.0):
 def test_the_page_of_a_run_says_how_it_went(tmp_path):
     page = training.write([make(tmp_path / "ppo")], tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Reward went from 0.0167 to 1" in page
-    assert "ppo, unfinished, 61 steps" in page
+    # The row behind the last step holds figures of the whole run.
+    assert "ppo, unfinished, 60 steps" in page
     # A metric that never moves and one with a single finite value have no figure.
     assert page.count("<figure>") == 1
     assert "KL coefficient" not in page
     assert "2e+09" in page
     for name in ("settings.rate", "seeds.seed", "heldout/loss", "objective/kl_coef"):
         assert f'<th scope="row">{name}</th>' in page
+
+
+def test_the_page_says_of_which_step_the_weights_are_that_were_kept(tmp_path):
+    run = Run.create(tmp_path / "ppo", stage="ppo", settings={})
+    for step, (score, judged) in enumerate([(0.1, 0.25), (0.2, 0.5), (0.3, 0.5)], start=1):
+        scores = {"validation/policy/score": score, "validation/policy/judged": judged}
+        run.metrics(step, scores | {"seconds": 1.0})
+    assert run.choices() == []
+    for name in ("best", "best_judged"):
+        (run.directory / name).mkdir()
+    page = training.render([run])
+    assert "best is of step 3 (validation reward 0.3); best_judged is of step 2 (judge 0.5)" in page
 
 
 def test_what_models_write_stays_text_and_nothing_is_fetched(tmp_path):

@@ -32,9 +32,9 @@ def list_command(root: RunsRoot = DEFAULT_ROOT) -> None:
     """List all runs under a folder; directories that this version cannot read are told and left out."""
     rows = []
     for run in _readable(root):
-        metrics = run.read_metrics()
-        last = metrics[-1]["step"] if metrics else ""
-        rows.append((run.directory, run.stage, run.record["status"], last, run.record["created"]))
+        last = run.last_step()
+        told = "" if last is None else last
+        rows.append((run.directory, run.stage, run.record["status"], told, run.record["created"]))
     print_table(("run", "stage", "status", "last step", "created"), rows)
 
 

@@ -279,11 +279,11 @@ def _settings_title(shown: Sequence[Shown]) -> str:
 
 
 def _facts(one: Shown) -> str:
-    last = int(one.rows[-1]["step"])
-    told = f"{one.run.stage}, {one.run.record['status']}, {last:,} steps, begun {one.run.record['created'][:10]}"
+    run, begun = one.run, one.run.record["created"][:10]
+    told = f"{run.stage}, {run.record['status']}, {run.last_step():,} steps, begun {begun}"
     kept = [
         f"{choice.output} is of step {choice.step:,} ({SHOWN[choice.metric][0].lower()} {_number(choice.value)})"
-        for choice in one.run.choices()
+        for choice in run.choices()
     ]
     return "; ".join([told, *kept])
 
