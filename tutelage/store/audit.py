@@ -28,7 +28,7 @@ _PART = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What happened: `actor` (a person's id, "" for the command line) did `action` to `subject`, an id.
+    """What happened: `actor` (a person's id, "" where nobody is signed in) did `action` to `subject`, an id.
 
     `details` hold what JSON can hold and nobody must hide: never a password, a link or a text that was labeled.
     """

@@ -115,15 +115,10 @@ def end(store: Store, person: str, made: str, *, by: str, now: datetime) -> None
 def change_password(store: Store, person: str, password: str, *, keep: str, now: datetime) -> None:
     """Store another password's hash; all sessions of the person but `keep` end."""
     with store.write() as connection:
-        connection.execute(update(people).where(people.c.id == person).values(password=password))
+        values = {"password": password, "failures": 0, "locked_until": None}
+        connection.execute(update(people).where(people.c.id == person).values(values))
         accounts.end_all(connection, person, now, keep=keep)
         audit.append(connection, audit.Event(actor=person, action="person.password", subject=person), now=now)
-
-
-def password_of(store: Store, person: str) -> str:
-    """Return the hash of a person's password."""
-    with store.read() as connection:
-        return str(connection.scalar(select(people.c.password).where(people.c.id == person)))
 
 
 def _sessions(now: datetime) -> Select[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -58,7 +59,8 @@ def check(listening: Listening) -> None:
 
 
 def bind(listening: Listening) -> socket.socket:
-    """Take the address, or say why it cannot be taken."""
+    """Take the address, or say why it cannot be taken or the TLS files not be used."""
+    _check_files(listening)
     family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
     try:
         return socket.create_server((listening.host.strip("[]"), listening.port), family=family)
@@ -66,4 +68,16 @@ def bind(listening: Listening) -> socket.socket:
         reason = "another program uses it" if error.errno == errno.EADDRINUSE else str(error.strerror).lower()
         raise UnavailableError(
             f"Cannot listen on {listening.host} port {listening.port}: {reason}; choose another with --port or --host."
+        ) from error
+
+
+def _check_files(listening: Listening) -> None:
+    if not listening.is_encrypted:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(listening.certificate, listening.private_key)
+    except OSError as error:  # what ssl raises too
+        raise SettingsError(
+            f"The TLS files {listening.certificate} and {listening.private_key} cannot be used: "
+            f"{error.strerror or error}; give a certificate chain and its private key in PEM."
         ) from error

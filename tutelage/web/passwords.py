@@ -1,6 +1,7 @@
 """Passwords: argon2id with the parameters of RFC 9106 for machines with little memory (64 MiB, three passes)."""
 
 import threading
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
@@ -9,8 +10,6 @@ from tutelage.errors import DataError
 
 SHORTEST, LONGEST = 12, 1024
 _HASHER = PasswordHasher()
-#: Compared with when nobody has the name, so that the answer takes as long as for a wrong password.
-_NOBODY = _HASHER.hash("nobody has this password")
 # Each hash takes 64 MiB; more at once than this would let strangers fill the memory.
 _AT_ONCE = threading.BoundedSemaphore(4)
 
@@ -29,7 +28,13 @@ def is_right(password: str, known: str | None) -> bool:
     """Say whether a password has this hash; None stands for nobody and takes as long."""
     with _AT_ONCE:
         try:
-            _HASHER.verify(known or _NOBODY, password[: LONGEST + 1])
+            _HASHER.verify(known or _of_nobody(), password[: LONGEST + 1])
         except VerifyMismatchError:
             return False
     return known is not None
+
+
+@cache
+def _of_nobody() -> str:
+    """Make what is compared with when nobody has the name: the answer takes as long as for a wrong password."""
+    return _HASHER.hash("nobody has this password")

@@ -12,7 +12,6 @@ WORDS = {
     "web.home": "Home",
     "web.back": "Go to the home page",
     "web.nothing_here": "There is nothing at this address. It may have moved; start from the home page.",
-    "web.server_error": "Something went wrong here; it has been logged. Try again.",
 }
 
 

@@ -35,7 +35,7 @@ WORDS = {
     "people.suspend": "Suspend",
     "people.reinstate": "Let in again",
     "people.renew": "New password link",
-    "people.of": "of {name}",
+    "people.action_of": "{action}: {name}",
     "people.open": "Open invitations",
     "people.withdraw": "Withdraw",
     "people.until": "until {expires}",
@@ -62,5 +62,5 @@ WORDS = {
     "log.verify": "Check the chain",
     "log.whole": "The chain is whole: {rows} rows. The last hash is {hash}. Note both elsewhere: rows removed from the "
     "end can only be seen by comparing.",
-    "log.command_line": "command line",
+    "log.nobody": "nobody signed in",
 }

@@ -1,0 +1,111 @@
+"""Coming in with a real browser, by what a person sees: roles and visible names only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.labeling import PASSWORD
+from tutelage.store import Store, accounts
+from tutelage.web.site import utc_now
+
+SIZES = ({"width": 1280, "height": 800}, {"width": 390, "height": 844})
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """Give an empty page at the app's address, in which every complaint of the browser fails the test."""
+    context = browser.new_context(base_url=address, viewport=SIZES[0])
+    complaints: list[str] = []
+    made = context.new_page()
+    made.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    made.on("pageerror", lambda error: complaints.append(str(error)))
+    yield made
+    context.close()
+    # A page that answers 403 or 404 is a complaint of the browser's, not of ours.
+    assert [text for text in complaints if "the server responded with a status" not in text] == []
+
+
+def check(page: Page) -> None:
+    """No violation of accessibility, and nothing wider than the screen, on a desk and on a phone, light and dark."""
+    for size in SIZES:
+        page.set_viewport_size(size)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found = Axe().run(page)
+            assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.set_viewport_size(SIZES[0])
+
+
+def first_link(store: Store) -> str:
+    return f"/enter/{accounts.invite_first_admin(store, now=utc_now())}"
+
+
+def come_in(page: Page, link: str, name: str) -> None:
+    page.goto(link)
+    page.get_by_role("textbox", name="Name").fill(name)
+    page.get_by_role("textbox", name="Password").fill(PASSWORD)
+    page.get_by_role("button", name="Create account").click()
+    expect(page.get_by_role("heading", name=f"Hello, {name}")).to_be_visible()
+
+
+def test_an_administrator_comes_in_and_invites_a_labeler_who_comes_in(
+    page: Page, browser: Browser, store: Store
+) -> None:
+    link = first_link(store)
+    page.goto(link)
+    check(page)
+    come_in(page, link, "Ada")
+    check(page)
+    page.get_by_role("link", name="Invite people").click()
+    page.get_by_role("combobox", name="As").select_option("a held-out labeler, who only judges results")
+    page.get_by_role("textbox", name="For whom").fill("Hal of the night shift")
+    page.get_by_role("button", name="Make link").click()
+    shown = page.get_by_role("status")
+    expect(shown).to_contain_text("Send this link to Hal of the night shift. It works once")
+    check(page)
+    found = re.search(r"http://\S+/enter/\S+", shown.inner_text())
+    assert found
+    other = browser.new_context().new_page()
+    come_in(other, found[0], "Hal")
+    expect(other.get_by_role("navigation", name="Main").get_by_role("link")).to_have_text(["Home"])
+    page.get_by_role("link", name="People", exact=True).click()
+    row = page.get_by_role("row", name="Hal")
+    expect(row).to_contain_text("held out")
+    page.get_by_role("button", name="Suspend: Hal").click()
+    expect(page.get_by_role("row", name="Hal")).to_contain_text("suspended")
+    other.reload()
+    expect(other.get_by_role("heading", name="Sign in")).to_be_visible()
+    other.context.close()
+    page.get_by_role("link", name="Log").click()
+    page.get_by_role("link", name="Check the chain").click()
+    expect(page.get_by_role("status")).to_contain_text("The chain is whole")
+    check(page)
+
+
+def test_signing_in_by_keyboard_and_a_password_that_is_wrong(page: Page, store: Store) -> None:
+    come_in(page, first_link(store), "Ada")
+    page.get_by_role("link", name="Your account: Ada").click()
+    check(page)
+    page.get_by_role("button", name="Sign out").click()
+    check(page)
+    page.goto("/log")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    for text in ("Ada", "a wrong password"):
+        page.keyboard.press("Tab")
+        page.keyboard.type(text)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("The name or the password is wrong")
+    expect(page.get_by_role("textbox", name="Name")).to_have_value("Ada")
+    check(page)
+    page.get_by_role("textbox", name="Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Log")).to_be_visible()
