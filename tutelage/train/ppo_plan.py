@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from tutelage.train import footprint
-from tutelage.train.footprint import FP32, PREFILL, Held, Moment, held
+from tutelage.train.footprint import BF16, FP32, PREFILL, Held, Moment, held
 from tutelage.train.operations import Machine, Pass, optimizer_seconds, sampling_seconds
 from tutelage.train.plan import Sizes, StagePlan, Volume, busy, learning, updating
 from tutelage.train.portion import Portion, policy_portion, scalar_portion
@@ -134,7 +134,8 @@ def _moments(settings: PPOSettings, roles: _Roles, learned: list[Pass], gpus: in
     return [
         Moment(
             name="sampling",
-            copies=FP32 * size.weights if gpus > 1 else 0.0,
+            # Gathered whole where it is cut, and narrowed where it is trained in bfloat16.
+            copies=float(size.weights * ((FP32 if gpus > 1 else 0) + (BF16 if update.is_bf16 else 0))),
             activations=footprint.reading(policy, min(PREFILL, rows * roles.prompt), 0).activations,
             logits=3 * FP32 * rows * size.vocabulary,
             cache=footprint.cache(size, rows, roles.prompt + settings.max_tokens),
