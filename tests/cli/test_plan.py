@@ -30,8 +30,8 @@ def test_a_plan_that_fits_is_two_tables_and_what_was_assumed(tutelage):
 
 
 def test_too_little_memory_says_how_many_gpus_would_do(refused, tutelage):
-    # To sample, 6.7e9 weights are whole in fp32 and in bfloat16, 40 GB; the rest is 36 bytes a weight, cut over the GPUs:
-    # 30 GB on each of eight, with 73.6 GB free.
+    # To sample, 6.7e9 weights are whole in fp32 and in bfloat16, 40 GB. The rest is 36 bytes a weight over all GPUs:
+    # 30 GB on each of eight, where 73.6 GB are free.
     assert "8 GPUs of this kind would do." in refused("plan", "paper-6b", "--gpus", "2")
     assert tutelage("plan", "paper-6b", "--gpus", "8")
     told = refused("plan", "paper-175b", "--gpus", "64")
