@@ -14,7 +14,7 @@ from tutelage.errors import DataError, MissingError
 from tutelage.files import content_hash
 from tutelage.records import FLAGS, Demonstration, Instructions, Purpose, Ranking, Rating
 from tutelage.store import Store, completions, labelers, labels, prompts, receipts, tasks
-from tutelage.store.tasks import Count, Holding, Task, TaskKind
+from tutelage.store.tasks import Count, Holding, State, Task, TaskKind
 
 LEASE_SECONDS = 1800.0
 SkipReason = Literal["pii", "unclear", "unsafe", "language", "other"]
@@ -60,6 +60,7 @@ class Assignment:
     outputs: tuple[Output, ...]
     instruction_version: str
     instructions: str
+    state: State
     lease_until: datetime
 
 
@@ -134,6 +135,11 @@ def shown(store: Store, assignment: str, labeler: str) -> Assignment:
     if holding is None or holding.labeler != labeler:
         raise DataError(f"Labeler {labeler} has no assignment {assignment}; ask for work first.")
     return _views(store, [holding])[0]
+
+
+def available(store: Store, labeler: str) -> dict[TaskKind, int]:
+    """Count by kind the tasks that a labeler could take now; a kind without any is left out."""
+    return tasks.available(store, labelers.get(store, labeler))
 
 
 def heartbeat(
@@ -222,6 +228,7 @@ def _views(store: Store, holdings: Sequence[Holding]) -> list[Assignment]:
             ),
             instruction_version=holding.instruction_version,
             instructions=versions[holding.instruction_version].text,
+            state=holding.state,
             lease_until=holding.lease_until,
         )
         for holding in holdings

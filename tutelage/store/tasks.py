@@ -112,6 +112,14 @@ def offer(
         return _holdings(connection, assignments.c.id.in_(offered))
 
 
+def available(store: Store, labeler: Labeler) -> dict[TaskKind, int]:
+    """Count by kind the tasks that `offer` would give a labeler now, but for leases that ran out unnoticed."""
+    free = _open_tasks(labeler, None).order_by(None).add_columns(tasks.c.kind).subquery()
+    with store.read() as connection:
+        rows = connection.execute(select(free.c.kind, func.count().label("number")).group_by(free.c.kind))
+        return {row.kind: row.number for row in rows}
+
+
 def held(store: Store, labeler: str) -> list[Holding]:
     """Return what a labeler has in hand, in the order of filing."""
     with store.read() as connection:

@@ -1,0 +1,226 @@
+"""The work itself: take a task, keep a draft, hold the lease, hand in, skip; pages and what their scripts ask for.
+
+An address names a draft, which is random: it tells neither the task nor its purpose, so that gold and repeated items look
+like all others. Facts (taking, skipping, handing in) are in the audit log; drafts and heartbeats are none.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any, get_args
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from tutelage.errors import DataError
+from tutelage.feedback import work
+from tutelage.feedback.work import Assignment, Judgement, SkipReason, Submission, TaskKind
+from tutelage.records import FLAGS
+from tutelage.store import Store, audit, drafts
+from tutelage.store.accounts import Person
+from tutelage.store.drafts import Draft
+from tutelage.web.access import Current, require
+from tutelage.web.errors import ApiError
+from tutelage.web.forms import Fields
+from tutelage.web.site import Here, Site
+
+KINDS: tuple[TaskKind, ...] = get_args(TaskKind)
+#: The flags by what they are about; `satisfies_constraint` is a merit, so "none of these" leaves it alone.
+FLAG_GROUPS: dict[str, tuple[str, ...]] = {
+    "task": ("fails_task", "satisfies_constraint", "hallucination", "inappropriate"),
+    "safety": ("sexual", "violent", "encourages_harm", "denigrates", "harmful_advice"),
+    "stance": ("opinion", "moral_judgment"),
+}
+PROBLEMS = tuple(flag for flag in FLAGS if flag != "satisfies_constraint")
+#: The key of each flag on the rating page.
+FLAG_KEYS = {
+    "fails_task": "f",
+    "satisfies_constraint": "s",
+    "hallucination": "h",
+    "inappropriate": "i",
+    "sexual": "x",
+    "violent": "v",
+    "encourages_harm": "e",
+    "denigrates": "d",
+    "harmful_advice": "a",
+    "opinion": "o",
+    "moral_judgment": "m",
+}
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#: Longest time that one submission may tell, a week: nothing sensible is longer.
+_LONGEST_MS = 7 * 24 * 3600 * 1000
+
+router = APIRouter(prefix="/work", dependencies=[Depends(require("labeler", "researcher"))])
+
+
+class Refusing(BaseModel):
+    """A body whose fields have exactly these names and types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Saved(Refusing):
+    """A draft to save: the version it began from, and what only the page reads."""
+
+    base: int = Field(ge=0)
+    content: str = Field(max_length=drafts.LONGEST)
+
+
+class Rated(Refusing):
+    """What was said of one output."""
+
+    quality: int
+    flags: dict[str, bool | None] = {}
+
+
+class Handed(Refusing):
+    """A submission as a page hands it in; `id` was made there, so that handing in twice counts once."""
+
+    id: str = Field(min_length=16, max_length=64, pattern=r"^[A-Za-z0-9-]+$")
+    text: str = Field(default="", max_length=drafts.LONGEST)
+    groups: list[list[str]] = []
+    ratings: dict[str, Rated] = {}
+    seeded: bool = False
+    note: str = Field(default="", max_length=10_000)
+    active_ms: Annotated[int, Field(ge=0, le=_LONGEST_MS)] = 0
+    idle_ms: Annotated[int, Field(ge=0, le=_LONGEST_MS)] = 0
+    supersedes: str = ""
+
+
+@router.post("/next")
+def take(here: Here, person: Current, fields: Fields) -> RedirectResponse:
+    """Go to the next work of the kind that the form names; without any, back to the home page."""
+    return RedirectResponse(_next(here, person, _kind(fields.get("kind", ""))) or "/", status_code=303)
+
+
+@router.get("/{draft}")
+def page(request: Request, here: Here, person: Current, draft: str, done: str = "") -> HTMLResponse:
+    """Show one piece of work; `done` is the work that was handed in before it."""
+    kept = drafts.get(here.store, draft, person.labeler)
+    held = work.shown(here.store, kept.assignment_id, person.labeler)
+    return here.pages.render(
+        request,
+        "work.html",
+        held=held,
+        done=done,
+        letters=_LETTERS,
+        task_json=_for_script(here.store, person, kept, held),
+        flag_groups=FLAG_GROUPS,
+        flag_keys=FLAG_KEYS,
+        reasons=get_args(SkipReason),
+    )
+
+
+@router.get("/{draft}/draft")
+def read(here: Here, person: Current, draft: str) -> dict[str, Any]:
+    """Return the draft as the server has it."""
+    return _draft(drafts.get(here.store, draft, person.labeler))
+
+
+@router.put("/{draft}/draft")
+def save(here: Here, person: Current, draft: str, body: Saved) -> dict[str, Any]:
+    """Save a draft over the version it began from, and keep the lease."""
+    now = here.now()
+    try:
+        saved = drafts.save(here.store, draft, person.labeler, body.content, base=body.base, now=now)
+    except drafts.NewerDraftError as error:
+        raise ApiError(409, str(error), code="newer_draft") from error
+    return {**_draft(saved), "is_leased": _keep(here.store, saved, now)}
+
+
+@router.post("/{draft}/lease")
+def keep(here: Here, person: Current, draft: str) -> dict[str, Any]:
+    """Say that the labeler is still at work."""
+    kept = drafts.get(here.store, draft, person.labeler)
+    if not _keep(here.store, kept, here.now()):
+        raise ApiError(409, here.pages.words("work.lease_over"), code="lease_over")
+    return {"is_leased": True}
+
+
+@router.post("/{draft}/submission")
+def hand_in(here: Here, person: Current, draft: str, body: Handed) -> dict[str, Any]:
+    """Hand the work in; return where the labeler goes on."""
+    kept = drafts.get(here.store, draft, person.labeler)
+    now = here.now()
+    submission = Submission(
+        assignment_id=kept.assignment_id,
+        labeler=person.labeler,
+        ratings={output: Judgement(quality=rated.quality, flags=rated.flags) for output, rated in body.ratings.items()},
+        **body.model_dump(exclude={"ratings"}),
+    )
+    details = {"submission": body.id, "supersedes": body.supersedes}
+    event = audit.Event(actor=person.id, action="work.submit", subject=kept.assignment_id, details=details)
+    work.submit(audit.audited(here.store, event, now=now), [submission], now=now)
+    kind = work.shown(here.store, kept.assignment_id, person.labeler).kind
+    following = None if body.supersedes else _next(here, person, kind)
+    return {"next": f"{following or '/'}?done={draft}"}
+
+
+@router.post("/{draft}/skip")
+def skip(here: Here, person: Current, draft: str, fields: Fields) -> RedirectResponse:
+    """Give the work back with a reason and go to the next of its kind."""
+    kept = drafts.get(here.store, draft, person.labeler)
+    kind = work.shown(here.store, kept.assignment_id, person.labeler).kind
+    reason: Any = fields.get("reason", "")
+    now = here.now()
+    event = audit.Event(
+        actor=person.id, action="work.skip", subject=kept.assignment_id, details={"reason": str(reason)}
+    )
+    store = audit.audited(here.store, event, now=now)
+    work.skip(store, kept.assignment_id, person.labeler, reason=reason, now=now, note=fields.get("note", ""))
+    return RedirectResponse(_next(here, person, kind) or "/", status_code=303)
+
+
+def _kind(name: str) -> TaskKind:
+    for kind in KINDS:
+        if kind == name:
+            return kind
+    raise DataError(f"{name!r} is no kind of work; choose one of {', '.join(KINDS)}.")
+
+
+def _next(here: Site, person: Person, kind: TaskKind) -> str | None:
+    """Return the address of work of this kind: what the labeler holds already, else a task from the queue."""
+    now = here.now()
+    held = [one for one in work.held(here.store, person.labeler) if one.kind == kind and one.lease_until > now]
+    if not held and work.available(here.store, person.labeler).get(kind):
+        event = audit.Event(actor=person.id, action="work.take", subject=person.labeler, details={"kind": kind})
+        held = work.lease(audit.audited(here.store, event, now=now), person.labeler, now=now, kind=kind)
+    if not held:
+        return None
+    return f"/work/{drafts.begin(here.store, held[0].id, person.labeler, now=now).id}"
+
+
+def _keep(store: Store, draft: Draft, now: datetime) -> bool:
+    """Renew the lease; say whether there is one. Work without a lease may still be handed in if nobody took the task."""
+    try:
+        work.heartbeat(store, draft.assignment_id, draft.labeler, now=now)
+    except DataError:
+        return False
+    return True
+
+
+def _draft(draft: Draft) -> dict[str, Any]:
+    return {
+        "version": draft.version,
+        "content": draft.content,
+        "saved": draft.saved.isoformat() if draft.saved else None,
+    }
+
+
+def _for_script(store: Store, person: Person, draft: Draft, held: Assignment) -> str:
+    """Return what the page's script must know, as JSON for an attribute."""
+    known = {
+        **_draft(draft),
+        "who": person.id,
+        "draft": draft.id,
+        "kind": held.kind,
+        "state": held.state,
+        "supersedes": drafts.latest_submission(store, held.id),
+        "outputs": [output.id for output in held.outputs],
+        "letters": list(_LETTERS[: len(held.outputs)]),
+        "flags": FLAGS,
+        "problems": PROBLEMS,
+    }
+    return json.dumps(known)
