@@ -1,11 +1,12 @@
 """The store: every row the system keeps, in SQLite or PostgreSQL, and all SQL that touches it.
 
 `Store` opens a database; the noun modules (`prompts`, `users`, `completions`, `labelers`, `tasks`, `receipts`,
-`labels`, `training`, `registry`, `accounts`, `sessions`, `audit`, `screening`, `guidance`, `messages`) hold functions
-whose first argument is the store.
+`labels`, `training`, `registry`, `accounts`, `sessions`, `audit`, `screening`, `guidance`, `messages`, `drafts`) hold
+functions whose first argument is the store.
 """
 
-from tutelage.store import account_tables, guidance_tables, screening_tables  # noqa: F401 - all tables of the metadata
+# So that the metadata holds every table.
+from tutelage.store import account_tables, draft_tables, guidance_tables, screening_tables  # noqa: F401
 from tutelage.store.database import Store, upgrade
 
 __all__ = ["Store", "upgrade"]

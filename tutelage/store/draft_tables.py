@@ -5,8 +5,8 @@ from sqlalchemy import Column, ForeignKey, Integer, String, Table
 from tutelage.store.columns import AnyText, UtcDateTime
 from tutelage.store.tables import metadata
 
-#: One draft per assignment. `id` is random: the address of the work says nothing of the task. `content` is what the page
-#: keeps, as JSON that only the page reads; `version` counts the saves, `saved` is the time of the last one.
+#: One draft per assignment. `id` is random: the address of the work says nothing of the task. `content` is what the
+#: page keeps, as JSON that only the page reads; `version` counts the saves, `saved` is the time of the last one.
 drafts = Table(
     "drafts",
     metadata,

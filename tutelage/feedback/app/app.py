@@ -21,6 +21,7 @@ from tutelage.feedback.app import (
     navigation,
     people,
     screening,
+    work,
 )
 from tutelage.feedback.app.words import WORDS
 from tutelage.store import Store
@@ -31,7 +32,7 @@ from tutelage.web.static import Static
 
 FOLDER = Path(__file__).parent
 #: One router per area, in the order of the issue's list; a new area adds its module here and its links to `navigation`.
-AREAS = (home, entry, account, screening, candidates, instructions, messages, people, log)
+AREAS = (home, entry, account, work, screening, candidates, instructions, messages, people, log)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The work itself: take a task, keep a draft, hold the lease, hand in, skip; pages and what their scripts ask for.
 
-An address names a draft, which is random: it tells neither the task nor its purpose, so that gold and repeated items look
-like all others. Facts (taking, skipping, handing in) are in the audit log; drafts and heartbeats are none.
+An address names a draft, which is random: it tells neither the task nor its purpose, so that gold and repeated items
+look like all others. Facts (taking, skipping, handing in) are in the audit log; drafts and heartbeats are none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tutelage.feedback import work
 from tutelage.feedback.work import Assignment, Judgement, SkipReason, Submission, TaskKind
 from tutelage.records import FLAGS
 from tutelage.store import Store, audit, drafts
-from tutelage.store.accounts import Person
+from tutelage.store.accounts import Person, Role
 from tutelage.store.drafts import Draft
 from tutelage.web.access import Current, require
 from tutelage.web.errors import ApiError
@@ -52,7 +52,10 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #: Longest time that one submission may tell, a week: nothing sensible is longer.
 _LONGEST_MS = 7 * 24 * 3600 * 1000
 
-router = APIRouter(prefix="/work", dependencies=[Depends(require("labeler", "researcher"))])
+#: Who makes labels. Candidates do so in their screening only.
+WORKERS: tuple[Role, ...] = ("labeler", "researcher")
+
+router = APIRouter(prefix="/work", dependencies=[Depends(require(*WORKERS))])
 
 
 class Refusing(BaseModel):
@@ -193,7 +196,7 @@ def _next(here: Site, person: Person, kind: TaskKind) -> str | None:
 
 
 def _keep(store: Store, draft: Draft, now: datetime) -> bool:
-    """Renew the lease; say whether there is one. Work without a lease may still be handed in if nobody took the task."""
+    """Renew the lease; say whether there is one. Without one, work counts as long as nobody took the task."""
     try:
         work.heartbeat(store, draft.assignment_id, draft.labeler, now=now)
     except DataError:

@@ -1,9 +1,11 @@
 """The English words of the labeling app, one part per area; another language is another folder like this one."""
 
-from tutelage.feedback.app.words import entry, guidance, home, people, screening
+from tutelage.feedback.app.words import entry, guidance, home, people, screening, work
 from tutelage.web import words
 
 #: Every text that the app's pages and scripts show, by name.
-WORDS = words.Catalogue(words.WORDS, entry.WORDS, guidance.WORDS, home.WORDS, people.WORDS, screening.WORDS)
+WORDS = words.Catalogue(
+    words.WORDS, entry.WORDS, guidance.WORDS, home.WORDS, people.WORDS, screening.WORDS, work.WORDS
+)
 
 __all__ = ["WORDS"]

@@ -25,11 +25,11 @@ WORDS = {
     "work.elsewhere": "This work is open in another tab, and one tab works at a time.",
     "work.here": "Work here",
     "work.skipped": "You skipped this work. It is not yours any more; take other work from the home page.",
-    "work.submitted": "You handed this in. What you change here becomes a new revision, and the first one stays on record.",
-    "work.expired": "The lease of this work has ended. Your draft is kept. You can hand it in as long as nobody else has "
+    "work.submitted": "You handed this in. What you change here becomes a new revision; the first one stays on record.",
+    "work.expired": "The lease of this work has ended. Your draft is kept. You can hand it in as long as nobody else "
+    "has taken the task.",
+    "work.lease_over": "The lease of this work has ended. Go on and hand it in: it counts as long as nobody else has "
     "taken the task.",
-    "work.lease_over": "The lease of this work has ended. Go on and hand it in: it counts as long as nobody else has taken "
-    "the task.",
     "work.answer": "Your answer",
     "work.step": "Steps",
     "work.step.rate": "1 Rate",
@@ -49,8 +49,8 @@ WORDS = {
     "work.tray": "Not placed",
     "work.tray.empty": "Every card is in a row.",
     "work.rows": "Rows, the best on top",
-    "work.board.help": "Put every card into a row: drag it, press the row's digit on it, choose from its menu, or tap card "
-    "and row. Cards in one row are tied.",
+    "work.board.help": "Put every card into a row: drag it, press the row's digit on it, choose from its menu, or tap "
+    "card and row. Cards in one row are tied.",
     "work.read": "Read",
     "work.compare": "Compare",
     "work.move": "Move {letter} to",
