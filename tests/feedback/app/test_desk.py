@@ -208,7 +208,9 @@ def test_a_seed_from_ones_own_ratings_must_be_confirmed(board: Page, desk: Desk)
     for key in "2j7j2j5":
         board.keyboard.press(key)
     to_board(board)
+    expect(board.get_by_text("from your ratings", exact=True).first).to_be_hidden()
     board.get_by_role("button", name="Start from my ratings").click()
+    expect(board.get_by_text("from your ratings", exact=True).first).to_be_visible()
     assert rows_on_screen(board) == [{"B"}, {"D"}, {"A", "C"}]
     expect(board.get_by_role("button", name="Hand in")).to_be_disabled()
     board.get_by_role("button", name="Confirm this order").click()
