@@ -43,6 +43,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 def begin(page: Page, kind: str) -> None:
     page.get_by_role("button", name=f"Begin: {kind}").click()
+    page.get_by_role("button", name="I have read this").click()
     page.get_by_role("heading", name=kind).wait_for()
     page.get_by_role("button", name="Hand in").wait_for()
 

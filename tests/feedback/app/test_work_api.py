@@ -44,6 +44,9 @@ class Labeling:
     def take(self, kind: str) -> dict[str, Any]:
         """Take work by the form of the home page; return what its page tells its script."""
         page = self.client.post("/work/next", data={"csrf": self.csrf, "kind": kind})
+        if page.url.path.startswith("/instructions/"):
+            read = {"csrf": self.csrf, "next": page.url.params["next"]}
+            page = self.client.post(f"{page.url.path}/read", data=read)
         told: dict[str, Any] = json.loads(self.found(r'data-task="([^"]*)"', page.text))
         return told
 
@@ -178,3 +181,10 @@ def test_an_unknown_kind_or_reason_is_a_sentence(ida: Labeling) -> None:
     for address, form in (("/work/next", {"kind": "guess"}), (f"/work/{draft}/skip", {"reason": "bored"})):
         answer = ida.client.post(address, data={"csrf": ida.csrf, **form}, headers={"accept": "application/json"})
         assert answer.status_code == 400 and "choose one of" in answer.json()["error"]["message"]
+
+
+def test_work_waits_until_its_instructions_are_read(ida: Labeling) -> None:
+    page = ida.client.post("/work/next", data={"csrf": ida.csrf, "kind": "rank"})
+    assert page.url.path == "/instructions/comparison-1"
+    assert "data-task" not in ida.client.get(page.url.params["next"]).text
+    assert "data-task" in ida.client.post(f"{page.url.path}/read", data={"csrf": ida.csrf, **page.url.params}).text

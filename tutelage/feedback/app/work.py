@@ -9,18 +9,21 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from typing import Annotated, Any, get_args
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from tutelage.errors import DataError
 from tutelage.feedback import work
 from tutelage.feedback.work import Assignment, Judgement, SkipReason, Submission, TaskKind
 from tutelage.records import FLAGS
-from tutelage.store import Store, audit, drafts
+from tutelage.store import Store, audit, drafts, guidance
 from tutelage.store.accounts import Person, Role
 from tutelage.store.drafts import Draft
+from tutelage.store.tasks import HELD
+from tutelage.web import markdown
 from tutelage.web.access import Current, require
 from tutelage.web.errors import ApiError
 from tutelage.web.forms import Fields
@@ -99,14 +102,18 @@ def take(here: Here, person: Current, fields: Fields) -> RedirectResponse:
 
 
 @router.get("/{draft}")
-def page(request: Request, here: Here, person: Current, draft: str, done: str = "") -> HTMLResponse:
-    """Show one piece of work; `done` is the work that was handed in before it."""
+def page(request: Request, here: Here, person: Current, draft: str, done: str = "") -> Response:
+    """Show one piece of work, after its instructions were read; `done` is the work that was handed in before it."""
     kept = drafts.get(here.store, draft, person.labeler)
     held = work.shown(here.store, kept.assignment_id, person.labeler)
+    if held.state in HELD and held.instruction_version not in guidance.acknowledged(here.store, person.labeler):
+        there = f"/instructions/{quote(held.instruction_version, safe='')}?next=/work/{draft}"
+        return RedirectResponse(there, status_code=303)
     return here.pages.render(
         request,
         "work.html",
         held=held,
+        instructions=markdown.render(held.instructions),
         done=done,
         letters=_LETTERS,
         task_json=_for_script(here.store, person, kept, held),

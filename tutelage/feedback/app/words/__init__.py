@@ -4,8 +4,6 @@ from tutelage.feedback.app.words import entry, guidance, home, people, screening
 from tutelage.web import words
 
 #: Every text that the app's pages and scripts show, by name.
-WORDS = words.Catalogue(
-    words.WORDS, entry.WORDS, guidance.WORDS, home.WORDS, people.WORDS, screening.WORDS, work.WORDS
-)
+WORDS = words.Catalogue(words.WORDS, entry.WORDS, guidance.WORDS, home.WORDS, people.WORDS, screening.WORDS, work.WORDS)
 
 __all__ = ["WORDS"]

@@ -19,6 +19,7 @@ WORDS = {
     "work.done.change": "Change it",
     "work.prompt": "Prompt",
     "work.instructions": "Instructions {version}",
+    "work.ask": "Ask",
     "work.keys": "Keys",
     "work.loading": "Opening your draft.",
     "work.no_script": "This page keeps your work while you write, which needs JavaScript; allow it for this site.",
