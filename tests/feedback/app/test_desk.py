@@ -272,6 +272,14 @@ def test_two_tabs_do_not_fight(served: Served, context: BrowserContext) -> None:
     second.get_by_role("button", name="Work here").click()
     expect(second.get_by_label("Your answer")).to_have_value("from the first tab")
     expect(first.get_by_text("open in another tab")).to_be_visible()
+    first.bring_to_front()
+    first.keyboard.press("Control+Enter")
+    second.bring_to_front()
+    second.get_by_label("Your answer").fill("from the second tab")
+    second.get_by_role("button", name="Hand in").click()
+    second.get_by_text("Handed in.").wait_for()
+    (made,) = labels.demonstrations_of(served.desk.store, Which())
+    assert made.text == "from the second tab"
 
 
 def test_two_devices_choose_which_version_to_keep(served: Served, context: BrowserContext) -> None:

@@ -54,7 +54,7 @@ function submissionId() {
 }
 
 async function submit() {
-  if (by("submit").disabled) return;
+  if (by("submit").disabled || by("work").inert || document.querySelector("dialog[open]")) return;
   clock.count();
   const id = submissionId();
   const answer = Object.assign({}, ...parts.map((part) => part.answer()));
@@ -63,6 +63,7 @@ async function submit() {
   // The draft knows the id before the server does, so that the same work never counts twice.
   await draft.change({ submission: id });
   await draft.save();
+  if (draft.isParted) return;
   by("work").inert = true;
   say(t("desk.sending"));
   try {
@@ -176,6 +177,7 @@ async function begin() {
 }
 
 claim(`work-${task.draft}`, begin, () => {
+  draft.stop();
   by("work").inert = true;
   by("elsewhere").hidden = false;
 });

@@ -73,6 +73,13 @@ export class Draft {
     await shelf.remove("drafts", this.id);
   }
 
+  /** Another tab goes on: it begins from what this device kept, and this one saves nothing more. */
+  stop() {
+    clearTimeout(this.timer);
+    this.isParted = true;
+    this.isDirty = false;
+  }
+
   schedule(delay) {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.save(), delay);
