@@ -73,7 +73,9 @@ def test_an_administrator_comes_in_and_invites_a_labeler_who_comes_in(
     assert found
     other = browser.new_context().new_page()
     come_in(other, found[0], "Hal")
-    expect(other.get_by_role("navigation", name="Main").get_by_role("link")).to_have_text(["Home", "Instructions", "Messages"])
+    expect(other.get_by_role("navigation", name="Main").get_by_role("link")).to_have_text(
+        ["Home", "Instructions", "Messages"]
+    )
     page.get_by_role("link", name="People", exact=True).click()
     row = page.get_by_role("row", name="Hal")
     expect(row).to_contain_text("held out")

@@ -11,7 +11,7 @@ import pytest
 from tests.feedback.conftest import Desk, ranking
 from tests.labeling import NOW, Clock, Visitor
 from tutelage.feedback import instructions, work
-from tutelage.store import Store, accounts, audit, guidance, messages
+from tutelage.store import Store, accounts, audit, drafts, guidance, messages
 
 Visit = Callable[..., Visitor]
 HOSTILE = "<script>alert(1)</script>\n  **bold** [x](javascript:alert(1))"
@@ -32,11 +32,11 @@ def message_id(visitor: Visitor, path: str) -> str:
     return found[1]
 
 
-def held_by(store: Store, visitor: Visitor, name: str) -> work.Assignment:
-    """Give the person of this name a task."""
+def held_by(store: Store, visitor: Visitor, name: str) -> tuple[work.Assignment, str]:
+    """Give the person of this name a task; return it with the draft's id by which pages name it."""
     Desk(store).task("p")
     (held,) = work.lease(store, person(store, name).labeler, now=visitor.clock.now)
-    return held
+    return held, drafts.begin(store, held.id, held.labeler, now=visitor.clock.now).id
 
 
 # Instructions
@@ -67,12 +67,13 @@ def test_who_makes_no_labels_acknowledges_nothing(visit: Visit) -> None:
 
 def test_a_question_about_an_output_is_answered(visit: Visit, store: Store) -> None:
     anna, lead = visit("Anna", "labeler", "training"), visit("Lea", "lead")
-    held = held_by(store, anna, "Anna")
+    held, draft = held_by(store, anna, "Anna")
     output = held.outputs[1]
-    form = anna.get(f"/messages/new?assignment={held.id}&output={output.id}").text
+    form = anna.get(f"/messages/new?draft={draft}&output={output.id}").text
     assert output.text in form and held.outputs[0].text not in form
-    sent = message_id(anna, f"/messages/new?assignment={held.id}&output={output.id}")
-    asked = {"id": sent, "assignment": held.id, "output": output.id, "text": HOSTILE}
+    assert held.id not in form and held.task_id not in form
+    sent = message_id(anna, f"/messages/new?draft={draft}&output={output.id}")
+    asked = {"id": sent, "draft": draft, "output": output.id, "text": HOSTILE}
     answer = anna.post("/messages/new", **asked)
     assert answer.status_code == 303
     assert anna.post("/messages/new", **asked).headers["location"] == answer.headers["location"]
@@ -91,10 +92,10 @@ def test_a_question_about_an_output_is_answered(visit: Visit, store: Store) -> N
 def test_conversations_of_others_are_not_there(visit: Visit, store: Store) -> None:
     anna, ben = visit("Anna", "labeler", "training"), visit("Ben", "labeler", "training")
     path = anna.post("/messages/new", id="m1", text="Hello").headers["location"]
-    held = held_by(store, anna, "Anna")
+    _, draft = held_by(store, anna, "Anna")
     assert ben.get(path).status_code == ben.post(path, text="x").status_code == 404
     assert "Hello" not in ben.get("/messages").text
-    assert ben.get(f"/messages/new?assignment={held.id}").status_code == 400
+    assert ben.get(f"/messages/new?draft={draft}").status_code == 404
     assert ben.get(f"{path}/example").status_code == 403
     # Nobody writes into a conversation by naming a new one like it.
     assert ben.post("/messages/new", id="m1", text="Hello").status_code == 400
@@ -115,14 +116,14 @@ def test_an_empty_message_comes_back(visit: Visit, store: Store) -> None:
 
 def test_a_question_becomes_an_example_and_names_the_labels_in_doubt(visit: Visit, store: Store, clock: Clock) -> None:
     anna, lead = visit("Anna", "labeler", "training"), visit("Lea", "lead")
-    held = held_by(store, anna, "Anna")
+    held, draft = held_by(store, anna, "Anna")
     work.submit(store, [ranking(held, "s1")], now=clock.now)
     anna.post("/instructions/comparison-1/read")
-    asked = {"id": "m1", "assignment": held.id, "output": held.outputs[0].id, "text": HOSTILE}
+    asked = {"id": "m1", "draft": draft, "output": held.outputs[0].id, "text": HOSTILE}
     path = anna.post("/messages/new", **asked).headers["location"] + "/example"
-    draft = re.search(r'name="text"[^>]*>\n(.*?)</textarea>', lead.get(path).text, re.DOTALL)
-    assert draft
-    text = html.unescape(draft[1]) + "Both are fine: a tie."
+    begun = re.search(r'name="text"[^>]*>\n(.*?)</textarea>', lead.get(path).text, re.DOTALL)
+    assert begun
+    text = html.unescape(begun[1]) + "Both are fine: a tie."
     clock.move(minutes=1)
     shown = lead.post(path, text=text, about="order", reach="prompt", step="show").text
     assert "1 labels would be in doubt" in shown and "s1" in shown

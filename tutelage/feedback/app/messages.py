@@ -11,7 +11,7 @@ from tutelage.errors import DataError, UserError
 from tutelage.feedback import instructions, work
 from tutelage.feedback.instructions import ABOUT, NewExample
 from tutelage.feedback.work import Assignment
-from tutelage.store import accounts, audit, guidance, messages, prompts
+from tutelage.store import accounts, audit, drafts, guidance, messages, prompts
 from tutelage.store.accounts import ROLES, Person, Role
 from tutelage.store.audit import Event
 from tutelage.store.messages import Message, Thread
@@ -34,27 +34,24 @@ def conversations(request: Request, here: Here, person: Current) -> HTMLResponse
 
 
 @router.get("/new")
-def new(request: Request, here: Here, person: Current, assignment: str = "", output: str = "") -> HTMLResponse:
-    """Show the form for a question, beside the work that it is about."""
-    about = work.shown(here.store, assignment, person.labeler) if assignment else None
-    return _form(request, here, about, output)
+def new(request: Request, here: Here, person: Current, draft: str = "", output: str = "") -> HTMLResponse:
+    """Show the form for a question, beside the work that it is about, which is named by one's own draft of it."""
+    return _form(request, here, _drafted(here, person, draft), {"draft": draft, "output": output})
 
 
 @router.post("/new")
 def open_thread(request: Request, here: Here, person: Current, fields: Fields) -> Response:
     """Open a conversation with its first message."""
-    assignment, output = fields.get("assignment", ""), fields.get("output", "")
-    about = work.shown(here.store, assignment, person.labeler) if assignment else None
+    about, output = _drafted(here, person, fields.get("draft", "")), fields.get("output", "")
     if output and output not in ([one.id for one in about.outputs] if about else []):
         raise ApiError(400, here.pages.words("messages.no_output"))
     # Named like its first message, so that a form that is sent twice opens one conversation.
-    made = Thread(
-        id=fields.get("id") or secrets.token_hex(8), person=person.id, assignment_id=assignment, output=output
-    )
+    name, held = fields.get("id") or secrets.token_hex(8), about.id if about else ""
+    made = Thread(id=name, person=person.id, assignment_id=held, output=output)
     try:
         _send(here, person, made.id, fields, opening=made)
     except DataError as error:
-        return _form(request, here, about, output, problem=str(error), text=fields.get("text", ""))
+        return _form(request, here, about, fields, problem=str(error))
     return RedirectResponse(f"/messages/{made.id}", status_code=303)
 
 
@@ -100,9 +97,10 @@ def publish_example(request: Request, here: Here, person: Current, thread: str, 
 
 
 def _form(
-    request: Request, here: Site, about: Assignment | None, output: str, *, problem: str = "", text: str = ""
+    request: Request, here: Site, about: Assignment | None, fields: dict[str, str], *, problem: str = ""
 ) -> HTMLResponse:
-    values = {"about": about, "output": output, "problem": problem, "text": text, "id": secrets.token_hex(8)}
+    kept = {name: fields.get(name, "") for name in ("draft", "output", "text")}
+    values = {**kept, "about": about, "problem": problem, "id": secrets.token_hex(8)}
     return here.pages.render(request, "message_new.html", 400 if problem else 200, **values)
 
 
@@ -186,6 +184,13 @@ def _draft(here: Site, thread: Thread) -> str:
 def _quoted(text: str) -> str:
     # Indented as code, so that nothing in a model's text is read as formatting.
     return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def _drafted(here: Site, person: Person, draft: str) -> Assignment | None:
+    # An assignment's own id names its task and so, often, what it is for; a draft's id names nothing.
+    if not draft:
+        return None
+    return work.shown(here.store, drafts.get(here.store, draft, person.labeler).assignment_id, person.labeler)
 
 
 def _about(here: Site, thread: Thread) -> Assignment | None:

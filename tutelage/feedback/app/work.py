@@ -113,6 +113,7 @@ def page(request: Request, here: Here, person: Current, draft: str, done: str = 
         request,
         "work.html",
         held=held,
+        draft=draft,
         instructions=markdown.render(held.instructions),
         done=done,
         letters=_LETTERS,
