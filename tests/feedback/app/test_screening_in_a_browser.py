@@ -39,6 +39,7 @@ def enter(browser: Browser, address: str, store: Store) -> Iterator[Enter]:
         page.get_by_role("textbox", name="Name").fill(name)
         page.get_by_role("textbox", name="Password").fill(PASSWORD)
         page.get_by_role("button", name="Create account").click()
+        arrived(page, f"Hello, {name}")
         return page
 
     yield come_in
@@ -59,27 +60,36 @@ def check(page: Page) -> None:
     page.set_viewport_size(SIZES[0])
 
 
+def arrived(page: Page, heading: str) -> None:
+    """Wait for the page that a click leads to: a click returns before."""
+    expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+
+
 def main_link(page: Page, name: str) -> None:
     page.get_by_role("navigation", name="Main").get_by_role("link", name=name).click()
+    arrived(page, name)
 
 
 def answer_by_hand(cleo: Page) -> None:
     """Go through all items: a flag by mouse, the next by keyboard, an order with a tie, a text, two topics."""
     cleo.get_by_role("button", name="Sensitive", exact=True).click()
-    expect(cleo.get_by_role("heading", name="Sensitive speech: 2 of 2")).to_be_visible()
+    arrived(cleo, "Sensitive speech: 2 of 2")
     cleo.get_by_role("button", name="Not sensitive").focus()
     cleo.keyboard.press("Enter")
+    arrived(cleo, "Order: 1 of 1")
     check(cleo)
     for text, place in (("Red, blue", "1"), ("Red, blue, green", "2"), ("Blue, red", "1")):
         output = cleo.get_by_role("group", name=re.compile("^Output [A-C]$"))
         output.filter(has=cleo.get_by_text(text, exact=True)).get_by_role("radio", name=place).check()
     cleo.get_by_role("button", name="Keep and go on").click()
-    expect(cleo.get_by_role("heading", name="Answers to sensitive prompts: 1 of 1")).to_be_visible()
+    arrived(cleo, "Answers to sensitive prompts: 1 of 1")
     check(cleo)
     cleo.get_by_role("textbox", name="Your answer").fill("I am sorry.\n\n  Tell me <b>more</b>.")
     cleo.get_by_role("button", name="Keep and go on").click()
+    arrived(cleo, "What you can judge: 1 of 2")
     check(cleo)
     cleo.get_by_role("button", name="Yes").click()
+    arrived(cleo, "What you can judge: 2 of 2")
     cleo.get_by_role("button", name="No").click()
     expect(cleo.get_by_role("button", name="Hand in")).to_be_visible()
 
@@ -97,8 +107,10 @@ def test_a_candidate_is_screened_scored_and_taken(enter: Enter, store: Store) ->
     cleo = enter("Cleo", "candidate")
     check(cleo)
     cleo.get_by_role("link", name="Go to the screening").click()
+    arrived(cleo, "Screening")
     check(cleo)
     cleo.get_by_role("button", name="Begin").click()
+    arrived(cleo, "Sensitive speech: 1 of 2")
     check(cleo)
     answer_by_hand(cleo)
     check(cleo)
@@ -127,21 +139,26 @@ def test_a_question_becomes_an_example_that_is_read_before_going_on(enter: Enter
     main_link(anna, "Instructions")
     check(anna)
     anna.get_by_role("link", name="comparison-1").click()
+    arrived(anna, "Rating and ranking outputs for training")
     check(anna)
     anna.get_by_role("button", name="I have read this").click()
+    arrived(anna, "Hello, Anna")
     main_link(anna, "Messages")
     check(anna)
     anna.get_by_role("link", name="Write to the leads").click()
     anna.get_by_role("textbox", name="Message").fill("Are two empty outputs tied?")
     check(anna)
     anna.get_by_role("button", name="Send").click()
+    arrived(anna, "Conversation")
     main_link(lead, "Messages")
     expect(lead.get_by_text("unread")).to_be_visible()
     check(lead)
     lead.get_by_role("link", name="Are two empty outputs tied?").click()
+    arrived(lead, "Conversation")
     check(lead)
     lead.get_by_role("textbox", name="Answer").fill("Yes.")
     lead.get_by_role("button", name="Send").click()
+    expect(lead.get_by_role("listitem").filter(has_text="Yes.")).to_be_visible()
     lead.get_by_role("link", name="Make it a worked example").click()
     lead.get_by_role("textbox", name="Example").fill("**Prompt.** *Anything.*\nA and B are empty.\n**Order.** A tie.")
     lead.get_by_role("radio", name="all that were made for this task").check()
@@ -156,3 +173,4 @@ def test_a_question_becomes_an_example_that_is_read_before_going_on(enter: Enter
     expect(anna.get_by_role("insertion").filter(has_text="A and B are empty.")).to_be_visible()
     check(anna)
     anna.get_by_role("button", name="I have read this").click()
+    arrived(anna, "Hello, Anna")
