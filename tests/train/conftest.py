@@ -69,10 +69,23 @@ def world(tmp_path_factory) -> World:
 
 
 @pytest.fixture(scope="session")
-def rewards(world, tmp_path_factory):
+def whole(world, tmp_path_factory):
+    """Give a function that trains in one go, and only once with the same arguments: tests read what it made."""
+    made = {}
+
+    def train(trainer, *arguments, **changes):
+        key = f"{trainer.__module__}.{trainer.__name__} {arguments} {changes}"
+        if key not in made:
+            made[key] = trainer(world, tmp_path_factory.mktemp("whole") / "run", *arguments, **changes)
+        return made[key]
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def rewards(whole):
     """Reward models of the world's policy, one trained in each layout."""
-    root = tmp_path_factory.mktemp("rewards")
-    return {kind: reward(world, root / kind, kind) for kind in LAYOUTS}
+    return {kind: whole(reward, kind) for kind in LAYOUTS}
 
 
 @pytest.fixture

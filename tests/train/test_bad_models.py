@@ -297,6 +297,17 @@ def shard_cut(checkpoint):
     shard.write_bytes(shard.read_bytes()[:-50])
 
 
+def unbroken(world, run_dir, name):
+    return trainings(world, world.policy, world.reward, steps=4, checkpoint_every=1)[name](run_dir, None)
+
+
+def left(world, run_dir, name):
+    """Leave a run behind at its last step, with two checkpoints."""
+    with pytest.raises(Stop):
+        trainings(world, world.policy, world.reward, steps=4, checkpoint_every=1)[name](run_dir, stop_at(4))
+    return run_dir
+
+
 @pytest.mark.parametrize("name", ["sft", "reward", "ppo"])
 @pytest.mark.parametrize(
     ("harm", "sentence"),
@@ -308,12 +319,11 @@ def shard_cut(checkpoint):
     ids=["shard gone", "state gone", "shard cut"],
 )
 def test_a_checkpoint_that_is_not_whole_is_told_and_the_one_before_it_leads_to_the_same_bytes(
-    world, tmp_path, name, harm, sentence
+    world, whole, tmp_path, name, harm, sentence
 ):
     """Nothing goes on silently from an older one: that is for the user to say."""
     train = trainings(world, world.policy, world.reward, steps=4, checkpoint_every=1)[name]
-    with pytest.raises(Stop):
-        train(tmp_path / "run", stop_at(4))
+    shutil.copytree(whole(left, name), tmp_path / "run")
     newest = sorted((tmp_path / "run" / "checkpoints").iterdir())[-1]
     harm(newest)
     before = Run.open(tmp_path / "run").read_metrics()
@@ -322,4 +332,4 @@ def test_a_checkpoint_that_is_not_whole_is_told_and_the_one_before_it_leads_to_t
     assert Run.open(tmp_path / "run").read_metrics() == before
     shutil.rmtree(newest)
     made = train(tmp_path / "run", None)
-    assert sha256_of(made) == sha256_of(train(tmp_path / "whole", None))
+    assert sha256_of(made) == sha256_of(whole(unbroken, name))

@@ -45,7 +45,7 @@ class Trainer:
         self.process.stdout.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def trainer(world):
     made = Trainer(world)
     yield made

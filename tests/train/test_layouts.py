@@ -1,5 +1,7 @@
 """Each layout of the models trains, resumes and writes as it says; what makes no sense is refused."""
 
+import functools
+
 import pytest
 import torch
 from peft import PeftModel
@@ -28,79 +30,84 @@ class Stop(Exception):
     """Stands for anything that ends a process."""
 
 
+def train_in_layout(world, run_dir, rewards, kind, progress=None, **loop):
+    parents = Parents(world.policy, rewards[kind])
+    return train_ppo(run_dir, with_loop(PPO, kind, **loop), PPOData(world.prompts, world.texts), parents, progress)
+
+
 @pytest.fixture
 def ppo(world, rewards):
     """Give a function that trains PPO in a layout."""
-
-    def train(run_dir, kind, progress=None, **loop):
-        parents = Parents(world.policy, rewards[kind])
-        return train_ppo(run_dir, with_loop(PPO, kind, **loop), PPOData(world.prompts, world.texts), parents, progress)
-
-    return train
+    return lambda run_dir, *arguments, **loop: train_in_layout(world, run_dir, rewards, *arguments, **loop)
 
 
-def interrupted(train, root, at, names):
-    """Train once in one go and once with a stop; give the hashes of what both made."""
+@pytest.fixture
+def whole_ppo(whole, rewards):
+    """Give a function that trains PPO in a layout in one go, once for all tests."""
+    return functools.partial(whole, train_in_layout, rewards)
+
+
+def interrupted(train, run_dir, at):
+    """Train with a stop after a step, and go on."""
 
     def stop(step, *_):
         if step == at:
             raise Stop
 
-    whole = train(root / "whole", None)
     with pytest.raises(Stop):
-        train(root / "broken", stop)
-    again = train(root / "broken", None)
-    return [[sha256_of(path.parent / name) for name in names] for path in (whole, again)]
+        train(run_dir, stop)
+    return train(run_dir, None)
+
+
+def hashes(made, *names):
+    return [sha256_of(made.parent / name) for name in names]
 
 
 @pytest.mark.parametrize("kind", SHARING)
 @pytest.mark.parametrize("trainer", [sft, reward])
 @pytest.mark.parametrize("loop", [{}, {"precision": "bf16", "gradient_checkpointing": True}], ids=["plain", "spare"])
-def test_interrupted_it_ends_with_the_same_bytes(world, tmp_path, trainer, kind, loop):
-    whole, again = interrupted(lambda run, stop: trainer(world, run, kind, stop, **loop), tmp_path, 3, ["model"])
-    assert whole == again
+def test_interrupted_it_ends_with_the_same_bytes(world, whole, tmp_path, trainer, kind, loop):
+    again = interrupted(lambda run, stop: trainer(world, run, kind, stop, **loop), tmp_path / "run", 3)
+    assert hashes(again, "model") == hashes(whole(trainer, kind, **loop), "model")
 
 
 @pytest.mark.parametrize("kind", SHARING)
 @pytest.mark.parametrize(("at", "loop"), [(1, {}), (2, {}), (3, {}), (3, {"precision": "bf16"})])
-def test_interrupted_ppo_ends_with_the_same_bytes(ppo, tmp_path, kind, at, loop):
-    whole, again = interrupted(lambda run, stop: ppo(run, kind, stop, **loop), tmp_path, at, ["model", "ema"])
-    assert whole == again
-    assert whole[0] != whole[1]
+def test_interrupted_ppo_ends_with_the_same_bytes(ppo, whole_ppo, tmp_path, kind, at, loop):
+    again = interrupted(lambda run, stop: ppo(run, kind, stop, **loop), tmp_path / "run", at)
+    model, ema = hashes(again, "model", "ema")
+    assert [model, ema] == hashes(whole_ppo(kind, **loop), "model", "ema")
+    assert model != ema
 
 
 @pytest.mark.parametrize("kind", LAYOUTS)
-def test_gradient_checkpointing_changes_no_bit(ppo, tmp_path, kind):
-    plain = ppo(tmp_path / "plain", kind)
-    again = ppo(tmp_path / "again", kind, gradient_checkpointing=True)
-    for name in ("model", "ema"):
-        assert sha256_of(plain.parent / name) == sha256_of(again.parent / name)
+def test_gradient_checkpointing_changes_no_bit(ppo, whole_ppo, tmp_path, kind):
+    again = ppo(tmp_path / "run", kind, gradient_checkpointing=True)
+    assert hashes(again, "model", "ema") == hashes(whole_ppo(kind), "model", "ema")
 
 
 @pytest.mark.parametrize("kind", SHARING)
-def test_watching_the_policy_changes_nothing_but_what_is_logged(world, rewards, tmp_path, kind):
+def test_watching_the_policy_changes_nothing_but_what_is_logged(world, rewards, whole_ppo, tmp_path, kind):
     """Validation puts the average in the policy's place, samples, scores, and puts the policy back."""
     parents, data = Parents(world.policy, rewards[kind]), PPOData(world.prompts, world.texts)
-    alone = train_ppo(tmp_path / "a", with_loop(PPO, kind), data, parents)
     often = with_loop(PPO, kind, evaluate_every=1)
-    watched = train_ppo(tmp_path / "b", often, data._replace(validation=world.prompts[:4]), parents)
-    for name in ("model", "ema"):
-        assert sha256_of(alone.parent / name) == sha256_of(watched.parent / name)
-    rows = Run.open(tmp_path / "b").read_metrics()[:4]
+    watched = train_ppo(tmp_path / "run", often, data._replace(validation=world.prompts[:4]), parents)
+    assert hashes(watched, "model", "ema") == hashes(whole_ppo(kind), "model", "ema")
+    rows = Run.open(tmp_path / "run").read_metrics()[:4]
     assert all(row["validation/ema/kl"] != row["validation/policy/kl"] for row in rows)
 
 
 @pytest.mark.parametrize("kind", SHARING)
-def test_epochs_that_are_kept_are_plain_models_too(world, tmp_path, kind):
-    made = sft(world, tmp_path / "run", kind)
-    first, last = sorted((tmp_path / "run" / "epochs").iterdir())
+def test_epochs_that_are_kept_are_plain_models_too(whole, kind):
+    made = whole(sft, kind)
+    first, last = sorted((made.parent / "epochs").iterdir())
     assert sha256_of(last) == sha256_of(made) != sha256_of(first)
     load_policy(first)
 
 
 @pytest.mark.parametrize("kind", SHARING)
-def test_only_the_policys_part_of_the_policy_is_trained(world, ppo, tmp_path, kind):
-    start, now = (load_policy(path)[0].state_dict() for path in (world.policy, ppo(tmp_path / "run", kind)))
+def test_only_the_policys_part_of_the_policy_is_trained(world, whole_ppo, kind):
+    start, now = (load_policy(path)[0].state_dict() for path in (world.policy, whole_ppo(kind)))
     changed = {name for name in start if not torch.equal(start[name], now[name])}
     if kind == "shared_trunk":
         assert changed and all(".layers.1." in name or name == "model.norm.weight" for name in changed)
@@ -112,9 +119,9 @@ def test_only_the_policys_part_of_the_policy_is_trained(world, ppo, tmp_path, ki
 
 @pytest.mark.parametrize("trainer", [sft, reward])
 @pytest.mark.parametrize("kind", SHARING)
-def test_only_a_part_is_trained_by_the_other_trainers_too(world, tmp_path, trainer, kind):
+def test_only_a_part_is_trained_by_the_other_trainers_too(world, whole, trainer, kind):
     load = load_scalar if trainer is reward else load_policy
-    model = load(trainer(world, tmp_path / "run", kind))[0]
+    model = load(whole(trainer, kind))[0]
     now = (model.trunk if trainer is reward else model.model).state_dict()
     start = load_policy(world.policy)[0].model.state_dict()
     changed = {name for name in start if not torch.equal(start[name], now[name])}
@@ -124,9 +131,9 @@ def test_only_a_part_is_trained_by_the_other_trainers_too(world, tmp_path, train
 
 
 @THIRD_PARTY
-def test_what_is_written_is_the_base_with_the_adapter_beside_it(world, ppo, tmp_path):
+def test_what_is_written_is_the_base_with_the_adapter_beside_it(world, whole_ppo):
     """Witness: peft reads the adapter by itself and puts it on the base."""
-    made = ppo(tmp_path / "run", "adapters")
+    made = whole_ppo("adapters")
     ids = torch.tensor([[5, 9, 11, 40, 7]])
     for path in (made, made.parent / "ema"):
         wrapped = PeftModel.from_pretrained(load_policy(world.policy)[0], path / "adapter")
@@ -153,12 +160,12 @@ def test_adapters_are_merged_into_weights_of_fp32_whatever_the_base_was_stored_a
         assert torch.allclose(weight, wrapped[name], atol=1e-7, rtol=0)
 
 
-def spent(run):
-    return {role: one.flops for role, one in Run.open(run).ledger.totals().items()}
+def spent(made):
+    return {role: one.flops for role, one in Run.open(made.parent).ledger.totals().items()}
 
 
-def test_sharing_costs_less_than_training_everything(world, ppo, tmp_path):
-    roles = {kind: (ppo(tmp_path / kind, kind), spent(tmp_path / kind))[1] for kind in LAYOUTS}
+def test_sharing_costs_less_than_training_everything(whole_ppo):
+    roles = {kind: spent(whole_ppo(kind)) for kind in LAYOUTS}
     assert roles["shared_trunk"]["shared trunk"] > 0
     for kind in SHARING:
         assert roles[kind]["policy"] < roles["separate"]["policy"]

@@ -24,8 +24,8 @@ from tutelage.train.validation import weights_of
 
 
 @pytest.mark.parametrize(("at", "settings"), [*((at, SMALL) for at in range(1, 6)), pytest.param(3, BF16, id="bf16")])
-def test_interrupted_after_any_step_it_ends_with_the_same_bytes(world, tmp_path, at, settings):
-    whole = ppo(world, tmp_path / "whole", settings)
+def test_interrupted_after_any_step_it_ends_with_the_same_bytes(world, whole, tmp_path, at, settings):
+    unbroken = whole(ppo, settings)
 
     def stop(step, *_):
         if step == at:
@@ -35,27 +35,27 @@ def test_interrupted_after_any_step_it_ends_with_the_same_bytes(world, tmp_path,
         ppo(world, tmp_path / "broken", settings, stop)
     again = ppo(world, tmp_path / "broken", settings)
     for name in ("model", "ema"):
-        assert sha256_of(again.parent / name) == sha256_of(whole.parent / name)
+        assert sha256_of(again.parent / name) == sha256_of(unbroken.parent / name)
     for name in ("metrics", "samples"):
         logged = [
             [json.loads(line) for line in (path.parent / f"{name}.jsonl").read_text().splitlines()]
-            for path in (whole, again)
+            for path in (unbroken, again)
         ]
         steps = [[row["step"] for row in rows] for rows in logged]
         assert steps[0] == steps[1]
 
 
-def test_in_bf16_scores_and_updates_agree(world, tmp_path):
+def test_in_bf16_scores_and_updates_agree(whole):
     """Were they of different precision, the first ratio of a batch would not be 1, which stops a run."""
-    ppo(world, tmp_path / "run", BF16)
-    mismatches = [row["rollout/logprob_mismatch"] for row in metrics(tmp_path / "run") if "objective/kl" in row]
+    rows = metrics(whole(ppo, BF16).parent)
+    mismatches = [row["rollout/logprob_mismatch"] for row in rows if "objective/kl" in row]
     assert mismatches
     assert all(0 < mismatch < 0.05 for mismatch in mismatches)
 
 
-def test_it_takes_the_planned_steps_and_logs_under_openais_names(world, tmp_path):
-    ppo(world, tmp_path / "run")
-    rows = metrics(tmp_path / "run")
+def test_it_takes_the_planned_steps_and_logs_under_openais_names(whole):
+    run_dir = whole(ppo, SMALL).parent
+    rows = metrics(run_dir)
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6, 7]
     first = rows[0]
     assert first["objective/kl"] == 0
@@ -69,13 +69,13 @@ def test_it_takes_the_planned_steps_and_logs_under_openais_names(world, tmp_path
     assert expected <= first.keys()
     assert "gradient/value" not in first
     assert rows[-1]["ema/start_left"] <= 0.02 + 1e-9
-    roles = Run.open(tmp_path / "run").ledger.totals()
+    roles = Run.open(run_dir).ledger.totals()
     assert roles["pretraining mix"].tokens == 6 * 2 * 16
     assert roles["policy"].flops > roles["reference"].flops > 0
 
 
-def test_the_average_lies_between_start_and_end(world, tmp_path):
-    path = ppo(world, tmp_path / "run")
+def test_the_average_lies_between_start_and_end(world, whole):
+    path = whole(ppo, SMALL)
     start, end, average = (load_policy(p)[0].lm_head.weight for p in (world.policy, path, path.parent / "ema"))
     assert not torch.equal(average, start)
     assert (average - end).norm() < (start - end).norm()
@@ -99,8 +99,8 @@ def test_an_average_that_holds_its_start_says_so(world, tmp_path, caplog):
     assert "still holds 50 % of the starting weights" in caplog.text
 
 
-def test_watching_the_policy_changes_nothing_but_what_is_logged(world, tmp_path):
-    alone = ppo(world, tmp_path / "a")
+def test_watching_the_policy_changes_nothing_but_what_is_logged(world, whole, tmp_path):
+    alone = whole(ppo, SMALL)
     settings = changed(loop=LoopSettings(checkpoint_every=2, micro_tokens=80, evaluate_every=1))
     watched = ppo(world, tmp_path / "b", settings, validation=world.prompts[:9])
     for name in ("model", "ema"):
@@ -117,8 +117,8 @@ def test_plain_ppo_needs_no_text_and_logs_no_mix(world, tmp_path):
     assert not any("ptx" in name for row in metrics(tmp_path / "run") for name in row)
 
 
-def test_the_mix_changes_the_policy_and_not_the_first_rollout(world, tmp_path):
-    with_mix, without = ppo(world, tmp_path / "a"), ppo(world, tmp_path / "b", changed(ptx_coef=0.0))
+def test_the_mix_changes_the_policy_and_not_the_first_rollout(world, whole, tmp_path):
+    with_mix, without = whole(ppo, SMALL), ppo(world, tmp_path / "run", changed(ptx_coef=0.0))
     assert sha256_of(with_mix) != sha256_of(without)
     samples = [Run.open(path.parent).read_samples()[:4] for path in (with_mix, without)]
     assert samples[0] == samples[1]

@@ -78,11 +78,10 @@ def test_a_policy_that_runs_away_is_stopped(world, tmp_path):
         ppo(world, tmp_path / "run", changed(max_kl=0.001, policy=Adam(lr=0.1)))
 
 
-def test_cut_completions_can_be_penalised(world, tmp_path):
+def test_cut_completions_can_be_penalised(world, whole, tmp_path):
     penalty = AdvantageSettings(missing_end_penalty=10.0)
-    ppo(world, tmp_path / "a")
-    ppo(world, tmp_path / "b", changed(advantages=penalty))
-    one, other = metrics(tmp_path / "a")[0], metrics(tmp_path / "b")[0]
+    ppo(world, tmp_path / "run", changed(advantages=penalty))
+    one, other = metrics(whole(ppo, SMALL).parent)[0], metrics(tmp_path / "run")[0]
     cut = 1 - one["objective/ended"]
     assert cut > 0
     assert other["objective/score"] == pytest.approx(one["objective/score"] - 10 * cut, abs=1e-4)
@@ -203,9 +202,8 @@ def test_interrupted_it_keeps_the_same_best_model(world, tmp_path):
     assert broken.outputs["best"] == whole.outputs["best"]
 
 
-def test_without_validation_prompts_no_best_model_is_kept(world, tmp_path):
-    ppo(world, tmp_path / "run")
-    assert set(Run.open(tmp_path / "run").outputs) == {"model", "ema"}
+def test_without_validation_prompts_no_best_model_is_kept(whole):
+    assert set(Run.open(whole(ppo, SMALL).parent).outputs) == {"model", "ema"}
 
 
 def test_a_policy_that_always_says_the_same_is_stopped(world, tmp_path):
@@ -220,7 +218,7 @@ def test_a_policy_that_always_says_the_same_is_stopped(world, tmp_path):
     train_ppo(tmp_path / "allowed", changed(ptx_coef=0.0, min_entropy=0.0), data, parents)
 
 
-def test_a_healthy_policy_stays_far_above_the_least_entropy(world, tmp_path):
-    ppo(world, tmp_path / "run")
-    entropies = [row["ppo/policy/entropy"] for row in metrics(tmp_path / "run") if "ppo/policy/entropy" in row]
+def test_a_healthy_policy_stays_far_above_the_least_entropy(whole):
+    rows = metrics(whole(ppo, SMALL).parent)
+    entropies = [row["ppo/policy/entropy"] for row in rows if "ppo/policy/entropy" in row]
     assert min(entropies) > 10 * PPOSettings().min_entropy

@@ -63,8 +63,8 @@ TRAINERS = pytest.mark.parametrize("train", [pretrain, sft, reward])
 
 @TRAINERS
 @pytest.mark.parametrize("at", [1, 4, 7])
-def test_interrupted_and_called_again_ends_with_the_same_bytes(world, tmp_path, train, at):
-    whole = train(world, tmp_path / "whole")
+def test_interrupted_and_called_again_ends_with_the_same_bytes(world, whole, tmp_path, train, at):
+    unbroken = whole(train)
 
     def stop(step, *_):
         if step == at:
@@ -73,8 +73,8 @@ def test_interrupted_and_called_again_ends_with_the_same_bytes(world, tmp_path, 
     with pytest.raises(Stop):
         train(world, tmp_path / "broken", progress=stop)
     again = train(world, tmp_path / "broken")
-    assert sha256_of(again) == sha256_of(whole)
-    logged = [[row["step"] for row in Run.open(path.parent).read_metrics()] for path in (whole, again)]
+    assert sha256_of(again) == sha256_of(unbroken)
+    logged = [[row["step"] for row in Run.open(path.parent).read_metrics()] for path in (unbroken, again)]
     assert logged[0] == logged[1]
 
 
@@ -110,9 +110,9 @@ def test_a_missing_start_is_told(world, tmp_path, train):
         pytest.param({"loop": OFTEN.model_copy(update={"precision": "bf16"})}, id="bf16"),
     ],
 )
-def test_with_other_settings_too_an_interrupted_run_ends_with_the_same_bytes(world, tmp_path, changes):
+def test_with_other_settings_too_an_interrupted_run_ends_with_the_same_bytes(world, whole, tmp_path, changes):
     settings = PRETRAIN.model_copy(update=changes)
-    whole = pretrain(world, tmp_path / "whole", settings)
+    unbroken = pretrain(world, tmp_path / "whole", settings)
 
     def stop(step, *_):
         if step == 5:
@@ -120,8 +120,8 @@ def test_with_other_settings_too_an_interrupted_run_ends_with_the_same_bytes(wor
 
     with pytest.raises(Stop):
         pretrain(world, tmp_path / "broken", settings, stop)
-    assert sha256_of(pretrain(world, tmp_path / "broken", settings)) == sha256_of(whole)
-    assert sha256_of(pretrain(world, tmp_path / "plain")) != sha256_of(whole)
+    assert sha256_of(pretrain(world, tmp_path / "broken", settings)) == sha256_of(unbroken)
+    assert sha256_of(whole(pretrain)) != sha256_of(unbroken)
 
 
 def test_muon_leaves_the_matrices_that_it_shall_skip_to_adam(world):
@@ -204,11 +204,11 @@ def test_text_counts_every_token_but_the_first_of_a_row():
     assert sum(float(micro.weights.sum()) for micro in micros) == pytest.approx(0.5)
 
 
-def test_every_epoch_is_kept_on_request(world, tmp_path):
-    sft(world, tmp_path / "run")
-    kept = sorted((tmp_path / "run" / "epochs").iterdir())
+def test_every_epoch_is_kept_on_request(whole):
+    made = whole(sft)
+    kept = sorted((made.parent / "epochs").iterdir())
     assert [path.name for path in kept] == ["epoch-01", "epoch-02"]
-    last, final = load_policy(kept[-1])[0].state_dict(), load_policy(tmp_path / "run" / "model")[0].state_dict()
+    last, final = load_policy(kept[-1])[0].state_dict(), load_policy(made)[0].state_dict()
     assert all(torch.equal(last[name], final[name]) for name in final)
     assert not torch.equal(load_policy(kept[0])[0].lm_head.weight, load_policy(kept[1])[0].lm_head.weight)
 
