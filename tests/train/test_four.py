@@ -12,8 +12,8 @@ from tests.train.layouts import LAYOUTS, PPO, episodes, reward, updates, with_lo
 from tutelage.core.kl import FixedKL
 from tutelage.errors import InvariantError
 from tutelage.generate.fused import Fused, network_of
-from tutelage.models.adapters import narrowed
 from tutelage.models.load import Shape, fresh, load_policy, save
+from tutelage.models.narrow import narrowed
 from tutelage.models.policy import CHUNK, Row, collate, completion_logprobs
 from tutelage.models.roles import RolePolicy, to_sample
 from tutelage.models.scalar import ScalarModel, load_scalar
@@ -27,6 +27,7 @@ from tutelage.train.layout import policy_learner, scalar_learner
 from tutelage.train.ppo import ppo_loss
 from tutelage.train.pretrain import token_loss
 from tutelage.train.rollout import Episode, Plan, Rollouts, Streams, sample, score, steps_of
+from tutelage.train.stage import move
 from tutelage.train.streams import Shuffled
 
 
@@ -123,20 +124,65 @@ def test_samples_come_from_the_policy_as_it_is_now_and_the_reference_stays(world
     assert not torch.allclose(part.old, part.reference, atol=1e-2)
 
 
+def adapted(four, name, weight):
+    """Add the policy's factors by hand to a weight of the base as the updates read it; without factors, give it."""
+    factors = dict(four.policy.named_parameters())
+    first, second = (factors.get(name.replace(".weight", f".lora_{side}.policy.weight")) for side in ("A", "B"))
+    if first is None:
+        return weight
+    scale = LAYOUTS["adapters"].alpha / LAYOUTS["adapters"].rank
+    return weight.to(torch.bfloat16).float() + (second @ first * scale).detach()
+
+
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("kind", LAYOUTS)
-def test_in_bfloat16_samples_come_from_the_whole_policy_rounded_once(four, tmp_path, kind, again):
+def test_in_bfloat16_samples_come_from_the_weights_that_updates_read_rounded_once(world, four, tmp_path, kind, again):
     made = four(kind, precision="bf16", gradient_checkpointing=again)
     moved(made)
     narrow = narrowed(to_sample(made.models.policy))
     (tmp_path / "model").mkdir()
     made.write(tmp_path / "model")
     written = load_policy(tmp_path / "model")[0].state_dict()
+    if kind == "adapters":
+        start = load_policy(world.policy)[0].state_dict()
+        written = {name: adapted(made, name, weight) for name, weight in start.items()}
     assert narrow.state_dict().keys() == written.keys()
     for name, weight in narrow.state_dict().items():
         assert torch.equal(weight, written[name].to(torch.bfloat16)), name
     assert all(weight.dtype == torch.float32 for weight in made.policy.parameters())
     assert isinstance(network_of(narrow), Fused)
+
+
+@pytest.mark.parametrize("kind", ["separate", "adapters"])
+def test_frozen_products_are_kept_in_bfloat16_and_give_the_bits_of_fp32_weights_under_autocast(
+    world, rewards, four, kind
+):
+    made = four(kind, precision="bf16")
+    moved(made)
+    rows = collate([episode.row for episode in episodes()])
+    stacks = (made.models.reference.get_decoder(), made.models.reward.trunk)
+    for stack in stacks:
+        linear = [part for name, part in stack.named_modules() if type(part) is torch.nn.Linear and "lora_" not in name]
+        assert {part.weight.dtype for part in linear} == {torch.bfloat16}
+        assert stack.get_input_embeddings().weight.dtype == torch.float32
+    part = score(made.models, episodes(), [0.0] * 4)
+    wide, _ = load_policy(world.policy)
+    move(wide, with_loop(PPO, "separate", precision="bf16").loop)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(part.reference, completion_logprobs(wide, rows).logprobs)
+    if kind == "separate":
+        scalar, _ = load_scalar(rewards[kind])
+        move(scalar, with_loop(PPO, "separate", precision="bf16").loop)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(part.scores, scalar.score(rows))
+    assert {weight.dtype for weight in made.start().values()} == {torch.float32}
+
+
+def test_in_fp32_nothing_is_narrowed(four):
+    for kind in LAYOUTS:
+        models = four(kind, precision="fp32").models
+        for stack in (models.reference, models.reward):
+            assert {weight.dtype for weight in stack.parameters()} == {torch.float32}
 
 
 def test_the_lower_layers_are_computed_once_for_all_roles_and_both_updates(four):

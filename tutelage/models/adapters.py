@@ -7,7 +7,6 @@ because adding a product and taking it away again leaves other bits than there w
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -177,31 +176,6 @@ class Adapted(nn.Module):
         """Compute as the stack does. Another role may be selected only after this one's backward pass."""
         self.adapters.select(self.name)
         return self.decoder(**inputs)
-
-
-@torch.no_grad()
-def narrowed(model: PreTrainedModel) -> PreTrainedModel:
-    """Copy a model in bfloat16 to sample from, adapters in force merged: plain layers that the engine knows."""
-    put: dict[int, Any] = {}
-    for lora in _loras(model):
-        linear = lora.get_base_layer()
-        names = [] if lora.disable_adapters else [name for name in lora.active_adapters if name in lora.lora_A]
-        weight = linear.weight + sum(lora.get_delta_weight(name).to(linear.weight) for name in names)
-        plain: Any = nn.Linear(linear.in_features, linear.out_features, bias=False, device="meta")
-        plain.weight = _narrow(weight)
-        plain.bias = None if linear.bias is None else _narrow(linear.bias)
-        put[id(lora)] = plain
-    for one in model.parameters():
-        put[id(one)] = _narrow(one)
-    return copy.deepcopy(model, put)
-
-
-def _loras(model: nn.Module) -> list[Any]:
-    return [part for part in model.modules() if isinstance(part, LoraLayer)]
-
-
-def _narrow(weight: Tensor) -> nn.Parameter:
-    return nn.Parameter(weight.detach().to(torch.bfloat16), requires_grad=False)
 
 
 def fingerprint(model: nn.Module) -> str:

@@ -61,12 +61,17 @@ class Moment:
         return together + self.copies + self.cache
 
 
-def held(role: str, gpus: int, *, trained: int = 0, frozen: int = 0, is_averaged: bool = False) -> Held:
-    """Count the share of one role: fp32 weights; AdamW's two moments and the average of those that are trained."""
+def held(
+    role: str, gpus: int, *, trained: int = 0, frozen: int = 0, narrow: int = 0, is_averaged: bool = False
+) -> Held:
+    """Count the share of one role: weights; AdamW's two moments and the average of those that are trained.
+
+    All weights are fp32 but `narrow` of the frozen ones, which are bfloat16.
+    """
     share = FP32 * trained / gpus
     return Held(
         role=role,
-        weights=share + FP32 * frozen / gpus,
+        weights=share + (FP32 * frozen - (FP32 - BF16) * narrow) / gpus,
         optimizer=2 * share,
         average=share if is_averaged else 0,
     )

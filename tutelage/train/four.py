@@ -14,7 +14,9 @@ from transformers import PreTrainedTokenizerFast as Tokenizer
 
 from tutelage.errors import DataError
 from tutelage.models.adapters import FOLDER, Adapted, Adapters
+from tutelage.models.distributed import size
 from tutelage.models.load import decoder_of, load_model, load_policy, load_tokenizer, same_vocabulary, write_into
+from tutelage.models.narrow import narrow_frozen
 from tutelage.models.roles import RolePolicy, part_of
 from tutelage.models.scalar import ScalarModel, load_head, load_scalar
 from tutelage.models.trunk import Lower, Upper, check_cut, check_same_lower, freeze_lower
@@ -33,7 +35,7 @@ class Parents(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Four:
-    """PPO's models. `policy` and `value` are the weights that are trained, `start` those of the policy before.
+    """PPO's models. `policy` and `value` are the weights that are trained; `start` gives those of the policy before.
 
     `work` counts weights by role for the ledger; a shared trunk is a role of its own. `write` writes the policy as it
     is now into a directory, as a plain model.
@@ -43,7 +45,7 @@ class Four:
     tokenizer: Tokenizer
     policy: nn.Module
     value: nn.Module
-    start: Mapping[str, Tensor]
+    start: Callable[[], Mapping[str, Tensor]]
     work: Mapping[str, Weights]
     write: Callable[[Path], None]
 
@@ -76,13 +78,17 @@ def _separate(policy: PreTrainedModel, tokenizer: Tokenizer, parents: Parents, s
         move(model, settings.loop)
     for frozen in (models.reference, models.reward):
         frozen.requires_grad_(False)
+    narrows = models.bf16 and size() == 1  # what is cut over processes has one precision
+    if narrows:
+        for stack in (decoder_of(models.reference), models.reward.trunk):
+            narrow_frozen(stack)
     whole, scalar = Weights(trained=count(policy)), Weights(trained=count(reward))
     return Four(
         models=models,
         tokenizer=tokenizer,
         policy=policy,
         value=models.value,
-        start=models.reference.state_dict(),
+        start=(lambda: load_model(parents.policy).state_dict()) if narrows else models.reference.state_dict,
         work={
             **dict.fromkeys(("rollout", "policy", "pretraining mix", "reference"), whole),
             **dict.fromkeys(("reward scoring", "value"), scalar),
@@ -123,7 +129,10 @@ def _adapters(base: PreTrainedModel, tokenizer: Tokenizer, parents: Parents, set
         value=value,
         bf16=uses_bf16(settings.loop),
     )
+    if models.bf16:
+        narrow_frozen(decoder_of(base))
     trained = part_of(adapters.named_parameters("policy").items())
+    before = {name: weight.detach().clone() for name, weight in trained.named_parameters()}
     valued = adapted_scalar_part(value, adapters, "value")
     whole = Weights(trained=count(trained), carried=total)
     return Four(
@@ -131,7 +140,7 @@ def _adapters(base: PreTrainedModel, tokenizer: Tokenizer, parents: Parents, set
         tokenizer=tokenizer,
         policy=trained,
         value=valued,
-        start={name: weight.detach().clone() for name, weight in trained.named_parameters()},
+        start=lambda: before,
         work={
             **dict.fromkeys(("rollout", "policy", "pretraining mix"), whole),
             "reference": Weights(read=total),
@@ -175,7 +184,7 @@ def _shared_trunk(policy: PreTrainedModel, tokenizer: Tokenizer, parents: Parent
         tokenizer=tokenizer,
         policy=trained,
         value=valued,
-        start={name: weight for (name, _), weight in zip(trained.named_parameters(), before, strict=True)},
+        start=lambda: {name: weight for (name, _), weight in zip(trained.named_parameters(), before, strict=True)},
         work={
             "rollout": whole,
             "shared trunk": Weights(read=whole.read),

@@ -329,8 +329,9 @@ def _kl(settings: PPOSettings) -> FixedKL:
 
 def _record(run: Run, settings: PPOSettings, four: Four, rollouts: Rollouts, ema: Ema) -> None:
     """Check that the average moved, say how much of its start it holds, and enter what was computed."""
-    pairs = [(local(tensor), local(four.start[name])) for name, tensor in ema.tensors().items()]
-    still = [torch.equal(tensor, was.to(tensor.dtype)) for tensor, was in pairs]
+    start = four.start()
+    pairs = [(local(tensor), local(start[name])) for name, tensor in ema.tensors().items()]
+    still = [torch.equal(tensor, was.to(tensor)) for tensor, was in pairs]
     if all(ranks.gather(all(still))):
         raise InvariantError(
             "The average of the policy's weights never moved; look at its decay and the learning rate."

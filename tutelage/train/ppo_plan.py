@@ -57,7 +57,7 @@ def ppo_stage(settings: PPOSettings, sizes: Sizes, volume: Volume, machine: Mach
         tokens=settings.episodes * roles.length + mix,
         operations=operations + steps * sum(one.operations for one in learned),
         padded=_padded(roles, settings.episodes * sizes.policy.context, mix),
-        held=_held(roles, machine.gpus),
+        held=_held(roles, machine.gpus, _narrow(roles, learned[0], machine.gpus)),
         moments=tuple(_moments(settings, roles, learned, machine.gpus)),
         seconds=batches * (sampling + scoring) + steps * step,
         busy=busy(learned, machine),
@@ -103,15 +103,22 @@ def _padded(roles: _Roles, rows: float, mix: float) -> float:
     return whole.flops(mix, rows) + trunk.flops(0, rows) + sum(one.flops(rows, 2 * rows) for one in above)
 
 
-def _held(roles: _Roles, gpus: int) -> tuple[Held, ...]:
+def _narrow(roles: _Roles, learned: Pass, gpus: int) -> int:
+    """Count the weights of a frozen model's products, which are kept in the precision that they are read in."""
+    is_narrow = learned.is_bf16 and gpus == 1 and not roles.policy.lower
+    return roles.policy.size.layers * sum(one.inputs * one.outputs for one in roles.policy.size.products) * is_narrow
+
+
+def _held(roles: _Roles, gpus: int, narrow: int) -> tuple[Held, ...]:
     """Count what lasts: what two roles train, their starts beside them, and once what no role trains."""
     trained, valued, shared = roles.policy.trained, roles.value.trained, roles.policy.frozen
+    own = 0 if shared else narrow
     return (
-        *([held("shared by all", gpus, frozen=shared)] if shared else []),
+        *([held("shared by all", gpus, frozen=shared, narrow=narrow)] if shared else []),
         held("policy", gpus, trained=trained, is_averaged=True),
         held("value model", gpus, trained=valued),
-        held("reference", gpus, frozen=trained),
-        held("reward model", gpus, frozen=valued),
+        held("reference", gpus, frozen=trained, narrow=own),
+        held("reward model", gpus, frozen=valued, narrow=own),
     )
 
 
@@ -131,6 +138,8 @@ def _moments(settings: PPOSettings, roles: _Roles, learned: list[Pass], gpus: in
         replace(updating("update, policy", update, gpus, mine * (2 if mix else 1)), replaces=alone),
         updating("update, value", value, gpus, mine + theirs),
     ]
+    if policy.rank and _narrow(roles, update, gpus):
+        updates = [replace(one, copies=0.0) for one in updates]
     return [
         Moment(
             name="sampling",

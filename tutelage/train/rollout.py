@@ -23,8 +23,8 @@ from tutelage.core.kl import FixedKL
 from tutelage.errors import InvariantError
 from tutelage.generate.engine import Engine, complete
 from tutelage.generate.request import Request
-from tutelage.models.adapters import narrowed
 from tutelage.models.distributed import inside, whole
+from tutelage.models.narrow import narrowed
 from tutelage.models.policy import Row, Rows, collate, completion_logprobs, cut
 from tutelage.models.roles import RolePolicy, to_sample
 from tutelage.models.scalar import ScalarModel

@@ -1,0 +1,49 @@
+"""Weights in bfloat16 where nothing is lost by it: products that multiply in bfloat16 read them so anyway.
+
+Autocast narrows the weights of every product each time it computes, and keeps the result only of those that are
+trained; what is frozen is narrowed here once.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from peft.tuners.lora import LoraLayer
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+
+@torch.no_grad()
+def narrowed(model: PreTrainedModel) -> PreTrainedModel:
+    """Copy a model in bfloat16 to sample from, adapters in force merged: plain layers that the engine knows."""
+    put: dict[int, Any] = {}
+    for lora in _loras(model):
+        linear = lora.get_base_layer()
+        names = [] if lora.disable_adapters else [name for name in lora.active_adapters if name in lora.lora_A]
+        weight = linear.weight.float() + sum(lora.get_delta_weight(name).float() for name in names)
+        plain: Any = nn.Linear(linear.in_features, linear.out_features, bias=False, device="meta")
+        plain.weight = _narrow(weight)
+        plain.bias = None if linear.bias is None else _narrow(linear.bias)
+        put[id(lora)] = plain
+    for one in model.parameters():
+        put[id(one)] = _narrow(one)
+    return copy.deepcopy(model, put)
+
+
+def _loras(model: nn.Module) -> list[Any]:
+    return [part for part in model.modules() if isinstance(part, LoraLayer)]
+
+
+def _narrow(weight: Tensor) -> nn.Parameter:
+    return nn.Parameter(weight.detach().to(torch.bfloat16), requires_grad=False)
+
+
+@torch.no_grad()
+def narrow_frozen(stack: nn.Module) -> None:
+    """Narrow the frozen linear layers of a stack in place. Under autocast it computes the same bits as before."""
+    for part in stack.modules():
+        if isinstance(part, nn.Linear) and not part.weight.requires_grad:
+            part.weight = _narrow(part.weight)
+            part.bias = None if part.bias is None else _narrow(part.bias)
