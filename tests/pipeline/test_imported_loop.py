@@ -52,12 +52,12 @@ def test_the_recipe_runs_to_a_released_model_and_ends_well(tmp_path: Path, label
     base, out = make_directory(tmp_path / "tiny"), tmp_path / "run"
     settings = (f"base.model={base}", f"imported.directory={labels}")
     printed = run(out, *settings)
-    assert f"Serve:   tutelage serve --database sqlite:///{out / 'store.sqlite'}" in printed
+    assert f"Serve:   tutelage serve --database sqlite:///{out / 'tutelage.db'}" in printed
     assert "Report:" not in printed
     stages = read_json(out / "stages.json")
     samples = (out / stages["samples"] / "samples.jsonl").read_text(encoding="utf-8").splitlines()
     assert {json.loads(line)["model"] for line in samples} == {"base", "start", "ppo"}
-    with Store.open(f"sqlite:///{out / 'store.sqlite'}", create=False) as store:
+    with Store.open(f"sqlite:///{out / 'tutelage.db'}", create=False) as store:
         assert registry.get(store, "default").name == "smollm2-ppo"
     assert run(out, *settings).count("\n") == printed.count("\n")  # nothing is made twice, and the end is told again
 
@@ -77,7 +77,7 @@ def test_the_papers_parts_can_be_asked_for(tmp_path: Path, labels: Path) -> None
     chosen = read_json(out / stages["baseline"] / "stage.json")["facts"]["epoch"]
     assert scores[chosen] == max(scores.values())
     assert len(read_json(out / stages["corpus"] / "texts.json")) == 20
-    with Store.open(f"sqlite:///{out / 'store.sqlite'}", create=False) as store:
+    with Store.open(f"sqlite:///{out / 'tutelage.db'}", create=False) as store:
         assert registry.get(store, "smollm2-baseline").path.endswith(chosen)
         assert registry.get(store, "default").path.endswith("ema")
 

@@ -79,7 +79,7 @@ def test_the_report_gives_the_figures_that_programs_read(made: Workspace) -> Non
 
 
 def test_the_released_model_is_the_default(made: Workspace) -> None:
-    with Store.open(f"sqlite:///{made.root / 'store.sqlite'}") as store:
+    with Store.open(f"sqlite:///{made.root / 'tutelage.db'}") as store:
         assert registry.get(store, "default").name == "village-ppo_ptx"
 
 
@@ -94,7 +94,7 @@ def test_the_judge_chooses_among_the_policies_on_the_way(made: Workspace) -> Non
         assert all(0 <= row["validation/policy/judged"] <= 1 for row in rows)
     prompts, judge = read_judge(made.directory("ppo") / "judge.json")
     village = Village(load(Recipe, find_recipe("village"), list(TINY)))
-    with Store.open(f"sqlite:///{made.root / 'store.sqlite'}") as store:
+    with Store.open(f"sqlite:///{made.root / 'tutelage.db'}") as store:
         known = chosen(made, store, "validation")
     assert prompts == [prompt.text for prompt in known]
     passed = []

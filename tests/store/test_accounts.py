@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import inspect, text
 
 from tutelage.errors import DataError, MissingError
+from tutelage.records import Labeler
 from tutelage.store import Store, accounts, audit, labelers, sessions
 from tutelage.store.accounts import Offer, Person, Role
 
@@ -238,6 +239,34 @@ def test_a_role_changes_within_its_group_only(store: Store) -> None:
     hal = add(store, "Hal", group="heldout")
     with pytest.raises(DataError, match="invite them anew"):
         accounts.set_role(store, hal.id, "candidate", by="researcher", now=NOW)
+
+
+@pytest.mark.parametrize("role", ["lead", "admin"])
+def test_who_looks_after_labelers_may_label_as_well_as_a_person_who_was_not_screened(store: Store, role: Role) -> None:
+    ada = add(store, "Ada", role, "")
+    assert not ada.labels
+    joined = accounts.join(store, ada.id, "training", now=NOW)
+    assert joined.labels and (joined.role, joined.group) == (role, "training")
+    assert accounts.get(store, ada.id) == joined
+    (labeler,) = labelers.find(store)
+    assert labeler == Labeler(id=joined.labeler, group="training", kind="human", screened=False)
+    assert accounts.join(store, ada.id, "training", now=NOW) == joined
+    with pytest.raises(DataError, match="never changes"):
+        accounts.join(store, ada.id, "heldout", now=NOW)
+    renewal = Offer(role=role, group=joined.group, person=ada.id)
+    accounts.enter(store, accounts.invite(store, renewal, by="", now=NOW), "", "another hash", now=NOW)
+    assert accounts.get(store, ada.id) == joined
+    (entry,) = [one for one in audit.find(store) if one.event.action == "person.join"]
+    assert (entry.event.actor, entry.event.details["screened"]) == (ada.id, False)
+
+
+def test_nobody_else_joins_a_group_and_no_group_but_those_of_labelers_is_joined(store: Store) -> None:
+    for role, group in (("labeler", "training"), ("candidate", "training"), ("researcher", "researcher")):
+        person = add(store, role, role=role, group=group)
+        with pytest.raises(DataError, match="ask for an invitation"):
+            accounts.join(store, person.id, "heldout", now=NOW)
+    with pytest.raises(DataError, match="ask for an invitation"):
+        accounts.join(store, add(store, "Ada", "admin", "").id, "researcher", now=NOW)  # type: ignore[arg-type]
 
 
 def test_no_link_or_cookie_stands_in_the_database(store: Store) -> None:

@@ -47,7 +47,7 @@ def add(
     print(f"{model.name}@{model.version} is {model.path}{f', and {alias} names it' if alias else ''}")
 
 
-@group.command("list", epilog="Example: tutelage models list --database sqlite:///runs/village-seed1/store.sqlite")
+@group.command("list", epilog="Example: tutelage models list --database sqlite:///runs/village-seed1/tutelage.db")
 def list_command(database: DatabaseUrl = DEFAULT_DATABASE) -> None:
     """List the registered models, newest version last, with the aliases that name them."""
     from tutelage.store import Store, registry

@@ -60,7 +60,7 @@ def list_command(
     print_table(columns, [(p.id, p.source, p.split, p.stage, p.use_case, p.text) for p in found[:limit]])
 
 
-@group.command("counts", epilog="Example: tutelage prompts counts --database sqlite:///runs/village-seed1/store.sqlite")
+@group.command("counts", epilog="Example: tutelage prompts counts --database sqlite:///runs/village-seed1/tutelage.db")
 def counts(database: DatabaseUrl = DEFAULT_DATABASE) -> None:
     """Count all prompts, and those that may be used, by source, split and stage."""
     from tutelage.store import Store, prompts

@@ -47,7 +47,9 @@ def run(
     print_table(("stage", "seconds", "ceiling"), rows, f"Everything is in {root}")
     if "report" in ceilings:  # only recipes that judge what they made
         print(f"Report:  {root / space.facts('report')['report']}")
-    print(f"Serve:   tutelage serve --database sqlite:///{root / 'store.sqlite'}")
+    store = f"--database sqlite:///{root / 'tutelage.db'}"
+    print(f"Serve:   tutelage serve {store}")
+    print(f"Label:   tutelage label {store}")
 
 
 def _over(seconds: float, ceiling: float | None) -> str:

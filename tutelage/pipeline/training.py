@@ -127,7 +127,7 @@ def fine_tune(recipe: Recipe, settings: SFTSettings, kind: Kind) -> Maker:
 
 def open_store(space: Workspace) -> Store:
     """Open the store of a pipeline."""
-    return Store.open(f"sqlite:///{space.root / 'store.sqlite'}", salt=str(getattr(space.recipe, "seed", 0)))
+    return Store.open(f"sqlite:///{space.root / 'tutelage.db'}", salt=str(getattr(space.recipe, "seed", 0)))
 
 
 def draw(policy: Policy, prompts: Sequence[Prompt], recipe: Recipe, **chosen: Any) -> list[Completion]:

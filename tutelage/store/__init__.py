@@ -1,8 +1,8 @@
 """The store: every row the system keeps, in SQLite or PostgreSQL, and all SQL that touches it.
 
 `Store` opens a database; the noun modules (`prompts`, `users`, `completions`, `labelers`, `tasks`, `receipts`,
-`labels`, `training`, `registry`, `accounts`, `sessions`, `audit`, `screening`, `guidance`, `messages`, `drafts`) hold
-functions whose first argument is the store.
+`labels`, `training`, `registry`, `accounts`, `sessions`, `audit`, `screening`, `guidance`, `messages`, `drafts`,
+`openings`) hold functions whose first argument is the store.
 """
 
 # So that the metadata holds every table.

@@ -29,6 +29,8 @@ GROUPS: dict[Role, tuple[Group, ...]] = {
     "lead": (),
     "admin": (),
 }
+#: Who looks after labelers may label as well, on asking for it (`join`), in one of these groups.
+JOINING: dict[Role, tuple[Group, ...]] = {"lead": GROUPS["labeler"], "admin": GROUPS["labeler"]}
 INVITATION = timedelta(days=7)
 _LONGEST_NAME = 80
 
@@ -44,6 +46,11 @@ class Person:
     group: Group | Literal[""] = ""
     is_active: bool = True
     locked_until: datetime | None = None
+
+    @property
+    def labels(self) -> bool:
+        """Whether this person works through the queue; candidates judge in their screening only."""
+        return bool(self.labeler) and self.role != "candidate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +78,8 @@ class Invitation:
 def invite(store: Store, offer: Offer, *, by: str, now: datetime) -> str:
     """Make a one-time link's token; `by` is the inviting person's id, "" on the command line."""
     fitting = GROUPS[offer.role]
-    if offer.group not in (fitting or ("",)):
+    # Who is there already keeps the group, also one that was joined beside the role.
+    if not offer.person and offer.group not in (fitting or ("",)):
         raise DataError(
             f"A {offer.role} cannot be in the group {offer.group!r}; choose {' or '.join(fitting) or 'none'}."
         )
@@ -143,6 +151,26 @@ def get(store: Store, person: str) -> Person:
     return person_of(row)
 
 
+def join(store: Store, person: str, group: Group, *, now: datetime) -> Person:
+    """Let a lead or an administrator label as well, under a pseudonym, in one group for ever; they were not screened.
+
+    Joining the same group again changes nothing.
+    """
+    with store.write() as connection:
+        row = connection.execute(rows().where(people.c.id == person).with_for_update(of=people)).one()
+        if group not in JOINING.get(row.role, ()):
+            raise DataError(f"A {row.role} cannot join the group {group!r}; ask for an invitation.")
+        if row.labeler and row.group != group:
+            raise DataError(f"You label in the group {row.group!r} already, and a labeler's group never changes.")
+        if not row.labeler:
+            pseudonym = _new_labeler(connection, group, now)
+            connection.execute(update(people).where(people.c.id == person).values(labeler=pseudonym))
+            details = {"group": group, "labeler": pseudonym, "screened": False}
+            event = audit.Event(actor=person, action="person.join", subject=person, details=details)
+            audit.append(connection, event, now=now)
+        return person_of(connection.execute(rows().where(people.c.id == person)).one())
+
+
 def set_role(store: Store, person: str, role: Role, *, by: str, now: datetime) -> None:
     """Give a person another role whose labelers' groups include the present one; screening makes labelers so."""
     with store.write() as connection:
@@ -191,12 +219,8 @@ def _create(connection: Connection, link: Row[Any], given: tuple[str, str], now:
     name, password = _checked(given[0]), given[1]
     if connection.scalar(select(people.c.id).where(people.c.name_key == key_of(name))) is not None:
         raise DataError("Somebody has this name already; choose another one.")
-    made, pseudonym = secrets.token_hex(8), None
-    if link.group:
-        # Not the person's own id: labels are kept and shared under it, accounts are not.
-        pseudonym = f"p-{secrets.token_hex(6)}"
-        labeler = {"id": pseudonym, "group": link.group, "kind": "human", "screened": False, "created": now}
-        connection.execute(labelers.insert(), labeler)
+    made = secrets.token_hex(8)
+    pseudonym = _new_labeler(connection, link.group, now) if link.group else None
     row = {
         "id": made,
         "name": name,
@@ -210,6 +234,14 @@ def _create(connection: Connection, link: Row[Any], given: tuple[str, str], now:
     }
     connection.execute(people.insert(), row)
     return made
+
+
+def _new_labeler(connection: Connection, group: str, now: datetime) -> str:
+    # Not the person's own id: labels are kept and shared under it, accounts are not.
+    pseudonym = f"p-{secrets.token_hex(6)}"
+    labeler = {"id": pseudonym, "group": group, "kind": "human", "screened": False, "created": now}
+    connection.execute(labelers.insert(), labeler)
+    return pseudonym
 
 
 def _renew(connection: Connection, person: str, password: str, now: datetime) -> None:

@@ -80,18 +80,24 @@ def append(connection: Connection, event: Event, *, now: datetime) -> None:
 
 
 class AuditedStore(Store):
-    """A store whose every write transaction ends with the same event: what the change is called, and who made it."""
+    """A store whose write transactions end with the same event: what the change is called, and who made it."""
 
     def __init__(self, store: Store, event: Event, now: datetime) -> None:
         self.engine, self._salt = store.engine, store._salt
-        self._event, self._now = event, now
+        self._event, self._now, self._is_change = event, now, True
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Yield a connection whose transaction is committed with the event, or rolled back with it."""
         with super().write() as connection:
+            self._is_change = True
             yield connection
-            append(connection, self._event, now=self._now)
+            if self._is_change:
+                append(connection, self._event, now=self._now)
+
+    def unchanged(self) -> None:
+        """Leave the event out of the transaction at work."""
+        self._is_change = False
 
 
 def audited(store: Store, event: Event, *, now: datetime) -> AuditedStore:

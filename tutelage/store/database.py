@@ -79,6 +79,9 @@ class Store:
             with connection.begin():
                 yield connection
 
+    def unchanged(self) -> None:
+        """Say inside a write transaction that it found nothing to change, so that no log tells of a change."""
+
     def digest(self, *parts: str) -> str:
         """Return 64 hexadecimal digits that depend on `parts` and on this store's salt (HMAC-SHA256)."""
         message = b"".join(len(data := part.encode("utf-8", "replace")).to_bytes(8, "big") + data for part in parts)

@@ -56,6 +56,8 @@ def accept(store: Store, batch: Sequence[Handed], *, now: datetime) -> int:
             values = {"state": "submitted", "heartbeat": now}
             connection.execute(update(assignments).where(assignments.c.id.in_(part)).values(values))
         _close(connection, sorted({rows[assignment].task_id for assignment in touched}), now)
+        if not new:
+            store.unchanged()
     return len(new)
 
 

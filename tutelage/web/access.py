@@ -77,6 +77,13 @@ def require(*roles: Role) -> Callable[[Person], Person]:
     return check
 
 
+def require_labeler(person: Current) -> Person:
+    """Let in who works through the queue, whatever else the person does here; a dependency of a router."""
+    if not person.labels:
+        raise ApiError(403, "Only labelers work here; ask your lead to let you label.", code="wrong_role")
+    return person
+
+
 def admit(request: Request, here: Here, found: FoundSession, fields: Fields) -> None:
     """Refuse what no rule admits: a dependency of every route of the application."""
     request.state.session = found

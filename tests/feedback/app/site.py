@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 import uvicorn
 from playwright.sync_api import BrowserContext, Page
@@ -42,10 +43,10 @@ class Served:
 
 
 @contextmanager
-def serving(desk: Desk) -> Iterator[Served]:
+def serving(desk: Desk, now: Callable[[], datetime] = utc_now) -> Iterator[Served]:
     """Serve the app over a store until the end of the block."""
     with socket.create_server(("127.0.0.1", 0)) as bound:
-        config = uvicorn.Config(create(desk.store, Settings()), log_level="warning", ws="none", lifespan="off")
+        config = uvicorn.Config(create(desk.store, Settings(now=now)), log_level="warning", ws="none", lifespan="off")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()

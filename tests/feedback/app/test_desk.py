@@ -3,87 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser import browser
-from tests.feedback.app.site import Served, serving
+from tests.feedback.app.hands import (
+    begin,
+    context,
+    grip,
+    letters,
+    no_violation,
+    rows_on_screen,
+    saved,
+    served,
+    stored,
+    to_board,
+)
+from tests.feedback.app.site import Served
 from tests.feedback.conftest import NOW, Desk, database, desk, store
+from tutelage.feedback import work
 from tutelage.records import Completion
 from tutelage.store import audit, completions, drafts, labels
 from tutelage.store.labels import Which
 
-__all__ = ["browser", "database", "desk", "store"]
+__all__ = ["browser", "context", "database", "desk", "served", "store"]
 
 # The rules of the queue run on both databases elsewhere; here it is the browser's turn.
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def served(desk: Desk) -> Iterator[Served]:
-    with serving(desk) as made:
-        yield made
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A fresh browser profile; an error of a script fails the test."""
-    made = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    made.set_default_timeout(10_000)
-    errors: list[str] = []
-    made.on("weberror", lambda error: errors.append(str(error.error)))
-    yield made
-    made.close()
-    assert errors == []
-
-
-def begin(page: Page, kind: str) -> None:
-    page.get_by_role("button", name=f"Begin: {kind}").click()
-    page.get_by_role("button", name="I have read this").click()
-    page.get_by_role("heading", name=kind).wait_for()
-    page.get_by_role("button", name="Hand in").wait_for()
-
-
-def no_violation(page: Page) -> None:
-    tags = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-    found = Axe().run(page, options=tags).response["violations"]
-    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
-
-
-def saved(page: Page) -> None:
-    expect(page.get_by_role("status").filter(has_text="Saved ")).to_be_visible()
-
-
-def letters(page: Page) -> dict[str, str]:
-    """Return the text of each card by its letter, as the screen shows them."""
-    return {letter: card(page, letter).inner_text().splitlines()[-1] for letter in "ABCD"}
-
-
-def rows_on_screen(page: Page) -> list[set[str]]:
-    """Return the letters in each row that holds any, as their accessible names tell."""
-    named = page.get_by_role("button", name="Row ", disabled=True).all()
-    told = [str(row.get_attribute("aria-label")) for row in named]
-    return [set(name.split(": ")[1].split(", ")) for name in told if ": " in name]
-
-
-def grip(page: Page, letter: str) -> Locator:
-    return page.get_by_role("button", name=f"Output {letter}", exact=True).last
-
-
-def card(page: Page, letter: str) -> Locator:
-    """Return the list item of a card; a row that holds it comes before it."""
-    return page.get_by_role("listitem").filter(has=grip(page, letter)).last
-
-
-def stored(desk: Desk) -> list[set[str]]:
-    """Return the last stored ranking as texts, best first."""
-    (ranking,) = labels.rankings_of(desk.store, Which(purpose="train"))
-    texts = completions.get(desk.store, [one for group in ranking.groups for one in group])
-    return [{texts[one].text for one in group} for group in ranking.groups]
 
 
 def test_a_demonstration_is_written_saved_and_handed_in(served: Served, context: BrowserContext) -> None:
@@ -137,11 +85,6 @@ def test_ratings_are_made_by_keys_alone_and_unanswered_stays_unanswered(
     assert first.flags["satisfies_constraint"] is None
     assert second.flags["hallucination"] is False
     assert {value for flag, value in second.flags.items() if flag != "hallucination"} == {None}
-
-
-def to_board(page: Page) -> None:
-    page.get_by_role("button", name="2 Rank").click()
-    page.get_by_role("heading", name="Not placed").wait_for()
 
 
 @pytest.fixture
@@ -336,8 +279,6 @@ def test_hostile_outputs_are_texts_with_their_white_space(served: Served, contex
         for n, text in enumerate([*HOSTILE, "x" * 100_000])
     ]
     completions.add(served.desk.store, made, now=NOW)
-    from tutelage.feedback import work
-
     task = work.Task(
         id="t-h", kind="rank", purpose="train", prompt_id="h", instruction_version="comparison-1",
         completion_ids=tuple(one.id for one in made),

@@ -90,7 +90,7 @@ def test_saving_and_heartbeats_keep_the_lease_and_its_end_is_said(ida: Labeling)
     ida.seconds = 1700
     assert ida.ask("PUT", f"/work/{draft}/draft", {"base": 0, "content": "a"})[0] == 200
     ida.seconds = 3400
-    assert ida.ask("POST", f"/work/{draft}/lease") == (200, {"is_leased": True})
+    assert ida.ask("POST", f"/work/{draft}/lease") == (200, {"is_leased": True, "lease_seconds": 1800.0})
     ida.seconds = 9000
     Labeling(ida.desk, "Ben").seconds = 9000
     from tutelage.feedback import work
@@ -114,6 +114,8 @@ def test_handing_in_twice_counts_once_and_another_content_is_refused(ida: Labeli
     (made,) = labels.demonstrations_of(ida.desk.store, Which())
     assert made.text == "an answer"
     audit.verify(ida.desk.store)
+    (told,) = [entry.event for entry in audit.find(ida.desk.store) if entry.event.action == "work.submit"]
+    assert told.details["submission"] == ID
 
 
 @pytest.mark.parametrize(

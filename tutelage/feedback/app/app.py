@@ -14,6 +14,7 @@ from tutelage.feedback.app import (
     account,
     candidates,
     entry,
+    filing,
     home,
     instructions,
     log,
@@ -32,7 +33,7 @@ from tutelage.web.static import Static
 
 FOLDER = Path(__file__).parent
 #: One router per area, in the order of the issue's list; a new area adds its module here and its links to `navigation`.
-AREAS = (home, entry, account, work, screening, candidates, instructions, messages, people, log)
+AREAS = (home, entry, account, work, screening, candidates, instructions, messages, filing, people, log)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

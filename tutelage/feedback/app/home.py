@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from tutelage.feedback import work
-from tutelage.feedback.app.people import LOOKS_AFTER
-from tutelage.feedback.app.work import KINDS, WORKERS
+from tutelage.feedback import filing, work
+from tutelage.feedback.app.filing import FILERS
+from tutelage.feedback.app.work import KINDS
 from tutelage.store import accounts, drafts
-from tutelage.store.accounts import ROLES
+from tutelage.store.accounts import JOINING, ROLES, Person
 from tutelage.web.access import Current, require
-from tutelage.web.site import Here
+from tutelage.web.errors import ApiError
+from tutelage.web.forms import Fields
+from tutelage.web.site import Here, Site
 
 #: How much finished work the page offers to open again.
 SHOWN = 10
@@ -22,16 +24,38 @@ router = APIRouter(dependencies=[Depends(require(*ROLES))])
 @router.get("/")
 def home(request: Request, here: Here, person: Current, done: str = "") -> HTMLResponse:
     """Show the home page; `done` is the work that was just handed in."""
-    everybody = accounts.all_people(here.store) if person.role in LOOKS_AFTER else []
-    works = person.role in WORKERS
-    waiting = work.available(here.store, person.labeler) if works else {}
+    waiting = work.available(here.store, person.labeler) if person.labels else {}
     return here.pages.render(
         request,
         "home.html",
-        is_first=not any(one.role in ("candidate", "labeler") for one in everybody),
         done=done,
-        works=works,
         waiting=[(kind, waiting[kind]) for kind in KINDS if kind in waiting],
         begun=drafts.on_desk(here.store, person.labeler),
         finished=drafts.handed_in(here.store, person.labeler, limit=SHOWN),
+        joining=() if person.labeler else JOINING.get(person.role, ()),
+        **(_beginning(here) if person.role in FILERS else {}),
     )
+
+
+@router.post("/join")
+def join(here: Here, person: Current, fields: Fields) -> Response:
+    """Let a lead or an administrator label as well."""
+    for group in JOINING.get(person.role, ()):
+        if group == fields.get("group"):
+            accounts.join(here.store, person.id, group, now=here.now())
+            return RedirectResponse("/", status_code=303)
+    raise ApiError(403, here.pages.words("home.no_join"))
+
+
+def _beginning(here: Site) -> dict[str, object]:
+    """Return what is missing before people can label: somebody who does, and work that is filed."""
+    is_open = any(count.group == "training" and count.closed < count.tasks for count in work.progress(here.store))
+    return {
+        "has_labelers": any(_is_there(one) for one in accounts.all_people(here.store)),
+        "has_work": is_open,
+        "first": [] if is_open else filing.first(here.store),
+    }
+
+
+def _is_there(person: Person) -> bool:
+    return person.is_active and (person.labels or person.role == "candidate")

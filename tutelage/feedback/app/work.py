@@ -20,11 +20,11 @@ from tutelage.feedback import work
 from tutelage.feedback.work import Assignment, Judgement, SkipReason, Submission, TaskKind
 from tutelage.records import FLAGS
 from tutelage.store import Store, audit, drafts, guidance
-from tutelage.store.accounts import Person, Role
+from tutelage.store.accounts import Person
 from tutelage.store.drafts import Draft
 from tutelage.store.tasks import HELD
 from tutelage.web import markdown
-from tutelage.web.access import Current, require
+from tutelage.web.access import Current, require_labeler
 from tutelage.web.errors import ApiError
 from tutelage.web.forms import Fields
 from tutelage.web.site import Here, Site
@@ -55,10 +55,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #: Longest time that one submission may tell, a week: nothing sensible is longer.
 _LONGEST_MS = 7 * 24 * 3600 * 1000
 
-#: Who makes labels. Candidates do so in their screening only.
-WORKERS: tuple[Role, ...] = ("labeler", "researcher")
-
-router = APIRouter(prefix="/work", dependencies=[Depends(require(*WORKERS))])
+router = APIRouter(prefix="/work", dependencies=[Depends(require_labeler)])
 
 
 class Refusing(BaseModel):
@@ -117,7 +114,7 @@ def page(request: Request, here: Here, person: Current, draft: str, done: str = 
         instructions=markdown.render(held.instructions),
         done=done,
         letters=_LETTERS,
-        task_json=_for_script(here.store, person, kept, held),
+        task_json=_for_script(here, person, kept, held),
         flag_groups=FLAG_GROUPS,
         flag_keys=FLAG_KEYS,
         reasons=get_args(SkipReason),
@@ -138,16 +135,17 @@ def save(here: Here, person: Current, draft: str, body: Saved) -> dict[str, Any]
         saved = drafts.save(here.store, draft, person.labeler, body.content, base=body.base, now=now)
     except drafts.NewerDraftError as error:
         raise ApiError(409, str(error), code="newer_draft") from error
-    return {**_draft(saved), "is_leased": _keep(here.store, saved, now)}
+    return {**_draft(saved), **_keep(here.store, saved, now)}
 
 
 @router.post("/{draft}/lease")
 def keep(here: Here, person: Current, draft: str) -> dict[str, Any]:
     """Say that the labeler is still at work."""
     kept = drafts.get(here.store, draft, person.labeler)
-    if not _keep(here.store, kept, here.now()):
+    told = _keep(here.store, kept, here.now())
+    if not told["is_leased"]:
         raise ApiError(409, here.pages.words("work.lease_over"), code="lease_over")
-    return {"is_leased": True}
+    return told
 
 
 @router.post("/{draft}/submission")
@@ -203,13 +201,13 @@ def _next(here: Site, person: Person, kind: TaskKind) -> str | None:
     return f"/work/{drafts.begin(here.store, held[0].id, person.labeler, now=now).id}"
 
 
-def _keep(store: Store, draft: Draft, now: datetime) -> bool:
-    """Renew the lease; say whether there is one. Without one, work counts as long as nobody took the task."""
+def _keep(store: Store, draft: Draft, now: datetime) -> dict[str, Any]:
+    """Renew the lease; say whether there is one, and for how long. Without, work counts while nobody took the task."""
     try:
-        work.heartbeat(store, draft.assignment_id, draft.labeler, now=now)
+        until = work.heartbeat(store, draft.assignment_id, draft.labeler, now=now)
     except DataError:
-        return False
-    return True
+        return {"is_leased": False, "lease_seconds": 0.0}
+    return {"is_leased": True, "lease_seconds": (until - now).total_seconds()}
 
 
 def _draft(draft: Draft) -> dict[str, Any]:
@@ -220,7 +218,7 @@ def _draft(draft: Draft) -> dict[str, Any]:
     }
 
 
-def _for_script(store: Store, person: Person, draft: Draft, held: Assignment) -> str:
+def _for_script(here: Site, person: Person, draft: Draft, held: Assignment) -> str:
     """Return what the page's script must know, as JSON for an attribute."""
     known = {
         **_draft(draft),
@@ -228,7 +226,8 @@ def _for_script(store: Store, person: Person, draft: Draft, held: Assignment) ->
         "draft": draft.id,
         "kind": held.kind,
         "state": held.state,
-        "supersedes": drafts.latest_submission(store, held.id),
+        "lease_seconds": max(0.0, (held.lease_until - here.now()).total_seconds()),
+        "supersedes": drafts.latest_submission(here.store, held.id),
         "outputs": [output.id for output in held.outputs],
         "letters": list(_LETTERS[: len(held.outputs)]),
         "flags": FLAGS,

@@ -112,6 +112,8 @@ export class Board {
   }
 
   step(rates) {
+    if (rates) this.ratings.askAboutThis();
+    else by("ask").search = new URLSearchParams({ draft: this.task.draft });
     by("rate").hidden = !rates;
     by("rank").hidden = rates;
     by("to-rate").setAttribute("aria-pressed", String(rates));

@@ -16,10 +16,11 @@ const desk = by("desk");
 learn(desk.dataset.words);
 const task = JSON.parse(desk.dataset.task);
 
-const draft = new Draft(task, showStatus);
+const draft = new Draft(task, showStatus, hearOfLease);
 const parts = [];
 let clock = new Clock();
 let isGone = false;
+let leaseEnds;
 
 function showStatus(name, message = "") {
   const time = draft?.savedAt ? clockTime(draft.savedAt) : "";
@@ -100,13 +101,26 @@ function say(text) {
   by("notice").hidden = false;
 }
 
+/** Renew the lease while somebody is there. */
 async function beat() {
-  if (!clock.isActive || isGone || !["offered", "open"].includes(task.state)) return;
+  if (!clock.isActive || isGone || !isHeld()) return;
   try {
-    await ask("POST", `/work/${task.draft}/lease`);
+    hearOfLease(await ask("POST", `/work/${task.draft}/lease`));
   } catch (error) {
     if (error instanceof Refused && error.code === "lease_over") say(error.message);
   }
+}
+
+/** Say so at once when the lease is lost, and look again at the moment at which it would end. */
+function hearOfLease({ is_leased: isLeased, lease_seconds: seconds }) {
+  clearTimeout(leaseEnds);
+  if (isGone || !isHeld()) return;
+  if (!isLeased) return say(t("desk.lease_over"));
+  leaseEnds = setTimeout(() => (clock.isActive ? beat() : say(t("desk.lease_over"))), seconds * 1000);
+}
+
+function isHeld() {
+  return ["offered", "open"].includes(task.state);
 }
 
 function listen() {
@@ -116,6 +130,7 @@ function listen() {
   document.addEventListener("visibilitychange", () => {
     clock.show(!document.hidden);
     if (document.hidden) draft.save();
+    else beat();
   });
   window.addEventListener("online", () => draft.save());
   window.addEventListener("beforeunload", (event) => {
@@ -171,6 +186,7 @@ async function begin() {
   listen();
   listenToKeys();
   showMissing();
+  hearOfLease({ is_leased: true, lease_seconds: task.lease_seconds });
   by("work").inert = task.state === "skipped";
   by("work").hidden = false;
   await flush(task.who);

@@ -1,7 +1,7 @@
 /**
  * Work in hand, kept twice: on this device at every change, on the server soon after. A save names the version it began
  * from; when the server has another one, the labeler chooses. `status` is told one of: saved, saving, changed, offline,
- * signed_out, newer.
+ * signed_out, newer. `heard` gets every answer of the server to a save, for the lease that it tells of.
  */
 import { Refused, ask } from "./server.js";
 import * as shelf from "./shelf.js";
@@ -10,13 +10,14 @@ const DELAY = 1500;
 const AGAIN = 10_000;
 
 export class Draft {
-  constructor(task, status) {
+  constructor(task, status, heard) {
     this.address = `/work/${task.draft}`;
     this.id = task.draft;
     this.version = task.version;
     this.server = task.content === "" ? {} : JSON.parse(task.content);
     this.savedAt = task.saved;
     this.status = status;
+    this.heard = heard;
     this.content = this.server;
     this.isDirty = false;
     this.isParted = false;
@@ -92,6 +93,7 @@ export class Draft {
       const answer = await ask("PUT", `${this.address}/draft`, { base: this.version, content: JSON.stringify(content) });
       this.version = answer.version;
       this.savedAt = answer.saved;
+      this.heard(answer);
       await this.settle(content);
     } catch (error) {
       this.fail(error);

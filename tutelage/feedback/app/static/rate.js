@@ -128,6 +128,11 @@ export class RatePass {
     for (const watch of this.watchers) watch();
   }
 
+  /** A question from here is about the output on the screen. */
+  askAboutThis() {
+    by("ask").search = new URLSearchParams({ draft: this.task.draft, output: this.task.outputs[this.at] });
+  }
+
   show() {
     const letter = this.task.letters[this.at];
     const { quality, flags } = this.current;
@@ -149,6 +154,7 @@ export class RatePass {
         button.setAttribute("aria-pressed", String(value !== null && (button.value === "yes") === value));
       }
     }
+    this.askAboutThis();
     by("previous").disabled = this.at === 0;
     by("next").disabled = this.at === this.task.outputs.length - 1;
   }

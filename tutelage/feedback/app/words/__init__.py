@@ -1,9 +1,18 @@
 """The English words of the labeling app, one part per area; another language is another folder like this one."""
 
-from tutelage.feedback.app.words import entry, guidance, home, people, screening, work
+from tutelage.feedback.app.words import entry, filing, guidance, home, people, screening, work
 from tutelage.web import words
 
 #: Every text that the app's pages and scripts show, by name.
-WORDS = words.Catalogue(words.WORDS, entry.WORDS, guidance.WORDS, home.WORDS, people.WORDS, screening.WORDS, work.WORDS)
+WORDS = words.Catalogue(
+    words.WORDS,
+    entry.WORDS,
+    filing.WORDS,
+    guidance.WORDS,
+    home.WORDS,
+    people.WORDS,
+    screening.WORDS,
+    work.WORDS,
+)
 
 __all__ = ["WORDS"]

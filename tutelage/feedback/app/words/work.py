@@ -126,6 +126,8 @@ WORDS = {
     "desk.status.signed_out": "Signed out, kept on this device: sign in in another tab, then reload this page",
     "desk.status.newer": "Saved in two places, choose one",
     "desk.sending": "Handing in.",
+    "desk.lease_over": "The lease of this work has ended. Go on and hand it in: it counts as long as nobody else has "
+    "taken the task.",
     "desk.waiting": "Offline. Your work is kept on this device and is handed in as soon as the connection is back.",
     "desk.outbox": "{waiting} finished pieces of work wait on this device for the connection.",
     "desk.words": "{words} words",

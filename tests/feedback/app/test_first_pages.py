@@ -1,0 +1,91 @@
+"""The first pages of who sets labeling up: joining, filing, and who may do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.feedback.conftest import NOW, Desk
+from tests.labeling import Visitor
+from tutelage.feedback import instructions, work
+from tutelage.store import Store, accounts, audit
+from tutelage.store.accounts import Role
+
+Visit = Callable[..., Visitor]
+
+# Forms and pages: what they write is tested on both databases beside the store.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def stocked(store: Store) -> Desk:
+    instructions.publish_defaults(store, now=NOW)
+    desk = Desk(store)
+    for name in ("a", "b"):
+        desk.prompt(name, stage="sft")
+    desk.prompt("x", stage="reward")
+    desk.outputs("x", 4)
+    return desk
+
+
+def test_the_first_person_joins_files_and_gets_work(visit: Visit, stocked: Desk) -> None:
+    ada = visit("Ada", "admin")
+    page = ada.get("/").text
+    assert "Nobody labels here yet" in page and "File 2 answers to write and 1 rankings" in page
+    assert ada.get("/work/none").status_code == 403
+    assert ada.post("/join", group="training").status_code == 303
+    assert "Done: somebody is here" in ada.get("/").text
+    assert ada.post("/filing/first").status_code == 303
+    page = ada.get("/").text
+    assert "2 waiting" in page and "1 waiting" in page and "Two things are needed" not in page
+    (person,) = accounts.all_people(stocked.store)
+    assert work.available(stocked.store, person.labeler) == {"demonstrate": 2, "rank": 1}
+    told = {entry.event.action: entry.event.details for entry in audit.find(stocked.store)}
+    assert told["tasks.file"] == {kind: {"tasks": n, "labelers": 1} for kind, n in (("demonstrate", 2), ("rank", 1))}
+    assert told["person.join"]["group"] == "training"
+    audit.verify(stocked.store)
+
+
+def test_an_empty_store_says_how_prompts_come_in(visit: Visit) -> None:
+    ada = visit("Ada", "admin")
+    assert "tutelage prompts import" in ada.get("/").text and "/filing/first" not in ada.get("/").text
+    assert "The store holds nothing to file" in ada.get("/filing").text
+    assert ada.post("/filing/first").status_code == 400
+
+
+def test_a_lead_files_as_many_as_wanted(visit: Visit, stocked: Desk) -> None:
+    lead = visit("Lea", "lead")
+    assert lead.post("/filing", kind="demonstrate", count="1", overlap="2").status_code == 303
+    assert "Write an answer: 1 possible" in lead.get("/filing").text
+    (count,) = work.progress(stocked.store)
+    assert (count.kind, count.tasks, count.closed) == ("demonstrate", 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [({"kind": "guess"}, "Choose what"), ({"count": "-1"}, "whole number"), ({"overlap": "99"}, "1 to 20 labelers")],
+)
+def test_a_filing_that_does_not_fit_is_a_sentence_and_files_nothing(
+    visit: Visit, stocked: Desk, wrong: dict[str, str], told: str
+) -> None:
+    answer = visit("Lea", "lead").post("/filing", **{"kind": "rank", "count": "1", "overlap": "1", **wrong})
+    assert answer.status_code == 400 and told in answer.text
+    assert work.progress(stocked.store) == []
+
+
+@pytest.mark.parametrize("role", ["candidate", "labeler", "researcher"])
+def test_others_neither_join_nor_file(visit: Visit, stocked: Desk, role: Role) -> None:
+    other = visit("Otto", role)
+    assert other.post("/join", group="heldout").status_code == 403
+    assert other.post("/filing/first").status_code == 403
+    assert other.get("/filing").status_code == 403
+    assert "Label here yourself" not in other.get("/").text
+
+
+def test_a_lead_chooses_the_group_once(visit: Visit, stocked: Desk) -> None:
+    lead = visit("Lea", "lead")
+    assert lead.post("/join", group="opposed").status_code == 403
+    assert lead.post("/join", group="heldout").status_code == 303
+    answer = lead.post("/join", group="training")
+    assert answer.status_code == 400 and "never changes" in answer.text
