@@ -37,7 +37,13 @@ def test_orders_made_in_the_browser_are_exported_as_seen_and_train_a_reward_mode
 ) -> None:
     for number in range(len(ORDERS)):
         served.desk.task(f"p{number}", "rank", k=4)
+    served.desk.task("d", "demonstrate")
     page = served.enter(context)
+    # Demonstrations score 0 on average once a reward model is trained (paper, 3.5).
+    begin(page, "Write an answer")
+    page.get_by_label("Your answer").fill("an answer")
+    page.get_by_role("button", name="Hand in").click()
+    page.get_by_text("Handed in.").wait_for()
     begin(page, "Rank answers")
     seen: list[dict[str, int]] = []
     for keys in ORDERS:
