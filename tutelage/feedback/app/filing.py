@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
@@ -44,7 +46,7 @@ def file_first(here: Here, person: Current) -> Response:
 
 
 def _file(here: Site, person: Person, filings: list[Filing]) -> None:
-    details = {one.kind: {"tasks": one.count, "labelers": one.overlap} for one in filings}
+    details: dict[str, Any] = {one.kind: {"tasks": one.count, "labelers": one.overlap} for one in filings}
     event = audit.Event(actor=person.id, action="tasks.file", details=details)
     store: Store = audit.audited(here.store, event, now=here.now())
     filing.file(store, filings, now=here.now())

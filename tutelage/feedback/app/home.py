@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
@@ -47,7 +49,7 @@ def join(here: Here, person: Current, fields: Fields) -> Response:
     raise ApiError(403, here.pages.words("home.no_join"))
 
 
-def _beginning(here: Site) -> dict[str, object]:
+def _beginning(here: Site) -> dict[str, Any]:
     """Return what is missing before people can label: somebody who does, and work that is filed."""
     is_open = any(count.group == "training" and count.closed < count.tasks for count in work.progress(here.store))
     return {
