@@ -63,6 +63,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "messages": {"id": "m", "thread": "t", "author": "h", "text": "t"},
     "examples": {"id": "e", "version": "i", "thread": "t", "author": "h", "about": "order", "text": "t"},
     "doubts": {"example": "e", "judgement_kind": "ranking", "judgement": "k", "labeler": "l"},
+    "choices": {"task_id": "t", "prompt_id": "p", "reason": "random"},
 }
 
 

@@ -2,11 +2,11 @@
 
 `Store` opens a database; the noun modules (`prompts`, `users`, `completions`, `labelers`, `tasks`, `receipts`,
 `labels`, `training`, `registry`, `accounts`, `sessions`, `audit`, `screening`, `guidance`, `messages`, `drafts`,
-`openings`) hold functions whose first argument is the store.
+`openings`, `jobs`, `choices`) hold functions whose first argument is the store.
 """
 
 # So that the metadata holds every table.
-from tutelage.store import account_tables, draft_tables, guidance_tables, screening_tables  # noqa: F401
+from tutelage.store import account_tables, draft_tables, guidance_tables, job_tables, screening_tables  # noqa: F401
 from tutelage.store.database import Store, upgrade
 
 __all__ = ["Store", "upgrade"]

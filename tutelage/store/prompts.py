@@ -128,6 +128,14 @@ def seen(store: Store) -> list[Seen]:
         return [Seen(id=row.id, text=row.text, user=row.user) for row in connection.execute(query)]
 
 
+def usable_of(store: Store, ids: Iterable[str]) -> list[Prompt]:
+    """Return those of these prompts that may be shown and answered (`allowed`), by id; unknown ids are left out."""
+    found: list[Prompt] = []
+    for part in batches.of(sorted(set(ids))):
+        found += _all(store, select(prompts).where(allowed(), prompts.c.id.in_(part)).order_by(prompts.c.id))
+    return found
+
+
 def usable(store: Store, *, split: Split | None = None, stage: Stage | None = None) -> list[Prompt]:
     """Return the prompts that may be shown and answered (`allowed`), by id."""
     query = select(prompts).where(allowed()).order_by(prompts.c.id)

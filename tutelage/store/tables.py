@@ -288,4 +288,5 @@ APPEND_ONLY = (
     "messages",
     "examples",
     "doubts",
+    "choices",
 )
