@@ -34,21 +34,26 @@ PART = 256
 Progress = Callable[[int, int], None]
 
 
-class SamplingSettings(Settings):
-    """How completions are drawn."""
+class Decoding(Settings):
+    """How a completion is drawn."""
 
-    per_prompt: int = Field(4, ge=1, le=128)
-    """Completions per prompt and policy; the paper ranks 4 to 9 of a prompt together (section 3.3)."""
     temperature: float = Field(1.0, ge=0, le=100)
     """0 always takes the likeliest token; 1 draws from the model itself."""
     top_p: float = Field(1.0, gt=0, le=1)
     """Draw only from the likeliest tokens that together reach this probability."""
     max_tokens: int = Field(48, ge=1)
     """A completion is cut after so many tokens."""
-    seed: int = 0
-    """Other seeds draw other completions."""
     template: Literal["auto", "plain", "chat"] = "auto"
     """How prompts are rendered; auto takes what the model's directory says."""
+
+
+class SamplingSettings(Decoding):
+    """How completions are drawn."""
+
+    per_prompt: int = Field(4, ge=1, le=128)
+    """Completions per prompt and policy; the paper ranks 4 to 9 of a prompt together (section 3.3)."""
+    seed: int = 0
+    """Other seeds draw other completions."""
 
 
 class Policy(NamedTuple):

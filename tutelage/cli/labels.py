@@ -29,6 +29,20 @@ def progress(database: DatabaseUrl = DEFAULT_DATABASE) -> None:
     print_table(("task", "purpose", "group", "filed", "done", "open"), rows)
 
 
+@group.command("chosen", epilog="Example: tutelage labels chosen")
+def chosen(database: DatabaseUrl = DEFAULT_DATABASE) -> None:
+    """Show by which rule the prompts of ranking tasks were chosen, by use case.
+
+    Those chosen at random are a fair sample of all prompts; uncertain ones and those of a quota are not.
+    """
+    from tutelage.store import Store, choices
+
+    with Store.open(database, create=False) as store:
+        found = choices.counts(store)
+    rows = [(one.reason, one.use_case, one.chosen, one.tasks, one.closed) for one in found]
+    print_table(("rule", "use case", "chosen", "tasks", "done"), rows)
+
+
 @group.command("import", epilog="Example: tutelage labels import oasst_ranked.jsonl --format oasst --stage reward")
 def import_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Demonstrations or rankings.", show_default=False)],

@@ -178,7 +178,7 @@ def _end_leases(connection: Connection, now: datetime) -> None:
     out = and_(jobs.c.state == "running", jobs.c.lease_until <= now)
     # Rows that somebody else is changing at this moment are left for the next time.
     rows = connection.execute(
-        select(jobs.c["number", "attempts", "every"]).where(out).with_for_update(skip_locked=True)
+        select(*jobs.c["number", "attempts", "every"]).where(out).with_for_update(skip_locked=True)
     )
     for row in rows.all():
         is_over = row.every is None and row.attempts >= ATTEMPTS
