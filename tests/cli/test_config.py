@@ -8,12 +8,22 @@ import pytest
 from tutelage.config import load, shipped_recipes
 from tutelage.pipeline.recipe import Recipe
 
+PEOPLE = 'name = "n"\nbaseline = "a"\n[arms]\na = { model = "m" }\nb = { model = "n" }\n[prompts]\ncount = 7\n'
+
 
 @pytest.mark.parametrize("subject", ["pretrain", "start", "sft", "reward", "ppo", "intake", "sampling", "shares"])
 def test_the_settings_of_a_command_are_toml_with_comments(tutelage, subject):
     text = tutelage("config", subject)
     assert tomllib.loads(text)
     assert "# " in text
+
+
+@pytest.mark.parametrize("subject", ["people", "work"])
+def test_what_is_read_from_a_file_of_its_own_is_explained_and_shown(tutelage, subject):
+    assert tomllib.loads(tutelage("config", subject))
+    Path("mine.toml").write_text({"people": PEOPLE, "work": "[ranking]\nwaiting = 7\n"}[subject])
+    shown = tomllib.loads(tutelage("config", subject, "mine.toml"))
+    assert (shown["prompts"]["count"] if subject == "people" else shown["ranking"]["waiting"]) == 7
 
 
 def test_a_whole_recipe_is_printed_and_loads_back(tutelage):

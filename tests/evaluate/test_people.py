@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tutelage.errors import DataError
-from tutelage.evaluate.people import Asking, ask, collect, completion_id
+from tutelage.evaluate.people import Asking, ask, ask_about, collect, completion_id, shown_once, spread
 from tutelage.evaluate.records import LabelSource, Output
 from tutelage.feedback import people, work
 from tutelage.records import Instructions, Labeler, Prompt
@@ -149,3 +149,66 @@ def test_every_arm_must_have_written_for_every_prompt(store: Store) -> None:
         ask(store, outputs()[:-1], HOW, now=NOW)
     with pytest.raises(DataError, match="exactly once"):
         ask(store, [*outputs(), outputs()[0]], HOW, now=NOW)
+
+
+def same_texts() -> list[Output]:
+    """For p0, base and sft wrote the same; for p1 all three did."""
+    texts = {("p0", "ppo_ptx"): "short", **{("p1", arm): "short" for arm in TEXT}}
+    return [
+        Output(seed=5, prompt_id=prompt, model=arm, text=texts.get((prompt, arm), "long"), finish_reason="stop")
+        for prompt in ("p0", "p1")
+        for arm in TEXT
+    ]
+
+
+def test_equal_texts_are_shown_once_and_tied_by_everybody(store: Store) -> None:
+    shown = shown_once(same_texts())
+    tasks = ask_about(store, shown.outputs, HOW, now=NOW)
+    assert [(task.kind, len(task.completion_ids)) for task in tasks] == [("rank", 2), ("rate", 1)]
+    work.file_tasks(store, tasks, now=NOW)
+    for held in work.lease(store, "judge-0", now=NOW, limit=9):
+        ratings = {one.id: work.Judgement(quality=6 if one.text == "short" else 2) for one in held.outputs}
+        order = [[one.id] for one in sorted(held.outputs, key=lambda one: one.text, reverse=True)]
+        made = work.Submission(
+            id=held.id, assignment_id=held.id, labeler="judge-0", ratings=ratings,
+            groups=order if held.kind == "rank" else (),
+        )  # fmt: skip
+        work.submit(store, [made], now=NOW)
+    collected = collect(store, shown.outputs, HOW)
+    assert collected.missing == 4, "one of three labelers judged both prompts"
+    found = spread(collected, shown)
+    assert {row.prompt_id: row.ranks for row in found.rankings} == {
+        "p0": {"ppo_ptx": 0, "base": 1, "sft": 1},
+        "p1": {"ppo_ptx": 0, "base": 0, "sft": 0},
+    }
+    assert {(row.prompt_id, row.model, row.quality) for row in found.ratings} == {
+        ("p0", "ppo_ptx", 6), ("p0", "base", 2), ("p0", "sft", 2),
+        ("p1", "ppo_ptx", 6), ("p1", "base", 6), ("p1", "sft", 6),
+    }  # fmt: skip
+
+
+def test_outputs_without_equal_texts_are_judged_as_they_are(store: Store) -> None:
+    shown = shown_once(outputs())
+    assert list(shown.outputs) == outputs()
+    assert all(arm == judged for (_, arm), judged in shown.stands_for.items())
+    with pytest.raises(DataError, match="exactly once"):
+        shown_once(outputs()[:-1])
+
+
+def test_kinds_of_labelers_in_one_group_are_read_apart(store: Store) -> None:
+    people.register(store, [Labeler(id="ann", group="heldout", kind="human")], now=NOW)
+    work.file_tasks(store, ask(store, outputs(), HOW, now=NOW), now=NOW)
+    judge(store, "judge-0")
+    judge(store, "ann")
+    everyone, human = collect(store, outputs(), HOW), collect(store, outputs(), HOW, "human")
+    assert {row.labeler for row in everyone.rankings} == {"judge-0", "ann"}
+    assert {row.labeler for row in (*human.rankings, *human.ratings)} == {"ann"}
+    assert {source.kind for source in everyone.sources} == {"human", "simulated"}
+
+
+def test_the_same_outputs_are_judged_anew_under_another_name(store: Store) -> None:
+    again = Asking(instruction_version="evaluation-1", overlap=1, name="second")
+    for how in (HOW, again):
+        work.file_tasks(store, ask(store, outputs(), how, now=NOW), now=NOW)
+    assert len(judge(store, "judge-0")) == 4
+    assert len(collect(store, outputs(), again).rankings) == len(collect(store, outputs(), HOW).rankings) == 2

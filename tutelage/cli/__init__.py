@@ -29,6 +29,7 @@ from tutelage.cli import (
     sample,
     serve,
     train,
+    work,
 )
 from tutelage.errors import UserError
 
@@ -56,6 +57,7 @@ STAGES = (
     labels,
     export,
     sample,
+    work,
     train,
     evaluate,
     report,

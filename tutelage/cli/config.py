@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from tutelage.config import Settings
 
 #: A whole recipe, or what one command's --set overrides.
-Subject = Literal["recipe", "intake", "sampling", "shares", "pretrain", "start", "sft", "reward", "ppo"]
+Subject = Literal[
+    "recipe", "intake", "sampling", "shares", "pretrain", "start", "sft", "reward", "ppo", "people", "work"
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +26,7 @@ def config(
         Subject,
         typer.Argument(
             metavar="SUBJECT",
-            help="recipe, pretrain, start, sft, reward, ppo, intake, shares or sampling.",
+            help="recipe, pretrain, start, sft, reward, ppo, intake, shares, sampling, people or work.",
             show_default=False,
         ),
     ],
@@ -36,22 +38,35 @@ def config(
     """Print settings as TOML: every name with its meaning, its source and the value it would have.
 
     `recipe` is a whole recipe for `tutelage run`; pretrain, start, sft, reward and ppo are what `tutelage train` takes,
-    intake what `tutelage prompts import`, shares what `tutelage labels import`, and sampling what `tutelage sample`.
+    intake what `tutelage prompts import`, shares what `tutelage labels import`, sampling what `tutelage sample`,
+    people what `tutelage evaluate people`, and work what `tutelage work`.
     """
     from tutelage.config import template
 
     print(template(_settings(subject, recipe, overrides)), end="")
 
 
-def _settings(subject: Subject, recipe: str, overrides: list[str]) -> Settings:
+def _settings(subject: Subject, recipe: str, overrides: list[str]) -> Settings | type[Settings]:
     if subject == "intake" or subject == "sampling" or subject == "shares":
         return _alone(subject, recipe, overrides)
+    if subject == "people" or subject == "work":
+        return _of_a_file(subject, recipe, overrides)
     from tutelage.pipeline.recipe import read_recipe, read_section
 
     if subject == "recipe":
         return read_recipe(recipe, overrides)
     section: Settings = read_section(subject, recipe, overrides)
     return section
+
+
+def _of_a_file(subject: Literal["people", "work"], file: str, overrides: list[str]) -> Settings | type[Settings]:
+    """Return settings that commands read from a file of their own; without any they are explained as they are."""
+    from tutelage.config import load
+    from tutelage.pipeline.asking import PeopleRecipe
+    from tutelage.pipeline.ranking import WorkSettings
+
+    kind: type[Settings] = PeopleRecipe if subject == "people" else WorkSettings
+    return load(kind, file or None, overrides) if file or overrides else kind
 
 
 def _alone(subject: Literal["intake", "sampling", "shares"], recipe: str, overrides: list[str]) -> Settings:

@@ -1,12 +1,12 @@
-"""`tutelage evaluate`: models on tasks with known answers."""
+"""`tutelage evaluate`: models on tasks with known answers, and before labelers."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl, Threads
-from tutelage.cli.terminal import print_table
+from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl, Overrides, Threads
+from tutelage.cli.terminal import print_table, warn
 
 group = typer.Typer(help="Evaluate models.", no_args_is_help=True)
 
@@ -56,3 +56,51 @@ def run(
     ]
     print_table(("task", "model", "score", "95 % interval", "items"), rows)
     print(f"Scores: {out}")
+
+
+@group.command("people", epilog="Example: tutelage evaluate people people.toml --set labels.overlap=2")
+def people(
+    recipe: Annotated[
+        Path, typer.Argument(metavar="RECIPE", help="A TOML file of the evaluation.", show_default=False)
+    ],
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    database: DatabaseUrl = DEFAULT_DATABASE,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where everything is kept; default runs/NAME.")
+    ] = None,
+    threads: Threads = 0,
+) -> None:
+    """Let labelers compare models blind: draw outputs, file the tasks, and show what is preferred.
+
+    Given again, it goes on: it shows how many judgements are there, and once there are any, the table of preferences
+    with a page, a picture and JSON. `tutelage config people` prints the recipe's settings.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from tutelage.config import load
+    from tutelage.evaluate import preference
+    from tutelage.pipeline import asking
+    from tutelage.sample import computing_with
+    from tutelage.store import Store
+    from tutelage.web.site import utc_now
+
+    settings = load(asking.PeopleRecipe, recipe, overrides)
+    directory, console = out or Path("runs") / settings.name, Console(stderr=True)
+    bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+    with Store.open(database, create=False) as store, bar, computing_with(threads or None):
+        task = bar.add_task("Sampling", total=None)
+        found = asking.evaluate(
+            store,
+            settings,
+            directory,
+            lambda done, total: bar.update(task, completed=done, total=total),
+            warn,
+            now=utc_now(),
+        )
+    print(preference.standing(found))
+    if found.parts:
+        for table in (preference.preference_table(found), *(preference.flag_table(one, found) for one in found.parts)):
+            rows = [[f"{cell.text} {cell.small}" for cell in row] for row in table.rows]
+            print_table([head or "flag" for head in table.columns], rows, table.caption)
+    print(f"Report: {directory / 'report.html'}")

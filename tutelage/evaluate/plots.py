@@ -307,6 +307,14 @@ def _svg(figure: Figure, name: str, alt: str) -> str:
     return f'<svg viewBox="{box[1]}" role="img" aria-label="{escape(alt, quote=True)}">{body}'.strip()
 
 
+def standalone(svg: str, css: str) -> str:
+    """Make a drawing of a page a file of its own, with the page's colours for light and dark."""
+    tokens = css[: css.index("* {")]
+    begin = svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    head, _, body = begin.partition(">")
+    return f"{head}><style>{tokens}svg {{ background: var(--paper); }}</style>{body}\n"
+
+
 def _font(match: re.Match[str]) -> str:
     weight = "600 " if match[1] in ("bold", "700") else ""
     return f"font: {weight}{match[2]}px var(--sans)"
