@@ -3,6 +3,9 @@
 A role computes (W + alpha / rank B A) x. The base with its adapters off is the reference, without a copy. There is no
 dropout in adapters: two passes over the same tokens must agree. The base is never merged into while it is in use,
 because adding a product and taking it away again leaves other bits than there were.
+
+Peft is imported where an adapter is made: it takes longer to load than all of this package, and most trainings and all
+engines work without.
 """
 
 from __future__ import annotations
@@ -13,8 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.lora import LoraLayer
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -50,6 +51,8 @@ class Adapters:
 
     def add(self, name: str, lora: Lora, seed: int) -> None:
         """Add a new adapter and select it: A from the seed, B = 0, so that it changes nothing yet."""
+        from peft import LoraConfig, inject_adapter_in_model
+
         lora = lora._replace(modules=self._modules(lora))
         config = LoraConfig(
             r=lora.rank, lora_alpha=lora.alpha, target_modules=list(lora.modules), lora_dropout=0.0, bias="none"
@@ -58,7 +61,7 @@ class Adapters:
             torch.manual_seed(seed)
             inject_adapter_in_model(config, self.base, name)
         del self.base.peft_config  # a note of peft's that is in the way of the next adapter
-        self._layers = {path: part for path, part in self.base.named_modules() if isinstance(part, LoraLayer)}
+        self._layers = {path: part for path, part in self.base.named_modules() if is_lora(part)}
         self.loras[name] = lora
         self.base.eval()
         self._select(name)
@@ -103,6 +106,8 @@ class Adapters:
 
     def write(self, directory: Path, name: str) -> None:
         """Write an adapter as peft reads it; the weights' metadata name the base it belongs to."""
+        from peft import LoraConfig
+
         directory.mkdir()
         lora = self.loras[name]
         config = LoraConfig(
@@ -132,7 +137,7 @@ class Adapters:
         """Name the linear layers to change; refuse names and ranks that make no sense for this model."""
         found: dict[str, int] = {}
         for path, part in self.base.get_decoder().layers.named_modules():
-            linear = part.get_base_layer() if isinstance(part, LoraLayer) else part
+            linear: Any = part.get_base_layer() if is_lora(part) else part
             if isinstance(linear, nn.Linear) and ".lora_" not in path and not path.endswith(".base_layer"):
                 found[path.rpartition(".")[2]] = min(linear.in_features, linear.out_features)
         if not found:
@@ -176,6 +181,11 @@ class Adapted(nn.Module):
         """Compute as the stack does. Another role may be selected only after this one's backward pass."""
         self.adapters.select(self.name)
         return self.decoder(**inputs)
+
+
+def is_lora(part: Any) -> bool:
+    """Say whether peft put its layer in the place of a linear one."""
+    return hasattr(part, "lora_A")
 
 
 def fingerprint(model: nn.Module) -> str:

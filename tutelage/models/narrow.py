@@ -10,16 +10,18 @@ import copy
 from typing import Any
 
 import torch
-from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+
+from tutelage.models.adapters import is_lora
 
 
 @torch.no_grad()
 def narrowed(model: PreTrainedModel) -> PreTrainedModel:
     """Copy a model in bfloat16 to sample from, adapters in force merged: plain layers that the engine knows."""
     put: dict[int, Any] = {}
-    for lora in _loras(model):
+    loras: list[Any] = [part for part in model.modules() if is_lora(part)]
+    for lora in loras:
         linear = lora.get_base_layer()
         names = [] if lora.disable_adapters else [name for name in lora.active_adapters if name in lora.lora_A]
         weight = linear.weight.float() + sum(lora.get_delta_weight(name).float() for name in names)
@@ -30,10 +32,6 @@ def narrowed(model: PreTrainedModel) -> PreTrainedModel:
     for one in model.parameters():
         put[id(one)] = _narrow(one)
     return copy.deepcopy(model, put)
-
-
-def _loras(model: nn.Module) -> list[Any]:
-    return [part for part in model.modules() if isinstance(part, LoraLayer)]
 
 
 def _narrow(weight: Tensor) -> nn.Parameter:
