@@ -1,5 +1,6 @@
 """Create and upgrade the tables by the numbered migrations that ship with the package."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -54,7 +55,9 @@ def _config(folder: Path) -> Config:
     return config
 
 
+@cache
 def _scripts(folder: Path) -> ScriptDirectory:
+    """Read the migrations of a folder once: reading takes longer than all else that opening a database does."""
     return ScriptDirectory.from_config(_config(folder))
 
 
