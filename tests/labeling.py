@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import uvicorn
+from argon2 import PasswordHasher
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
@@ -20,11 +22,14 @@ from tutelage.feedback.app.app import Settings, create
 from tutelage.store import Store, accounts
 from tutelage.store.accounts import Offer, Person, Role
 from tutelage.web.listening import Listening, bind
+from tutelage.web.passwords import Passwords
 
 __all__ = ["address", "clock", "visit"]
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 PASSWORD = "four words without sense"
+#: A hash at its full cost takes a fifth of a second; `test_entry` makes one that way.
+QUICK = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @dataclass
@@ -43,9 +48,8 @@ class Clock:
 class Visitor:
     """One person's browser, as far as forms and cookies go."""
 
-    def __init__(self, store: Store, clock: Clock, *, is_encrypted: bool = False) -> None:
-        self.store, self.clock = store, clock
-        app = create(store, Settings(now=clock, is_encrypted=is_encrypted))
+    def __init__(self, app: FastAPI, clock: Clock, *, is_encrypted: bool = False) -> None:
+        self.store, self.clock = app.state.site.store, clock
         scheme = "https" if is_encrypted else "http"
         self.client = TestClient(
             app, base_url=f"{scheme}://desk.example", headers={"accept": "text/html"}, follow_redirects=False
@@ -88,10 +92,13 @@ def clock() -> Clock:
 
 @pytest.fixture
 def visit(store: Store, clock: Clock) -> Callable[..., Visitor]:
-    """Give a function that makes a visitor, who came in if a name and a role are given."""
+    """Give a function that makes a visitor of one app, who came in if a name and a role are given."""
+    apps: dict[bool, FastAPI] = {}
 
-    def make(name: str = "", role: Role = "labeler", group: str = "", **options: bool) -> Visitor:
-        visitor = Visitor(store, clock, **options)
+    def make(name: str = "", role: Role = "labeler", group: str = "", *, is_encrypted: bool = False) -> Visitor:
+        if is_encrypted not in apps:
+            apps[is_encrypted] = create(store, Settings(now=clock, is_encrypted=is_encrypted, passwords=QUICK))
+        visitor = Visitor(apps[is_encrypted], clock, is_encrypted=is_encrypted)
         if name:
             visitor.enter(name, role, group or next(iter(accounts.GROUPS[role]), ""))
         return visitor
@@ -105,7 +112,9 @@ def address(store: Store) -> Iterator[str]:
     listening = Listening(port=0)
     with bind(listening) as bound:
         server = uvicorn.Server(
-            uvicorn.Config(create(store, Settings()), log_level="warning", access_log=False, lifespan="off")
+            uvicorn.Config(
+                create(store, Settings(passwords=QUICK)), log_level="warning", access_log=False, lifespan="off"
+            )
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
 from tutelage.store import Store
+from tutelage.web.passwords import Passwords
 
 if TYPE_CHECKING:
     from tutelage.web.pages import Pages
@@ -22,12 +23,13 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """An application's store, pages and clock. `is_encrypted`: browsers reach it by https."""
+    """An application's store, pages, clock and passwords. `is_encrypted`: browsers reach it by https."""
 
     store: Store
     pages: Pages
     now: Callable[[], datetime] = utc_now
     is_encrypted: bool = False
+    passwords: Passwords = field(default_factory=Passwords)
 
 
 def _site(request: Request) -> Site:

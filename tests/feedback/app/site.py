@@ -13,6 +13,7 @@ import uvicorn
 from playwright.sync_api import BrowserContext, Page
 
 from tests.feedback.conftest import Desk
+from tests.labeling import QUICK
 from tutelage.feedback.app.app import Settings, create
 from tutelage.feedback.app.entry import LINK
 from tutelage.records import Group
@@ -46,7 +47,8 @@ class Served:
 def serving(desk: Desk, now: Callable[[], datetime] = utc_now) -> Iterator[Served]:
     """Serve the app over a store until the end of the block."""
     with socket.create_server(("127.0.0.1", 0)) as bound:
-        config = uvicorn.Config(create(desk.store, Settings(now=now)), log_level="warning", ws="none", lifespan="off")
+        app = create(desk.store, Settings(now=now, passwords=QUICK))
+        config = uvicorn.Config(app, log_level="warning", ws="none", lifespan="off")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()

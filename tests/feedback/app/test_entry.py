@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
 from tests.labeling import PASSWORD, Clock, Visitor, invited
 from tutelage.feedback.app import app as application
 from tutelage.feedback.app.words import WORDS
 from tutelage.store import Store, accounts, audit, sessions
+from tutelage.store.account_tables import people
 from tutelage.store.accounts import ROLES, Role
 from tutelage.web.access import public
 
@@ -59,6 +61,18 @@ def test_a_form_that_cannot_be_used_keeps_the_link_and_the_name(
     assert told in answer.text and f'value="{name}"' in answer.text and password not in answer.text
     assert accounts.all_people(store) == []
     visit().use(token, "Anna")
+
+
+def test_a_password_is_kept_at_the_cost_that_strangers_pay_for_a_guess(store: Store, clock: Clock) -> None:
+    """Other tests give the app a cheaper hash."""
+    visitor = Visitor(application.create(store, application.Settings(now=clock)), clock)
+    anna = visitor.enter("Anna", "labeler", "training")
+    with store.read() as connection:
+        kept = connection.scalar(select(people.c.password).where(people.c.id == anna.id))
+    # RFC 9106, section 4, the second choice: 64 MiB, three passes, four lanes.
+    assert str(kept).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    visitor.post("/sign-out")
+    assert visitor.post("/sign-in", name="Anna", password=PASSWORD).status_code == 303
 
 
 def test_signing_in_and_out(visit: Visit) -> None:

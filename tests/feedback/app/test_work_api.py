@@ -12,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.feedback.conftest import NOW, Desk, database, desk, store
+from tests.labeling import QUICK
 from tutelage.feedback.app.app import Settings, create
 from tutelage.feedback.app.entry import LINK
 from tutelage.store import accounts, audit, drafts, labels
@@ -28,7 +29,7 @@ class Labeling:
 
     def __init__(self, desk: Desk, name: str = "Ida", role: Role = "labeler", group: Any = "training") -> None:
         self.desk, self.seconds = desk, 0.0
-        app = create(desk.store, Settings(now=lambda: NOW + timedelta(seconds=self.seconds)))
+        app = create(desk.store, Settings(now=lambda: NOW + timedelta(seconds=self.seconds), passwords=QUICK))
         self.client = TestClient(app, base_url="http://127.0.0.1")
         token = accounts.invite(desk.store, Offer(role=role, group=group), by="", now=NOW)
         form = {"name": name, "password": "four words do well here"}

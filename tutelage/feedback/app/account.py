@@ -9,7 +9,6 @@ from tutelage.errors import DataError
 from tutelage.store import sessions
 from tutelage.store.accounts import ROLES
 from tutelage.store.sessions import Session
-from tutelage.web import passwords
 from tutelage.web.access import Current, CurrentSession, require
 from tutelage.web.forms import Fields
 from tutelage.web.site import Here, Site
@@ -30,10 +29,10 @@ def change_password(request: Request, here: Here, session: CurrentSession, field
     A wrong present password counts as a failed attempt to sign in, so that it can not be guessed here either.
     """
     attempt = sessions.attempt(here.store, session.person.name, now=here.now())
-    if not passwords.is_right(fields.get("present", ""), attempt.password if attempt else None):
+    if not here.passwords.is_right(fields.get("present", ""), attempt.password if attempt else None):
         return _page(request, here, session, problem=here.pages.words("account.wrong"))
     try:
-        password = passwords.hashed(fields.get("new", ""), name=session.person.name)
+        password = here.passwords.hashed(fields.get("new", ""), name=session.person.name)
     except DataError as error:
         return _page(request, here, session, problem=str(error))
     sessions.change_password(here.store, session.person.id, password, keep=session.id, now=here.now())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from tutelage.feedback.app.words import WORDS
 from tutelage.store import Store
 from tutelage.web import access, headers, pages
 from tutelage.web.pages import Pages
+from tutelage.web.passwords import Passwords
 from tutelage.web.site import Site, utc_now
 from tutelage.web.static import Static
 
@@ -38,10 +39,13 @@ AREAS = (home, entry, account, work, screening, candidates, instructions, messag
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The app's one clock, and whether browsers reach it by https (cookies then refuse to travel readable)."""
+    """The app's one clock, whether browsers reach it by https (cookies then refuse to travel readable), and the cost of
+    passwords.
+    """
 
     now: Callable[[], datetime] = utc_now
     is_encrypted: bool = False
+    passwords: Passwords = field(default_factory=Passwords)
 
 
 def create(store: Store, settings: Settings) -> FastAPI:
@@ -60,6 +64,7 @@ def create(store: Store, settings: Settings) -> FastAPI:
         pages=Pages(FOLDER / "templates", WORDS, static, navigation.links),
         now=settings.now,
         is_encrypted=settings.is_encrypted,
+        passwords=settings.passwords,
     )
     pages.install_errors(app)
     app.add_middleware(headers.Headers, is_encrypted=settings.is_encrypted)

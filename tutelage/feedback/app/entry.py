@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from tutelage.errors import DataError
 from tutelage.store import accounts, sessions
 from tutelage.store.accounts import Invitation
-from tutelage.web import access, passwords
+from tutelage.web import access
 from tutelage.web.access import CurrentSession, FoundSession, public
 from tutelage.web.forms import Fields
 from tutelage.web.pages import SIGN_IN, local
@@ -37,7 +37,7 @@ def sign_in(request: Request, here: Here, fields: Fields) -> Response:
     """Open a session, or show the form again; which of name and password was wrong is not said."""
     name, target = fields.get("name", ""), local(fields.get("next", "/"))
     attempt = sessions.attempt(here.store, name, now=here.now())
-    is_right = passwords.is_right(fields.get("password", ""), attempt.password if attempt else None)
+    is_right = here.passwords.is_right(fields.get("password", ""), attempt.password if attempt else None)
     if attempt is None or not is_right:
         problem = here.pages.words("entry.wrong")
         return here.pages.render(request, "sign_in.html", 403, next=target, name=name, problem=problem)
@@ -72,7 +72,7 @@ def enter(request: Request, here: Here, token: str, fields: Fields) -> Response:
         return _dead(request, here)
     name = fields.get("name", "")
     try:
-        password = passwords.hashed(fields.get("password", ""), name=name)
+        password = here.passwords.hashed(fields.get("password", ""), name=name)
         person = accounts.enter(here.store, token, name, password, now=here.now())
     except DataError as error:
         return _enter_form(request, here, invitation, name=name, problem=str(error))
