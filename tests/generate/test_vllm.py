@@ -129,7 +129,7 @@ def is_running(pid: int) -> bool:
     """Say whether a process lives; one that waits to be reaped does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the second when it ends between opening and reading
         return False
     return state != "Z"
 
