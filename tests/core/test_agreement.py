@@ -6,9 +6,21 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from tutelage.core.agreement import Tally, agreement, between, compare, gwet_ac1, within
-from tutelage.core.statistics import Resampling
+from tutelage.core.agreement import (
+    Tally,
+    agreement,
+    between,
+    compare,
+    gwet_ac1,
+    kendall_tau,
+    krippendorff_alpha,
+    pairwise,
+    within,
+)
+from tutelage.core.dyads import Sharing
+from tutelage.core.statistics import Resampling, two_way
 
 Order = tuple[int, ...]
 
@@ -106,6 +118,134 @@ def test_the_bootstrap_interval_covers() -> None:
         assert given is not None
         covered += given.low <= 2 / 3 <= given.high
     assert 0.87 <= covered / 120
+
+
+# --- pairs of labelers --------------------------------------------------------------------------------------------
+
+
+def test_pairwise_agreement_counts_as_the_tallies_say() -> None:
+    """The three readings of two prompts by hand; one labeler in common."""
+    given = pairwise([Tally(3, 2, 1, 1.5, 1), Tally(1, 1, 1, 1.0, 1)], Sharing(["p", "q"], ["a", "a"], ["b", "c"]))
+    assert given.ties_excluded is not None and given.tie_half is not None and given.exact is not None
+    assert given.ties_excluded[::3] == pytest.approx((2 / 3, 3))
+    assert given.tie_half[::3] == pytest.approx((2.5 / 4, 4))
+    assert given.exact[::3] == pytest.approx((2 / 4, 4))
+    assert pairwise([], Sharing([], [], [])) == (None, None, None)
+
+
+def test_one_labeler_against_the_others_is_clustered_by_prompt_and_other() -> None:
+    """With one pair of outputs each the share is a plain mean, so `two_way` is its witness."""
+    same, prompts, others = [1, 0, 1, 1, 0, 1, 1, 1], list("ppqqrrss"), list("ababcbac")
+    given = pairwise([Tally(1, 1, one, float(one), one) for one in same], Sharing(prompts, others)).exact
+    expected = two_way(np.array(same, float), prompts, others)
+    assert given is not None
+    assert (given.mean, given.low) == pytest.approx((expected.mean, max(0.0, expected.low)))
+
+
+# --- Kendall's tau-b ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", [2, 3, 4])
+def test_tau_of_every_two_orders_agrees_with_scipy(k: int) -> None:
+    for first, second in product(orders(k), repeat=2):
+        given = kendall_tau(written(first), written(second))
+        if len(set(first)) == 1 or len(set(second)) == 1:
+            assert given is None
+        else:
+            assert given == pytest.approx(stats.kendalltau(first, second).statistic)
+
+
+def test_tau_by_hand() -> None:
+    """Four items, one swap and one tie: 4 of 6 pairs alike, one opposite, one tied; 3 / sqrt(6 * 5)."""
+    assert kendall_tau([["a"], ["b"], ["c"], ["d"]], [["b"], ["a"], ["c", "d"]]) == pytest.approx(3 / math.sqrt(30))
+
+
+# --- Krippendorff's alpha -----------------------------------------------------------------------------------------
+
+Units = dict[tuple[str, str], dict[str, int]]
+
+
+def distance(metric: str, c: int, k: int, common: dict[int, int]) -> float:
+    if metric == "nominal":
+        return float(c != k)
+    if metric == "interval":
+        return float((c - k) ** 2)
+    low, high = min(c, k), max(c, k)
+    between_them = sum(count for value, count in common.items() if low <= value <= high)
+    return (between_them - (common[c] + common[k]) / 2) ** 2
+
+
+def alpha_by_definition(units: Units, metric: str) -> float:
+    """1 - (mean difference of values within things) / (mean difference of all values), every pair in both orders."""
+    paired = {unit: list(given.values()) for unit, given in units.items() if len(given) > 1}
+    everything = [value for given in paired.values() for value in given]
+    common, n = {value: everything.count(value) for value in everything}, len(everything)
+    observed = sum(
+        distance(metric, a, b, common) / (len(given) - 1)
+        for given in paired.values()
+        for i, a in enumerate(given)
+        for j, b in enumerate(given)
+        if i != j
+    )
+    expected = sum(
+        distance(metric, a, b, common) for i, a in enumerate(everything) for j, b in enumerate(everything) if i != j
+    )
+    return 1 - (observed / n) / (expected / (n * (n - 1)))
+
+
+def observed_by_four() -> Units:
+    return {
+        (f"unit {n}", ""): {"ABCD"[i]: value for i, value in enumerate(row) if value != MISSING}
+        for n, row in enumerate(FOUR_RATERS)
+    }
+
+
+@pytest.mark.parametrize(("metric", "published"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
+def test_published_values_of_alpha(metric: str, published: float) -> None:
+    """Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), section C-E: four observers, twelve units."""
+    given = krippendorff_alpha(observed_by_four(), metric)  # type: ignore[arg-type]
+    assert given is not None
+    assert given.mean == pytest.approx(published, abs=5e-4)
+    assert given.n == 11 and -1 <= given.low < given.mean < given.high <= 1
+    assert alpha_by_definition(observed_by_four(), metric) == pytest.approx(given.mean)
+
+
+@pytest.mark.parametrize("metric", ["nominal", "ordinal", "interval"])
+def test_alpha_by_its_definition(metric: str) -> None:
+    rng = np.random.default_rng(4)
+    units: Units = {}
+    for n in range(30):
+        who = rng.choice(6, size=rng.integers(1, 5), replace=False)
+        units[f"p{n // 3}", str(n)] = {f"l{one}": int(rng.integers(-2, 4)) for one in who}
+    given = krippendorff_alpha(units, metric)  # type: ignore[arg-type]
+    assert given is not None and given.mean == pytest.approx(alpha_by_definition(units, metric))
+
+
+def test_alpha_of_full_agreement_is_one_and_of_no_information_none() -> None:
+    full = krippendorff_alpha({("p", "x"): {"a": 1, "b": 1}, ("q", "x"): {"a": 7, "b": 7}}, "ordinal")
+    assert full is not None and (full.mean, full.n) == (1.0, 2)
+    assert krippendorff_alpha({("p", "x"): {"a": 4, "b": 4}}, "ordinal") is None
+    assert krippendorff_alpha({("p", "x"): {"a": 4}}, "ordinal") is None
+    assert krippendorff_alpha({}, "ordinal") is None
+
+
+def test_the_interval_of_alpha_covers() -> None:
+    """60 experiments of 40 prompts by 2 of 8 labelers who see the truth with noise; truth: 10,000 prompts at once."""
+    rng = np.random.default_rng(9)
+
+    def drawn(prompts: int) -> Units:
+        truth = rng.integers(1, 8, size=prompts)
+        seen: Units = {}
+        for n in range(prompts):
+            a, b = rng.choice(8, 2, replace=False)
+            noisy = np.clip(truth[n] + rng.integers(-2, 3, size=2), 1, 7)
+            seen[f"p{n}", "x"] = {f"l{a}": int(noisy[0]), f"l{b}": int(noisy[1])}
+        return seen
+
+    large = krippendorff_alpha(drawn(10_000), "ordinal")
+    assert large is not None and large.high - large.low < 0.1
+    found = [krippendorff_alpha(drawn(40), "ordinal") for _ in range(60)]
+    assert sum(one is not None and one.low <= large.mean <= one.high for one in found) >= 51
 
 
 # --- Gwet's AC1 ---------------------------------------------------------------------------------------------------

@@ -62,6 +62,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "threads": {"id": "t", "person": "h", "assignment_id": "a", "output": ""},
     "messages": {"id": "m", "thread": "t", "author": "h", "text": "t"},
     "examples": {"id": "e", "version": "i", "thread": "t", "author": "h", "about": "order", "text": "t"},
+    "returns": {"id": "r", "submission_id": "s", "returned_by": "h", "comment": "t"},
     "doubts": {"example": "e", "judgement_kind": "ranking", "judgement": "k", "labeler": "l"},
     "choices": {"task_id": "t", "prompt_id": "p", "reason": "random"},
 }

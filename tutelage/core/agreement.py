@@ -1,4 +1,4 @@
-"""How far labelers agree: on which of two outputs is better, and on flags.
+"""How far labelers agree: on which of two outputs is better, on whole orders, on a scale, and on flags.
 
 The paper reports 72.6 +- 1.5 % for its training labelers (3.4) and does not say what it did with ties; so three
 readings are given side by side.
@@ -6,13 +6,17 @@ readings are given side by side.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from itertools import combinations, product
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tutelage.core import dyads
+from tutelage.core.dyads import Sharing, ratio
 from tutelage.core.rankings import Groups, preferences
 from tutelage.core.statistics import Estimate, Floats, Resampling, cluster_bootstrap
 
@@ -78,9 +82,70 @@ def agreement(prompts: Sequence[Tally], how: Resampling) -> Agreement:
 
     def share(agreeing: str, of: str) -> Estimate | None:
         columns = [Tally._fields.index(agreeing), Tally._fields.index(of)]
-        return cluster_bootstrap(sums[:, columns], _ratio, int(getattr(total, of)), how)
+        return cluster_bootstrap(sums[:, columns], ratio, int(getattr(total, of)), how)
 
     return Agreement(share("same", "untied"), share("credit", "pairs"), share("exact", "pairs"))
+
+
+def pairwise(tallies: Sequence[Tally], sharing: Sharing) -> Agreement:
+    """Give the share of agreeing pairs, from one tally per prompt and two labelers.
+
+    The intervals are for new prompts and new labelers (`dyads.share`).
+    """
+    counts = np.array(tallies, dtype=np.float64).reshape(-1, len(Tally._fields))
+
+    def share(agreeing: str, of: str) -> Estimate | None:
+        part, whole = (counts[:, Tally._fields.index(name)] for name in (agreeing, of))
+        return dyads.share(part, whole, sharing)
+
+    return Agreement(share("same", "untied"), share("credit", "pairs"), share("exact", "pairs"))
+
+
+def kendall_tau(first: Groups[str], second: Groups[str]) -> float | None:
+    """Give Kendall's tau-b (1945) of two rankings over the ids that both contain; None where one ties everything.
+
+    tau_b = sum s_a s_b / sqrt(sum s_a^2 * sum s_b^2) over pairs, with s the sign of a pair in an order, 0 for a tie.
+    """
+    a, b = preferences(first), preferences(second)
+    signs = [(2 * a[pair] - 1, 2 * b[pair] - 1) for pair in a.keys() & b.keys()]
+    size = math.sqrt(sum(x * x for x, _ in signs) * sum(y * y for _, y in signs))
+    return sum(x * y for x, y in signs) / size if size else None
+
+
+def krippendorff_alpha(
+    units: Mapping[tuple[str, str], Mapping[str, int]], metric: Literal["nominal", "ordinal", "interval"]
+) -> Estimate | None:
+    """Give Krippendorff's alpha (Content Analysis, 2004, 11.3) of whole numbers; None where it is undefined.
+
+    `units` names, by (prompt, thing judged), each labeler's value. alpha = 1 - D_o / D_e: with o_ck the coincidences of
+    the values c and k (a pair of labelers adds 1 / (m - 1) for a thing that m judged), n_c = sum_k o_ck, n = sum_c n_c,
+    D_o = sum o_ck d_ck / n and D_e = sum n_c n_k d_ck / (n (n - 1)). The difference d is 0 or 1 for `nominal`,
+    (c - k)^2 for `interval`, and (sum_{g=c..k} n_g - (n_c + n_k) / 2)^2 for `ordinal`. Things with one value do not
+    count. The interval is for new prompts and labelers (`dyads.estimate`); n counts things that two or more judged.
+    """
+    values = sorted({value for given in units.values() if len(given) > 1 for value in given.values()})
+    place = {value: at for at, value in enumerate(values)}
+    rows: defaultdict[tuple[str, str, str], Floats] = defaultdict(lambda: np.zeros((len(values), len(values))))
+    for (prompt, _), given in units.items():
+        for first, second in combinations(sorted(given), 2):
+            a, b = place[given[first]], place[given[second]]
+            for cell in ((a, b), (b, a)):
+                rows[prompt, first, second][cell] += 1 / (len(given) - 1)
+    if not rows:
+        return None
+    distances = {"nominal": _nominal, "ordinal": _ordinal, "interval": _interval}[metric]
+
+    def alpha(sums: Floats) -> Floats:
+        return _alpha(sums.reshape(*sums.shape[:-1], len(values), len(values)), distances(sums, np.array(values)))
+
+    sharing = Sharing(*(list(names) for names in zip(*rows, strict=True)))
+    found = dyads.estimate(
+        np.stack([row.ravel() for row in rows.values()]),
+        alpha,
+        sharing,
+        sum(len(given) > 1 for given in units.values()),
+    )
+    return found and found._replace(low=max(-1.0, found.low), high=min(1.0, found.high))
 
 
 def gwet_ac1(counts: ArrayLike, how: Resampling, prompts: ArrayLike | None = None) -> Estimate | None:
@@ -108,17 +173,36 @@ def gwet_ac1(counts: ArrayLike, how: Resampling, prompts: ArrayLike | None = Non
 
 def _ac1(sums: Floats) -> Floats:
     """Give AC1 from the sums [..., (agreement, items with two answers, items with one, share of each category)]."""
-    observed = _ratio(sums[..., :2])
-    common = _ratio(np.stack(np.broadcast_arrays(sums[..., 3:], sums[..., 2:3]), axis=-1))
+    observed = ratio(sums[..., :2])
+    common = ratio(np.stack(np.broadcast_arrays(sums[..., 3:], sums[..., 2:3]), axis=-1))
     chance = (common * (1 - common)).sum(axis=-1) / (common.shape[-1] - 1)
     corrected: Floats = (observed - chance) / (1 - chance)
     return corrected
 
 
-def _ratio(sums: Floats) -> Floats:
-    """Give sums[..., 0] / sums[..., 1], NaN where the latter is 0."""
-    whole = sums[..., 1]
-    return np.divide(sums[..., 0], whole, out=np.full_like(whole, np.nan), where=whole > 0)
+def _alpha(coincidences: Floats, distances: Floats) -> Floats:
+    """Give alpha from coincidences [..., C, C] and differences of the same shape; NaN where nothing could differ."""
+    common = coincidences.sum(axis=-1)
+    n = common.sum(axis=-1)
+    observed = (coincidences * distances).sum(axis=(-2, -1))
+    expected = (common[..., :, None] * common[..., None, :] * distances).sum(axis=(-2, -1)) / (n - 1)
+    return 1 - np.divide(observed, expected, out=np.full_like(n, np.nan), where=expected > 0)
+
+
+def _nominal(sums: Floats, values: Floats) -> Floats:
+    return np.broadcast_to(1 - np.eye(len(values)), (*sums.shape[:-1], len(values), len(values)))
+
+
+def _interval(sums: Floats, values: Floats) -> Floats:
+    apart = np.square(values[:, None] - values[None, :]).astype(np.float64)
+    return np.broadcast_to(apart, (*sums.shape[:-1], len(values), len(values)))
+
+
+def _ordinal(sums: Floats, values: Floats) -> Floats:
+    common = sums.reshape(*sums.shape[:-1], len(values), len(values)).sum(axis=-1)
+    # The values up to the middle of each value's own: their distance is the number of judgements between two middles.
+    middles = np.cumsum(common, axis=-1) - common / 2
+    return np.square(middles[..., :, None] - middles[..., None, :])
 
 
 def _total(tallies: Sequence[Tally]) -> Tally:

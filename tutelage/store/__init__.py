@@ -2,11 +2,18 @@
 
 `Store` opens a database; the noun modules (`prompts`, `users`, `completions`, `labelers`, `tasks`, `receipts`,
 `labels`, `training`, `registry`, `accounts`, `sessions`, `audit`, `screening`, `guidance`, `messages`, `drafts`,
-`openings`, `jobs`, `choices`) hold functions whose first argument is the store.
+`openings`, `jobs`, `choices`, `returns`, `judged`, `progress`, `pace`) hold functions whose first argument is the store.
 """
 
 # So that the metadata holds every table.
-from tutelage.store import account_tables, draft_tables, guidance_tables, job_tables, screening_tables  # noqa: F401
+from tutelage.store import (  # noqa: F401
+    account_tables,
+    draft_tables,
+    guidance_tables,
+    job_tables,
+    return_tables,
+    screening_tables,
+)
 from tutelage.store.database import Store, upgrade
 
 __all__ = ["Store", "upgrade"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from tutelage.errors import DataError, MissingError
 from tutelage.store import batches
@@ -56,16 +56,21 @@ def begin(store: Store, assignment: str, labeler: str, *, now: datetime) -> Draf
         held = select(assignments.c.id).where(assignments.c.id == assignment, assignments.c.labeler == labeler)
         if connection.scalar(held) is None:
             raise DataError(f"Labeler {labeler} has no assignment {assignment}; ask for work first.")
-        row = {
-            "id": secrets.token_urlsafe(12),
-            "assignment_id": assignment,
-            "labeler": labeler,
-            "version": 0,
-            "content": "",
-            "created": now,
-        }
-        batches.insert_new(connection, drafts, [row])
+        put_on_desk(connection, assignment, labeler, now=now)
         return _draft(connection.execute(query).one())
+
+
+def put_on_desk(connection: Connection, assignment: str, labeler: str, *, now: datetime) -> None:
+    """Make an empty draft of a labeler's assignment where there is none; part of the caller's transaction."""
+    row = {
+        "id": secrets.token_urlsafe(12),
+        "assignment_id": assignment,
+        "labeler": labeler,
+        "version": 0,
+        "content": "",
+        "created": now,
+    }
+    batches.insert_new(connection, drafts, [row])
 
 
 def get(store: Store, draft: str, labeler: str) -> Draft:

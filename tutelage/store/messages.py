@@ -132,7 +132,14 @@ def lines(store: Store, reader: str, *, person: str = "") -> list[Line]:
 
 def unread(store: Store, reader: str, *, person: str = "") -> int:
     """Count the conversations with something that a reader has not seen."""
-    return sum(line.is_unread for line in lines(store, reader, person=person))
+    seen = select(thread_reads.c.number).where(thread_reads.c.thread == threads.c.id, thread_reads.c.person == reader)
+    last = select(func.max(messages.c.number)).where(messages.c.thread == threads.c.id)
+    is_new = last.correlate(threads).scalar_subquery() > func.coalesce(seen.correlate(threads).scalar_subquery(), 0)
+    query = select(func.count()).select_from(threads).where(is_new)
+    if person:
+        query = query.where(threads.c.person == person)
+    with store.read() as connection:
+        return int(connection.scalar(query) or 0)
 
 
 def _lines(reader: str) -> Select[Any]:

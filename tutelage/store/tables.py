@@ -289,4 +289,5 @@ APPEND_ONLY = (
     "examples",
     "doubts",
     "choices",
+    "returns",
 )

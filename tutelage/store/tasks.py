@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, Select, and_, func, select, update
 
-from tutelage.errors import DataError
+from tutelage.errors import DataError, MissingError
 from tutelage.records import Group, Kind, Labeler, Purpose
 from tutelage.store import batches
 from tutelage.store import prompts as stored_prompts
@@ -94,6 +94,31 @@ def add(store: Store, new: Sequence[Task], *, now: datetime) -> None:
         _check_same(connection, new)
 
 
+def get(store: Store, task: str) -> Task:
+    """Return one task."""
+    with store.read() as connection:
+        row = connection.execute(select(tasks).where(tasks.c.id == task)).one_or_none()
+        if row is None:
+            raise MissingError(f"There is no task {task!r}; go back to the list.")
+        return Task(
+            id=row.id,
+            kind=row.kind,
+            purpose=row.purpose,
+            prompt_id=row.prompt_id,
+            instruction_version=row.instruction_version,
+            completion_ids=_outputs(connection, [task]).get(task, ()),
+            group=row.group,
+            overlap=row.overlap,
+        )
+
+
+def beginning_with(store: Store, prefix: str) -> list[str]:
+    """Return the ids of the tasks whose ids begin so, in the order of filing."""
+    query = select(tasks.c.id).where(tasks.c.id.startswith(prefix, autoescape=True)).order_by(tasks.c.number)
+    with store.read() as connection:
+        return list(connection.scalars(query))
+
+
 def offer(
     store: Store, labeler: Labeler, *, kind: TaskKind | None, limit: int, now: datetime, until: datetime
 ) -> list[Holding]:
@@ -168,6 +193,11 @@ def expire(store: Store, *, now: datetime) -> int:
         return _expire(connection, now)
 
 
+def may_be_shown() -> Any:
+    """Return the condition under which a task, joined with its prompt, may still be handed out."""
+    return stored_prompts.allowed()
+
+
 def counts(store: Store) -> list[Count]:
     """Return the progress of every kind, purpose and group of tasks."""
     keys = (tasks.c.kind, tasks.c.purpose, tasks.c.group)
@@ -214,7 +244,7 @@ def _open_tasks(labeler: Labeler, kind: TaskKind | None) -> Select[Any]:
     query = (
         select(tasks.c.id, tasks.c.overlap)
         .join(prompts, prompts.c.id == tasks.c.prompt_id)
-        .where(tasks.c.closed.is_(None), tasks.c.group == labeler.group, stored_prompts.allowed())
+        .where(tasks.c.closed.is_(None), tasks.c.group == labeler.group, may_be_shown())
         .where(live < tasks.c.overlap, ~mine.correlate(tasks).exists(), ~own_text.correlate(tasks).exists())
         .order_by(tasks.c.number)
     )

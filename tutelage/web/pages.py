@@ -31,10 +31,11 @@ SIGN_IN = "/sign-in"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """An entry of the navigation."""
+    """An entry of the navigation; `news` is what waits there, in words, "" for nothing."""
 
     path: str
     text: str
+    news: str = ""
 
 
 class Pages:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import uvicorn
 from playwright.sync_api import BrowserContext, Page
@@ -18,7 +19,7 @@ from tutelage.feedback.app.app import Settings, create
 from tutelage.feedback.app.entry import LINK
 from tutelage.records import Group
 from tutelage.store import accounts
-from tutelage.store.accounts import Offer
+from tutelage.store.accounts import Offer, Role
 from tutelage.web.site import utc_now
 
 PASSWORD = "four words do well here"
@@ -31,9 +32,15 @@ class Served:
     address: str
     desk: Desk
 
-    def enter(self, context: BrowserContext, name: str = "Ida", group: Group = "training") -> Page:
+    def enter(
+        self,
+        context: BrowserContext,
+        name: str = "Ida",
+        group: Group | Literal[""] = "training",
+        role: Role = "labeler",
+    ) -> Page:
         """Come in by a one-time link, as a person does; return the home page."""
-        token = accounts.invite(self.desk.store, Offer(role="labeler", group=group), by="", now=utc_now())
+        token = accounts.invite(self.desk.store, Offer(role=role, group=group), by="", now=utc_now())
         page = context.new_page()
         page.goto(f"{self.address}{LINK}{token}")
         page.get_by_label("Name").fill(name)

@@ -228,6 +228,12 @@ def test_only_these_routes_are_open_to_everybody() -> None:
 PLACES: dict[str, tuple[Role, ...]] = {
     "/": ROLES,
     "/account": ROLES,
+    "/lead": ("lead", "researcher", "admin"),
+    "/lead/agreement": ("lead", "researcher", "admin"),
+    "/lead/disagreements": ("lead", "researcher", "admin"),
+    "/lead/labelers": ("lead", "researcher", "admin"),
+    "/lead/monitors": ("lead", "researcher", "admin"),
+    "/lead/file": ("lead", "researcher", "admin"),
     "/people": ("lead", "admin"),
     "/log": ("admin",),
     "/log/check": ("admin",),

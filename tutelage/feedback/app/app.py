@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from fastapi import Depends, FastAPI
@@ -17,6 +18,7 @@ from tutelage.feedback.app import (
     filing,
     home,
     instructions,
+    lead,
     log,
     messages,
     navigation,
@@ -34,7 +36,20 @@ from tutelage.web.static import Static
 
 FOLDER = Path(__file__).parent
 #: One router per area, in the order of the issue's list; a new area adds its module here and its links to `navigation`.
-AREAS = (home, entry, account, work, screening, candidates, instructions, messages, filing, people, log)
+AREAS = (
+    home,
+    entry,
+    account,
+    work,
+    *lead.AREAS,
+    screening,
+    candidates,
+    instructions,
+    messages,
+    filing,
+    people,
+    log,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +76,7 @@ def create(store: Store, settings: Settings) -> FastAPI:
     static = Static({"web": pages.FOLDER / "static", "app": FOLDER / "static"})
     app.state.site = Site(
         store=store,
-        pages=Pages(FOLDER / "templates", WORDS, static, navigation.links),
+        pages=Pages(FOLDER / "templates", WORDS, static, partial(navigation.links, store)),
         now=settings.now,
         is_encrypted=settings.is_encrypted,
         passwords=settings.passwords,

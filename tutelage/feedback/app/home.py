@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from tutelage.feedback import filing, work
 from tutelage.feedback.app.filing import FILERS
 from tutelage.feedback.app.work import KINDS
-from tutelage.store import accounts, drafts
+from tutelage.store import accounts, drafts, returns
 from tutelage.store.accounts import JOINING, ROLES, Person
 from tutelage.web.access import Current, require
 from tutelage.web.errors import ApiError
@@ -32,6 +32,7 @@ def home(request: Request, here: Here, person: Current, done: str = "") -> HTMLR
         "home.html",
         done=done,
         waiting=[(kind, waiting[kind]) for kind in KINDS if kind in waiting],
+        returned=returns.waiting(here.store, person.labeler) if person.labels else [],
         begun=drafts.on_desk(here.store, person.labeler),
         finished=drafts.handed_in(here.store, person.labeler, limit=SHOWN),
         joining=() if person.labeler else JOINING.get(person.role, ()),

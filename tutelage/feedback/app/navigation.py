@@ -1,11 +1,14 @@
-"""What stands in the line on top of every page, by role."""
+"""What stands in the line on top of every page, by role; unread conversations are counted there."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tutelage.feedback.app.lead.asked import SEES
+from tutelage.feedback.app.messages import ANSWERERS
 from tutelage.feedback.app.words import WORDS
+from tutelage.store import Store, messages
 from tutelage.store.accounts import ROLES, Person, Role
 from tutelage.web.pages import Link
 
@@ -17,19 +20,27 @@ class _Entry:
     roles: tuple[Role, ...] = ROLES
 
 
+_MESSAGES = "/messages"
 _ENTRIES = (
     _Entry(path="/", word="web.home"),
+    _Entry(path="/lead", word="lead.title", roles=SEES),
     _Entry(path="/screening", word="screening.title", roles=("candidate",)),
     _Entry(path="/scoring", word="scoring.title", roles=("researcher",)),
     _Entry(path="/candidates", word="candidates.title", roles=("lead", "researcher", "admin")),
     _Entry(path="/instructions", word="instructions.title"),
-    _Entry(path="/messages", word="messages.title"),
+    _Entry(path=_MESSAGES, word="messages.title"),
     _Entry(path="/filing", word="filing.title", roles=("lead", "admin")),
     _Entry(path="/people", word="people.title", roles=("lead", "admin")),
     _Entry(path="/log", word="log.title", roles=("admin",)),
 )
 
 
-def links(person: Person) -> Sequence[Link]:
+def links(store: Store, person: Person) -> Sequence[Link]:
     """Return the links that this person may follow."""
-    return [Link(path=entry.path, text=WORDS(entry.word)) for entry in _ENTRIES if person.role in entry.roles]
+    unread = messages.unread(store, person.id, person="" if person.role in ANSWERERS else person.id)
+    news = {_MESSAGES: WORDS("messages.unread", count=unread) if unread else ""}
+    return [
+        Link(path=entry.path, text=WORDS(entry.word), news=news.get(entry.path, ""))
+        for entry in _ENTRIES
+        if person.role in entry.roles
+    ]

@@ -19,7 +19,7 @@ from tutelage.errors import DataError
 from tutelage.feedback import work
 from tutelage.feedback.work import Assignment, Judgement, SkipReason, Submission, TaskKind
 from tutelage.records import FLAGS
-from tutelage.store import Store, audit, drafts, guidance
+from tutelage.store import Store, audit, drafts, guidance, returns
 from tutelage.store.accounts import Person
 from tutelage.store.drafts import Draft
 from tutelage.store.tasks import HELD
@@ -113,6 +113,7 @@ def page(request: Request, here: Here, person: Current, draft: str, done: str = 
         draft=draft,
         instructions=markdown.render(held.instructions),
         done=done,
+        returned=[one for one in returns.of_assignment(here.store, held.id) if not one.answer],
         letters=_LETTERS,
         task_json=_for_script(here, person, kept, held),
         flag_groups=FLAG_GROUPS,

@@ -1,6 +1,6 @@
 """The English words of the labeling app, one part per area; another language is another folder like this one."""
 
-from tutelage.feedback.app.words import entry, filing, guidance, home, people, screening, work
+from tutelage.feedback.app.words import entry, filing, guidance, home, lead, people, screening, work
 from tutelage.web import words
 
 #: Every text that the app's pages and scripts show, by name.
@@ -10,6 +10,7 @@ WORDS = words.Catalogue(
     filing.WORDS,
     guidance.WORDS,
     home.WORDS,
+    lead.WORDS,
     people.WORDS,
     screening.WORDS,
     work.WORDS,

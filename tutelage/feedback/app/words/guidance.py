@@ -28,6 +28,7 @@ WORDS = {
     "messages.none": "There are no conversations yet.",
     "messages.ask": "Write to the leads",
     "messages.new": "unread",
+    "messages.unread": "{count} unread",
     "messages.waits": "waits for an answer",
     "messages.with": "with {name}",
     "messages.open": "Conversation",

@@ -1,0 +1,67 @@
+"""The labelers: pace, agreement, gold items, hard reading; one of them with their labels."""
+
+from __future__ import annotations
+
+import secrets
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from tutelage.errors import MissingError, UserError
+from tutelage.feedback.app.lead import asked, conversations
+from tutelage.feedback.app.lead.asked import OPEN, Asked, AskedFor
+from tutelage.feedback.app.lead.conversations import To
+from tutelage.feedback.views import labelers as view
+from tutelage.store import judged
+from tutelage.web.access import Current
+from tutelage.web.errors import ApiError
+from tutelage.web.forms import Fields
+from tutelage.web.site import Here, Site
+
+#: How many of a labeler's last labels are listed.
+SHOWN = 50
+
+router = APIRouter(prefix="/lead/labelers", dependencies=[OPEN])
+
+
+@router.get("")
+def labelers(request: Request, here: Here, found: AskedFor, sort: str = "labeler", down: bool = False) -> HTMLResponse:
+    """Show all labelers of one kind in one table, sorted by what the reader chose, by pseudonym at first."""
+    if sort not in view.SORTS:
+        raise ApiError(400, here.pages.words("lead.unknown"))
+    lines = view.lines(here.store, found.looked, sort=sort, is_down=down)
+    values = {"lines": lines, "sorts": tuple(view.SORTS), "sort": sort, "is_down": down}
+    return asked.page(request, here, "lead/labelers.html", found, **values)
+
+
+@router.get("/{labeler}")
+def labeler(request: Request, here: Here, found: AskedFor, labeler: str) -> HTMLResponse:
+    """Show one labeler's numbers and last labels."""
+    return _page(request, here, found, labeler)
+
+
+@router.post("/{labeler}")
+def write(request: Request, here: Here, person: Current, found: AskedFor, labeler: str, fields: Fields) -> Response:
+    """Begin a conversation with the labeler."""
+    try:
+        there = conversations.begin(here, person, [To(labeler=labeler)], fields)
+    except UserError as error:
+        return _page(request, here, found, labeler, problem=str(error), text=fields.get("text", ""))
+    return RedirectResponse(there, status_code=303)
+
+
+def _page(
+    request: Request, here: Site, found: Asked, labeler: str, *, problem: str = "", text: str = ""
+) -> HTMLResponse:
+    line = view.of_one(here.store, labeler, found.task)
+    if line is None:
+        raise MissingError(here.pages.words("lead.labelers.none_there"))
+    values = {
+        "line": line,
+        "handed": judged.handed(here.store, labeler=labeler, limit=SHOWN),
+        "can_write": labeler in conversations.people_of(here),
+        "problem": problem,
+        "text": text,
+        "id": secrets.token_hex(8),
+    }
+    return asked.page(request, here, "lead/labeler.html", found, **values)
