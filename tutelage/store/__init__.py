@@ -2,7 +2,8 @@
 
 `Store` opens a database; the noun modules (`prompts`, `users`, `completions`, `labelers`, `tasks`, `receipts`,
 `labels`, `training`, `registry`, `accounts`, `sessions`, `audit`, `screening`, `guidance`, `messages`, `drafts`,
-`openings`, `jobs`, `choices`, `returns`, `judged`, `progress`, `pace`) hold functions whose first argument is the store.
+`openings`, `jobs`, `choices`, `returns`, `judged`, `progress`, `pace`) hold functions whose first argument is the
+store.
 """
 
 # So that the metadata holds every table.
