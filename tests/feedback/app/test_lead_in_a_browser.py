@@ -109,7 +109,7 @@ def test_a_lead_finds_a_disagreement_asks_and_returns_a_label(enter: Enter, desk
     anna.get_by_role("button", name="Send").click()
     expect(anna.get_by_role("listitem").filter(has_text="It names all three.")).to_be_visible()
 
-    lead.reload()
+    main_link(lead, "Labels")
     main_link(lead, "Messages 1 unread")
     lead.get_by_role("link", name="Why is this one better?").click()
     expect(lead.get_by_text("It names all three.")).to_be_visible()
