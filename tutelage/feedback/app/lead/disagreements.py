@@ -138,4 +138,4 @@ def _repeat(here: Site, actor: str, shown: Case, fields: dict[str, str]) -> None
     name = f"repeat-{fields.get('id') or secrets.token_hex(8)}"
     event = Event(actor=actor, action="tasks.repeat", subject=task, details={"group": group, "overlap": int(overlap)})
     store = audit.audited(here.store, event, now=here.now())
-    targets.repeat(store, task, name=name, group=group, overlap=int(overlap), now=here.now())  # type: ignore[arg-type]
+    targets.repeat(store, task, name=name, group=group, overlap=int(overlap), now=here.now())
