@@ -147,7 +147,8 @@ WORDS = {
     "with 95 % intervals. The table below has the same numbers.",
     "lead.agreement.week": "Week from",
     # Disagreements
-    "lead.disagreements.what": "Prompts that two labelers or more judged, the largest difference first.",
+    "lead.disagreements.what": "Prompts that two labelers or more judged, the largest difference first; a flag "
+    "answered both ways counts as half.",
     "lead.disagreements.prompt": "Prompt",
     "lead.disagreements.order": "Pairs apart",
     "lead.disagreements.quality": "Quality apart",
@@ -211,7 +212,7 @@ WORDS = {
     "lead.labeler.write": "Write to this labeler",
     "lead.label.title": "A label: {kind}",
     "lead.label.none": "There is no such label; open it from the list of a labeler.",
-    "lead.label.by": "By {labeler}, handed in {created}, for {purpose}, under {version}.",
+    "lead.label.by": "handed this in on {created}, for {purpose}, under {version}.",
     "lead.label.time": "Time at work {active}, away {idle}.",
     "lead.label.no_time": "No time was measured.",
     "lead.label.minutes": "{minutes} min",
