@@ -33,10 +33,14 @@ BLOCK = 1 << 20
 
 def read_records(path: Path | str, record: type[R]) -> list[R]:
     """Read one record per JSON line. The first malformed line raises DataError, so that all rows count or none do."""
+    return list(iterate_records(path, record))
+
+
+def iterate_records(path: Path | str, record: type[R]) -> Iterator[R]:
+    """Yield one record per JSON line while the file is read; a malformed line raises DataError when it is reached."""
     path = Path(path)
     adapter = _adapter(record)
     known = {field.name for field in dataclasses.fields(record)}
-    rows: list[R] = []
     for number, line in numbered_lines(path):
         try:
             row = adapter.validate_json(line, strict=True)
@@ -47,8 +51,7 @@ def read_records(path: Path | str, record: type[R]) -> list[R]:
         unknown = sorted(json.loads(line).keys() - known)
         if unknown:
             raise DataError(f"{path}:{number}: {record.__name__} has no field {', '.join(unknown)}.")
-        rows.append(row)
-    return rows
+        yield row
 
 
 def write_records(path: Path | str, rows: Iterable[DataclassInstance]) -> None:

@@ -80,25 +80,38 @@ def test_prompts_refuses_what_is_not_there(refused, written):
     assert "'trian' is not one of 'train', 'validation', 'test'" in refused("prompts", "list", "--split", "trian")
 
 
-def test_labels_come_in_by_what_their_rows_hold_and_go_out_with_a_manifest(tutelage, written):
+def test_labels_come_in_by_what_their_rows_hold_and_go_out_with_a_manifest(tutelage, refused, written):
     everything = ("--set", "train=1.0", "--set", "validation=0.0", "--set", "test=0.0")
     told = tutelage("labels", "import", written("d.jsonl", [demonstration(n) for n in range(3)]), *everything)
     assert told.startswith("3 demonstrations of d.jsonl; 0 prompts")
     assert "2 rankings" in tutelage(
         "labels", "import", written("r.jsonl", [ranked(7), ranked(8)]), *everything, "--stage", "ppo"
     )
-    assert tutelage("export", "demonstrations", "out/d").startswith("3 demonstrations in out/d, sha256 ")
+    assert tutelage("export", "sft", "out/d", "--parquet").startswith("3 rows for sft in out/d, sha256 ")
     rows = [json.loads(line) for line in Path("out/d/rows.jsonl").read_text().splitlines()]
-    assert rows[0] == {"prompt_id": "row-0", "prompt": "Question 0?", "completion": "Yes.", "labeler": "oasst-people"}
-    assert json.loads(Path("out/d/manifest.json").read_text())["labelers"] == {"oasst-people": 3}
-    tutelage("export", "rankings", "out/r")
+    assert rows[0] == {
+        "label_id": "oasst-demonstration-row-0",
+        "prompt_id": "row-0",
+        "prompt": "Question 0?",
+        "completion": "Yes.",
+        "labeler": "oasst-people",
+        "instruction_version": "oasst-demonstration",
+        "use_case": "",
+        "source": "imported",
+    }
+    assert json.loads(Path("out/d/manifest.json").read_text())["counts"]["labeler"] == {"oasst-people": 3}
+    assert {path.name for path in Path("out/d").iterdir()} == {
+        "rows.jsonl", "rows.parquet", "manifest.json", "README.md"
+    }  # fmt: skip
+    tutelage("export", "reward", "out/r")
     rows = [json.loads(line) for line in Path("out/r/rows.jsonl").read_text().splitlines()]
     assert rows[1]["completions"] == ["Text 0", "Text 1", "Text 2"] and rows[1]["ranks"] == [0, 1, 2]
-    tutelage("export", "prompts", "out/p", "--stage", "ppo")
+    tutelage("export", "ppo", "out/p", "--stage", "ppo")
     assert [json.loads(line)["prompt_id"] for line in Path("out/p/rows.jsonl").read_text().splitlines()] == [
         "row-7",
         "row-8",
     ]
+    assert "out/d is there already; name another directory" in refused("export", "sft", "out/d")
     tutelage("labels", "import", "d.jsonl", *everything)
     assert table(tutelage("prompts", "counts"))[1:] == [
         ["imported", "train", "", "3", "3"],
@@ -144,8 +157,9 @@ def test_labels_refuses_what_it_does_not_know(tutelage, refused, written):
     assert "did you mean train?" in refused("labels", "import", good, "--set", "trian=0.5")
     assert "There is no file no.jsonl." in refused("labels", "import", "no.jsonl")
     tutelage("labels", "import", good)
-    assert "no rankings by labelers of the kind human" in refused("export", "rankings", "out")
-    assert "no prompt for this stage" in refused("export", "prompts", "out")
+    assert "no rankings by labelers of the kind human" in refused("export", "reward", "out")
+    assert "no prompt for the stage 'ppo'" in refused("export", "ppo", "out")
+    assert "'rankings' is not one of 'sft', 'reward', 'ppo'" in refused("export", "rankings", "out")
     assert not Path("out").exists()
 
 
@@ -158,7 +172,15 @@ def test_labels_refuses_what_it_does_not_know(tutelage, refused, written):
     ],
 )
 @pytest.mark.parametrize(
-    "command", [("labels", "progress"), ("db", "upgrade"), ("models", "list"), ("export", "prompts", "x")]
+    "command",
+    [
+        ("labels", "progress"),
+        ("db", "upgrade"),
+        ("models", "list"),
+        ("export", "ppo", "x"),
+        ("prompts", "withdraw", "u"),
+        ("labels", "withdraw", "l"),
+    ],
 )
 def test_a_database_that_cannot_be_used_is_told(refused, command, url, told):
     assert told in refused(*command, "--database", url)
@@ -179,3 +201,22 @@ def test_db_upgrade_leaves_a_current_database_and_refuses_a_newer_one(tutelage, 
 def test_a_file_that_is_no_database_is_told(refused):
     Path("tutelage.db").write_text("Dear diary, " * 100)
     assert "is not a SQLite database" in refused("prompts", "counts")
+
+
+def test_who_withdraws_is_in_no_later_export(tutelage, refused, written):
+    tutelage("prompts", "import", written("sent.jsonl", PROMPTS), "--set", "shares.train=1.0",
+             "--set", "shares.validation=0.0", "--set", "shares.test=0.0")  # fmt: skip
+    everything = ("--set", "train=1.0", "--set", "validation=0.0", "--set", "test=0.0")
+    tutelage("labels", "import", written("d.jsonl", [demonstration(n) for n in range(3)]), *everything)
+    printed = tutelage("prompts", "withdraw", "u0")
+    assert "is withdrawn: 2 prompts are in no later export." in printed
+    assert "No registered model and no run under runs learned from them." in printed
+    assert tutelage("prompts", "withdraw", "u0") == printed
+    assert table(tutelage("prompts", "counts"))[1:] == [
+        ["customer", "train", "", "6", "4"], ["imported", "train", "", "3", "3"]
+    ]  # fmt: skip
+    printed = tutelage("labels", "withdraw", "oasst-people")
+    assert printed.startswith("oasst-people is withdrawn: 0 prompts, 3 demonstrations, 0 ratings, 0 rankings are in no")
+    assert tutelage("labels", "withdraw", "oasst-people") == printed
+    assert "no demonstrations by labelers" in refused("export", "sft", "out")
+    assert "There is no labeler 'nobody'" in refused("labels", "withdraw", "nobody")

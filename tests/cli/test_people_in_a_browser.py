@@ -225,5 +225,5 @@ def test_held_out_labels_made_in_a_browser_are_the_preference_table(
     check_report(project / "runs/stones")
     with Store.open("sqlite:///tutelage.db") as store:
         assert len(labels.rankings_of(store, Which(purpose="evaluation", group="heldout", kind="human"))) == 3
-        assert export.ranked_groups(store, kind="human").rows == ()
-        assert export.demonstrations(store, kind="human").rows == ()
+        assert list(export.reward(store, kind="human")) == []
+        assert list(export.sft(store, kind="human")) == []

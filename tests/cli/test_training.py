@@ -58,8 +58,9 @@ def test_a_model_is_tuned_on_demonstrations_of_a_file(tutelage, world, examples)
     settings = Run.open("runs/sft").settings
     assert (settings["epochs"], settings["dropout"], settings["pretraining_mix"]) == (1.0, 0.2, 0.0)
     assert last("runs/sft")["step"] == 2
-    seen = json.loads(Path("runs/sft/prompts.json").read_text())
-    assert seen == sorted({stored.text_hash(prompt) for prompt, _ in world.examples(8)})
+    seen = json.loads(Path("runs/sft/seen.json").read_text())
+    assert seen["labels"] == []
+    assert seen["prompts"] == sorted({stored.text_hash(prompt) for prompt, _ in world.examples(8)})
 
 
 def test_the_start_of_ppo_takes_its_section_of_a_recipe(tutelage, refused, world, examples, texts):
@@ -93,7 +94,7 @@ def test_the_store_feeds_every_training_and_a_run_keeps_its_export(tutelage, ref
     tutelage(*sft)
     tutelage("labels", "import", written("more.jsonl", [demonstration(9)]), *everything)
     assert model_of(tutelage(*sft)) == Path("runs/sft/model"), "the run goes on with the labels that it began with"
-    assert json.loads(Path("runs/sft/data/demonstrations-train-human/manifest.json").read_text())["rows"] == 4
+    assert json.loads(Path("runs/sft/data/sft-train-human/manifest.json").read_text())["rows"] == 4
     tutelage("train", "reward", "runs/reward", "--init", "runs/sft/model", *SMALL)
     tutelage("train", "ppo", "runs/ppo", "--init", "runs/sft/model", "--reward", "runs/reward/model", "--texts", texts,
              "--threads", "1", *PPO)  # fmt: skip
@@ -111,13 +112,27 @@ def test_the_store_feeds_every_training_and_a_run_keeps_its_export(tutelage, ref
     assert row[:3] == ["ppo@1", "policy", "default"]
     with Store.open("sqlite:///tutelage.db") as store:
         seen = registry.prompt_hashes(store, registry.get(store, "default"))
-    assert "no prompt for this stage" in refused(
+        learned = registry.label_ids(store, registry.get(store, "default"))
+    assert "no prompt for the stage 'evaluation'" in refused(
         "train", "ppo", "runs/y", "--init", "ppo", "--reward", "runs/reward/model", "--stage", "evaluation"
     )
-    rows = Path("runs/ppo/data/prompts-train-ppo/rows.jsonl").read_text().splitlines()
+    rows = Path("runs/ppo/data/ppo-train-ppo/rows.jsonl").read_text().splitlines()
     assert [json.loads(row)["prompt_id"] for row in rows] == ["row-10", "row-11", "row-12", "row-13"]
-    wanted = {stored.text_hash(f"Question {n}?") for n in (0, 1, 2, 3, 10, 11, 12, 13)}
+    wanted = {stored.text_hash(f"Question {n}?") for n in (0, 1, 2, 3, 9, 10, 11, 12, 13)}
     assert seen == wanted, "the prompts of PPO, and of the models that it was made from"
+    labels = {f"oasst-demonstration-row-{n}" for n in (0, 1, 2, 3, 9)} | {
+        f"oasst-ranking-row-{n}" for n in range(10, 14)
+    }
+    assert learned == labels, "the reward model's bias is of all demonstrations, one of which came after the first run"
+
+    printed = tutelage("labels", "withdraw", "oasst-people")
+    assert table(printed)[1:] == [
+        ["model or run", "learned from"],
+        ["ppo@1", "9"],
+        ["runs/ppo", "9"],
+        ["runs/reward", "9"],
+        ["runs/sft", "4"],
+    ]
 
 
 def test_a_reward_model_and_ppo_read_files(tutelage, world, written, examples):

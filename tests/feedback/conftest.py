@@ -11,8 +11,8 @@ import pytest
 
 from tests.databases import database, store
 from tutelage.feedback import instructions, people, work
-from tutelage.records import Completion, Group, Kind, Labeler, Prompt
-from tutelage.store import Store, completions, prompts, users
+from tutelage.records import Completion, Demonstration, Group, Kind, Labeler, Prompt, Ranking
+from tutelage.store import Store, completions, labels, prompts, users
 
 __all__ = ["database", "store"]
 
@@ -63,6 +63,35 @@ class Desk:
         ]
         completions.add(self.store, new, now=NOW, authors={new[0].id: author} if author else {})
         return tuple(one.id for one in new)
+
+    def demonstrate(self, name: str, *, prompt: dict[str, Any] | None = None, **changes: Any) -> None:
+        """Add a prompt and a demonstration `d-NAME` of it that may be trained on, unless told otherwise."""
+        self.prompt(name, **(prompt or {}))
+        fields: dict[str, Any] = {
+            "id": f"d-{name}",
+            "prompt_id": name,
+            "text": f"Answer {name}",
+            "labeler": "anna",
+            "kind": "human",
+            "instruction_version": "demonstration-1",
+        } | changes
+        labels.add(self.store, labels.Judgements(demonstrations=[Demonstration(**fields)]), now=NOW)
+
+    def rank(self, name: str, *, prompt: dict[str, Any] | None = None, author: str = "", **changes: Any) -> None:
+        """Add a prompt, three completions and a ranking `r-NAME` of them, best 0 and 2 tied, that may be trained on."""
+        self.prompt(name, **(prompt or {}))
+        a, b, c = self.outputs(name, 3, author=author)
+        fields: dict[str, Any] = {
+            "id": f"r-{name}",
+            "prompt_id": name,
+            "labeler": "anna",
+            "kind": "human",
+            "instruction_version": "comparison-1",
+            "purpose": "train",
+            "groups": ((a, c), (b,)),
+            "presented": (b, a, c),
+        } | changes
+        labels.add(self.store, labels.Judgements(rankings=[Ranking(**fields)]), now=NOW)
 
     def task(self, name: str, kind: work.TaskKind = "rank", k: int = 4, **changes: Any) -> work.Task:
         """File a task `t-NAME` about a new prompt NAME."""

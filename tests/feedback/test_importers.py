@@ -48,16 +48,16 @@ def test_demonstrations_come_in_and_out(store: Store, tmp_path: Path) -> None:
     path = written(tmp_path, demonstration(0), demonstration(1, synthetic=True))
     made = import_demonstrations(store, source(path, stage="sft"), now=NOW)
     assert (made.rows, made.prompts, made.quarantined) == (2, {"train": 2, "validation": 0, "test": 0}, 0)
-    (row,) = export.demonstrations(store, kind="human").rows
+    (row,) = export.sft(store, kind="human")
     assert (row.prompt, row.completion, row.labeler) == (demonstration(0)["prompt"], "Answer 0.", "oasst-people")
-    assert [one.completion for one in export.demonstrations(store, kind="model").rows] == ["Answer 1."]
-    assert [one.prompt_id for one in export.prompts(store, stage="sft").rows] == ["row-0", "row-1"]
+    assert [one.completion for one in export.sft(store, kind="model")] == ["Answer 1."]
+    assert [one.prompt_id for one in export.ppo(store, stage="sft")] == ["row-0", "row-1"]
 
 
 def test_rankings_of_two_to_nine_with_ties_come_in_and_out(store: Store, tmp_path: Path) -> None:
     path = written(tmp_path, ranked(0, [1, 0]), ranked(1, [0, 2, 2, 5]), ranked(2, list(range(9))))
     import_rankings(store, source(path), now=NOW)
-    rows = export.ranked_groups(store, kind="human").rows
+    rows = list(export.reward(store, kind="human"))
     assert [row.ranks for row in rows] == [(1, 0), (0, 1, 1, 2), tuple(range(9))]
     assert rows[0].completions == ("Text 0", "Text 1")
 
@@ -76,9 +76,9 @@ def test_a_tree_belongs_to_one_split_in_both_files(store: Store, tmp_path: Path)
     # 30 trees in halves: 15 expected with a standard deviation of 2.7.
     assert 4 <= first.count("validation") <= 26
     assert {splits[f"row-{n}"] for n in range(90, 120)} == {"train"}
-    trained = {row.prompt_id for row in export.demonstrations(store, kind="human").rows}
+    trained = {row.prompt_id for row in export.sft(store, kind="human")}
     assert trained == {f"row-{n}" for n in range(90) if splits[f"row-{n}"] == "train"}
-    ranked_for_training = {row.prompt_id for row in export.ranked_groups(store, kind="human").rows}
+    ranked_for_training = {row.prompt_id for row in export.reward(store, kind="human")}
     assert not any(splits[name] != "train" for name in ranked_for_training)
 
 
@@ -92,7 +92,7 @@ def test_importing_again_changes_nothing(store: Store, tmp_path: Path) -> None:
 def test_imported_prompts_with_personal_data_are_quarantined(store: Store, tmp_path: Path) -> None:
     path = written(tmp_path, demonstration(0, prompt="Mail me at anna@example.org please"), demonstration(1))
     assert import_demonstrations(store, source(path), now=NOW).quarantined == 1
-    assert [row.prompt_id for row in export.demonstrations(store, kind="human").rows] == ["row-1"]
+    assert [row.prompt_id for row in export.sft(store, kind="human")] == ["row-1"]
     assert prompts.findings(store)[0].kind == "email"
     assert prompts.unchecked(store) == 0
 

@@ -141,8 +141,9 @@ def test_labels_of_an_evaluation_never_enter_an_export(filled: Store, tmp_path: 
     assert len(labels.rankings_of(filled, Which(purpose="evaluation", group=group))) == 2
     assert len(labels.ratings_of(filled, Which(purpose="evaluation", group=group))) == 4
     for kind in kinds:
-        for build in (export.ranked_groups, export.demonstrations):
-            assert build(filled, kind=kind).rows == () == build(filled, kind=kind, split="validation").rows
+        for build in (export.reward, export.sft):
+            for split in ("train", "validation"):
+                assert list(build(filled, kind=kind, split=split)) == []  # type: ignore[operator]
 
 
 def test_an_evaluation_that_was_stopped_goes_on_with_its_prompts(filled: Store, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tutelage.pipeline.stages import Workspace
 from tutelage.pipeline.village import Village, chosen
 from tutelage.records import Completion
 from tutelage.runs import Run
-from tutelage.store import Store, registry
+from tutelage.store import Store, labels, registry
 from tutelage.village import answers
 from tutelage.village.tasks import Task
 
@@ -80,7 +80,18 @@ def test_the_report_gives_the_figures_that_programs_read(made: Workspace) -> Non
 
 def test_the_released_model_is_the_default(made: Workspace) -> None:
     with Store.open(f"sqlite:///{made.root / 'tutelage.db'}") as store:
-        assert registry.get(store, "default").name == "village-ppo_ptx"
+        released = registry.get(store, "default")
+        assert released.name == "village-ppo_ptx"
+        learned = {name: registry.label_ids(store, registry.get(store, f"village-{name}"))
+                   for name in ("base", "sft", "reward", "ppo_ptx")}  # fmt: skip
+        validation = {prompt.id for prompt in chosen(made, store, "validation")}
+        shown = labels.demonstrations_of(store, labels.Which())
+    scored = {one.id for one in shown if one.prompt_id in validation}
+    exported = {stage: {json.loads(line)["label_id"] for line in (made.directory(stage) / "export" / "rows.jsonl")
+                        .read_text().splitlines()} for stage in ("start", "sft", "reward")}  # fmt: skip
+    assert learned["base"] == set() and learned["sft"] == exported["sft"] == exported["start"]
+    # The reward model's bias is of validation demonstrations, which are in no export of the split train.
+    assert learned["ppo_ptx"] == learned["reward"] == exported["start"] | exported["reward"] | scored
 
 
 def test_the_judge_chooses_among_the_policies_on_the_way(made: Workspace) -> None:

@@ -63,6 +63,9 @@ ROWS: dict[str, dict[str, Any]] = {
     "messages": {"id": "m", "thread": "t", "author": "h", "text": "t"},
     "examples": {"id": "e", "version": "i", "thread": "t", "author": "h", "about": "order", "text": "t"},
     "returns": {"id": "r", "submission_id": "s", "returned_by": "h", "comment": "t"},
+    "withdrawal_requests": {"labeler": "l"},
+    "labeler_withdrawals": {"labeler": "l", "by": ""},
+    "model_labels": {"name": "m", "version": 1, "label_id": "k"},
     "doubts": {"example": "e", "judgement_kind": "ranking", "judgement": "k", "labeler": "l"},
     "choices": {"task_id": "t", "prompt_id": "p", "reason": "random"},
 }

@@ -1,4 +1,4 @@
-"""`tutelage export`: what may be trained on, with a manifest that names every label."""
+"""`tutelage export`: what may be trained on, as a directory that says what it is."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,35 +9,43 @@ from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl, LabelerKind
 from tutelage.records import Stage
 
 # As in feedback/export.py, which is not imported before it is needed.
-What = Literal["demonstrations", "rankings", "prompts"]
+What = Literal["sft", "reward", "ppo"]
 ExportSplit = Literal["train", "validation"]
 
 
 def register(app: typer.Typer) -> None:
-    app.command("export", epilog="Example: tutelage export rankings data/rankings --kind human --split train")(export)
+    app.command("export", epilog="Example: tutelage export reward data/reward --kind human --split train")(export)
 
 
-def export(
+def export(  # noqa: PLR0913 - one parameter per option
     what: Annotated[
-        What, typer.Argument(metavar="WHAT", help="demonstrations, rankings or prompts.", show_default=False)
+        What,
+        typer.Argument(
+            metavar="WHAT",
+            help="sft (demonstrations), reward (rankings) or ppo (prompts without answers).",
+            show_default=False,
+        ),
     ],
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where rows.jsonl and manifest.json go.", show_default=False)
+        Path,
+        typer.Argument(metavar="DIR", help="The directory to make; one that is there is refused.", show_default=False),
     ],
     kind: LabelerKind = "human",
     split: Annotated[ExportSplit, typer.Option("--split", help="Which prompts; the test split stays here.")] = "train",
     stage: Annotated[Stage, typer.Option("--stage", help="Of prompts: those set aside for this stage.")] = "ppo",
+    parquet: Annotated[bool, typer.Option("--parquet", help="Write rows.parquet too (extra `parquet`).")] = False,
     database: DatabaseUrl = DEFAULT_DATABASE,
 ) -> None:
     """Write what a trainer may learn from: labels for training by training labelers, on prompts with consent.
 
-    The manifest holds the hash of the rows, every label and prompt by id and hash, and counts of kinds and labelers.
+    DIR gets rows.jsonl, manifest.json (what was asked for, counts, instructions, hashes) and README.md, which says the
+    same to a person. The same store gives the same bytes.
     """
-    from tutelage.feedback import export as exports
+    from tutelage.feedback import dataset
+    from tutelage.feedback.export import Query
     from tutelage.store import Store
 
+    query = Query(what=what, kind=kind, split=split, stage=stage)
     with Store.open(database, create=False) as store:
-        found = exports.select(store, what, kind=kind, split=split, stage=stage)
-    exports.check_rows(found, kind)
-    exports.write(found, directory)
-    print(f"{found.manifest.rows} {what} in {directory}, sha256 {found.manifest.sha256}")
+        made = dataset.write(store, query, directory, with_parquet=parquet)
+    print(f"{made.rows} rows for {what} in {directory}, sha256 {made.sha256}")

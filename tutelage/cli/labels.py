@@ -1,4 +1,4 @@
-"""`tutelage labels`: how far the queue is, and labels that people made elsewhere."""
+"""`tutelage labels`: how far the queue is, labels that people made elsewhere, and labelers who withdraw."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,9 +8,10 @@ import typer
 
 from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl, Overrides
 from tutelage.cli.terminal import print_table
+from tutelage.cli.withdrawal import DEFAULT_RUNS, Runs, tell
 from tutelage.records import Stage
 
-group = typer.Typer(help="See how labeling goes, and import labels.", no_args_is_help=True)
+group = typer.Typer(help="See how labeling goes, import labels, and withdraw a labeler.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -68,3 +69,27 @@ def import_command(
         made = import_labels(store, source, now=datetime.now(UTC))
     print(f"{made.rows} {made.what} of {file}; {made.quarantined} prompts with personal data are kept out of training.")
     print_table(("split", made.what), list(made.prompts.items()))
+
+
+@group.command("withdraw", epilog="Example: tutelage labels withdraw p-0123456789ab")
+def withdraw(
+    labeler: Annotated[
+        str, typer.Argument(metavar="LABELER", help="The pseudonym on the page People.", show_default=False)
+    ],
+    runs: Runs = DEFAULT_RUNS,
+    database: DatabaseUrl = DEFAULT_DATABASE,
+) -> None:
+    """Take back a labeler's labels, texts and prompts, for ever, and list the models and runs that learned from them.
+
+    They leave every later export and every figure; rows stay in the store. Open work goes to others, and the person is
+    signed out. Given again, it changes nothing and prints the list again.
+    """
+    from tutelage.feedback import withdrawal
+    from tutelage.pipeline.seen import Seen
+    from tutelage.store import Store, users, withdrawals
+
+    with Store.open(database, create=False) as store:
+        found = withdrawal.withdraw_labeler(store, labeler, by="", now=datetime.now(UTC))
+        written = users.prompt_hashes(store, store.user_hash(labeler))
+        gone = Seen(written, withdrawals.label_ids(store, labeler))
+    tell(found, gone, runs)

@@ -8,9 +8,10 @@ import typer
 
 from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl, Overrides
 from tutelage.cli.terminal import print_table
+from tutelage.cli.withdrawal import DEFAULT_RUNS, Runs, tell
 from tutelage.records import Split, Stage
 
-group = typer.Typer(help="Take in prompts, list and count them.", no_args_is_help=True)
+group = typer.Typer(help="Take in prompts, list and count them, and withdraw a user.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -69,3 +70,26 @@ def counts(database: DatabaseUrl = DEFAULT_DATABASE) -> None:
         found = prompts.counts(store)
     rows = [(one.source, one.split, one.stage, one.prompts, one.usable) for one in found]
     print_table(("source", "split", "stage", "prompts", "usable"), rows)
+
+
+@group.command("withdraw", epilog="Example: tutelage prompts withdraw customer-7")
+def withdraw(
+    user: Annotated[
+        str, typer.Argument(metavar="USER", help="The name that prompts came under, or its hash.", show_default=False)
+    ],
+    runs: Runs = DEFAULT_RUNS,
+    database: DatabaseUrl = DEFAULT_DATABASE,
+) -> None:
+    """Take back a user's consent, for ever, and list the models and runs that learned from the user's prompts.
+
+    The prompts, and the labels on them, leave every later export; prompts that come in later are never used. Given
+    again, it changes nothing and prints the list again.
+    """
+    from tutelage.feedback import withdrawal
+    from tutelage.pipeline.seen import Seen
+    from tutelage.store import Store, users
+
+    with Store.open(database, create=False) as store:
+        found = withdrawal.withdraw_user(store, user, now=datetime.now(UTC))
+        gone = Seen(users.prompt_hashes(store, found.who))
+    tell(found, gone, runs)

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,9 @@ from tutelage.cli.options import (
 )
 from tutelage.cli.processes import start_processes
 from tutelage.records import Stage
+
+if TYPE_CHECKING:
+    from tutelage.pipeline.seen import Seen
 
 Watch = Callable[[int, int, Mapping[str, float]], None]
 
@@ -95,8 +98,9 @@ def sft(
     source = Sources(run, "sft", database, kind)
     model = find_model(init, database)
     rows = SFTData(*with_heldout(source.examples, data, heldout), read_texts(texts))
-    seen = (row.prompt for row in rows.train)
-    _train("Supervised fine-tuning", run, threads, lambda watch: train_sft(run, settings, rows, model, watch), seen)
+    _train(
+        "Supervised fine-tuning", run, threads, lambda watch: train_sft(run, settings, rows, model, watch), source.seen
+    )
 
 
 @group.command("reward", epilog="Example: tutelage train reward runs/reward --init runs/sft/model --kind human")
@@ -132,8 +136,7 @@ def reward(
     model = find_model(init, database)
     train, measured = with_heldout(source.groups, data, heldout)
     rows = RewardData(train, measured, source.examples(demonstrations))
-    seen = (row.prompt for row in rows.train)
-    _train("Reward model", run, threads, lambda watch: train_reward(run, settings, rows, model, watch), seen)
+    _train("Reward model", run, threads, lambda watch: train_reward(run, settings, rows, model, watch), source.seen)
 
 
 @group.command(
@@ -173,7 +176,12 @@ def ppo(
     prompts, watched = with_heldout(source.prompts, data, heldout)
     rows = PPOData(prompts, read_texts(texts), watched)
     _train(
-        "PPO", run, threads, lambda watch: train_ppo(run, settings, rows, parents, watch), prompts, settings.minibatch
+        "PPO",
+        run,
+        threads,
+        lambda watch: train_ppo(run, settings, rows, parents, watch),
+        source.seen,
+        settings.minibatch,
     )
 
 
@@ -182,7 +190,7 @@ def _train(
     run: Path,
     threads: int,
     train: Callable[[Watch], Path],
-    seen: Iterable[str] = (),
+    seen: Seen | None = None,
     episodes: int = 0,
 ) -> None:
     """Train under the eyes of the terminal, and say where the model is and how good it looks."""
@@ -190,7 +198,6 @@ def _train(
 
     from tutelage.cli.live import steps
     from tutelage.cli.terminal import print_table
-    from tutelage.pipeline.sources import note_prompts
     from tutelage.runs import Run
     from tutelage.train.ranks import is_first
 
@@ -200,7 +207,8 @@ def _train(
         return
     with steps(title, episodes) as watch:
         model = train(watch)
-    note_prompts(run, seen)
+    if seen is not None:
+        seen.write(run)
     last: dict[str, float] = {}
     for row in Run.open(run).read_metrics():
         last |= row

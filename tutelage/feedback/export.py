@@ -1,207 +1,209 @@
-"""Training exports: what a trainer may learn from, with a manifest that names every label and prompt it holds.
+"""Training exports: the rows that a trainer may learn from, one after the other.
 
-What is left out is decided by the queries of `tutelage.store.training`.
+What is left out is decided by the queries of `tutelage.store.training`; `tutelage.feedback.dataset` writes files.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 from tutelage.core import rankings
 from tutelage.errors import DataError
-from tutelage.files import content_hash, write_json, write_records
-from tutelage.records import Kind, RankedGroup, Split, Stage
-from tutelage.store import Store, registry, training, users
-from tutelage.store.registry import Version
+from tutelage.records import FLAGS, Kind, RankedGroup, Rating, Split, Stage
+from tutelage.store import Store, training
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-Row = TypeVar("Row", bound="DataclassInstance")
+Row = TypeVar("Row")
+#: Which training the rows are for: demonstrations, rankings, or prompts without answers.
+What = Literal["sft", "reward", "ppo"]
 #: The test split belongs to evaluation and is never exported.
 ExportSplit = Literal["train", "validation"]
-What = Literal["demonstrations", "rankings", "prompts"]
+#: A flag by its name: yes, no, or None for not answered, which is never "no".
+Flags = dict[str, bool | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DemonstrationRow:
+class Query:
+    """Which rows to export. Prompts (`ppo`) have no kind, and only they have a stage.
+
+    With `tasks`, only rankings of tasks whose ids begin so are taken, such as those of one batch of samples.
+    """
+
+    what: What
+    kind: Kind = "human"
+    split: ExportSplit = "train"
+    stage: Stage = "ppo"
+    tasks: str = ""
+
+    def __post_init__(self) -> None:
+        if self.what not in get_args(What):
+            raise DataError(f"There is no export {self.what!r}; choose one of {', '.join(get_args(What))}.")
+        _exported(self.split)
+
+    def settings(self) -> dict[str, str]:
+        """Return what was chosen, as far as this export asks for it."""
+        chosen = {"what": self.what, "split": self.split}
+        if self.what == "ppo":
+            return chosen | {"stage": self.stage}
+        return chosen | {"kind": self.kind} | ({"tasks": self.tasks} if self.what == "reward" else {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SFTRow:
     """A prompt and the answer that a labeler wrote: one example of supervised fine-tuning."""
 
+    label_id: str = ""
     prompt_id: str = ""
     prompt: str
     completion: str
     labeler: str = ""
+    instruction_version: str = ""
+    use_case: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PromptRow:
+class RewardRow:
+    """All completions that one labeler ranked for one prompt, in the order of the screen, which says nothing of rank.
+
+    `ranks[i]` is the rank of `completions[i]`, 0 is best, equal ranks are ties. `cut[i]` says that it was cut at the
+    length cap. `ratings[i]` is its quality from 1 to 7 and `flags[i]` its flags; both are () if nothing was rated.
+    """
+
+    label_id: str = ""
+    prompt_id: str = ""
+    prompt: str
+    completions: tuple[str, ...]
+    ranks: tuple[int, ...]
+    cut: tuple[bool, ...] = ()
+    ratings: tuple[int, ...] = ()
+    flags: tuple[Flags, ...] = ()
+    labeler: str = ""
+    instruction_version: str = ""
+    use_case: str = ""
+    source: str = ""
+
+    def group(self) -> RankedGroup:
+        """Return the row as the reward model learns from it."""
+        return RankedGroup(
+            prompt=self.prompt,
+            completions=self.completions,
+            ranks=self.ranks,
+            prompt_id=self.prompt_id,
+            labeler=self.labeler,
+            cut=self.cut,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PPORow:
     """A prompt to sample from in PPO."""
 
     prompt_id: str = ""
     prompt: str
+    use_case: str = ""
+    source: str = ""
+
+
+#: The record of each export's rows.
+ROWS: Mapping[What, type[SFTRow] | type[RewardRow] | type[PPORow]] = {"sft": SFTRow, "reward": RewardRow, "ppo": PPORow}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
-    """Where an export comes from. `labels` and `prompts` (text hashes) are in the order of the rows.
+class Line(Generic[Row]):
+    """A row, when the newest fact in it was made, and what a manifest counts of it, by name."""
 
-    `sha256` is the hash of the rows: equal hashes are equal exports.
-    """
-
-    what: What
-    split: Split
-    rows: int
-    sha256: str
-    labels: tuple[str, ...]
-    prompts: tuple[str, ...]
-    kinds: dict[str, int]
-    groups: dict[str, int]
-    labelers: dict[str, int]
-    instruction_versions: dict[str, int]
+    row: Row
+    created: datetime
+    counted: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Export(Generic[Row]):
-    """Rows for a trainer, and their manifest."""
-
-    rows: tuple[Row, ...]
-    manifest: Manifest
+def sft(store: Store, *, kind: Kind, split: ExportSplit = "train") -> Iterator[SFTRow]:
+    """Yield demonstrations by labelers of one kind, by prompt and label id."""
+    return (line.row for line in _sft(store, Query(what="sft", kind=kind, split=split)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Withdrawal:
-    """What a withdrawal means: prompts left out of every later build, and the prompts each model version saw before."""
-
-    user: str
-    prompts: int
-    models: dict[Version, int]
+def reward(store: Store, *, kind: Kind, split: ExportSplit = "train", tasks: str = "") -> Iterator[RewardRow]:
+    """Yield rankings by labelers of one kind, by prompt and label id."""
+    return (line.row for line in _reward(store, Query(what="reward", kind=kind, split=split, tasks=tasks)))
 
 
-def demonstrations(store: Store, *, kind: Kind, split: ExportSplit = "train") -> Export[DemonstrationRow]:
-    """Export demonstrations by labelers of one kind, by prompt and label id."""
-    found = training.demonstrated(store, split=_exported(split), kind=kind)
-    rows = [
-        DemonstrationRow(
-            prompt_id=one.prompt.id, prompt=one.prompt.text, completion=one.label.text, labeler=one.label.labeler
+def ppo(store: Store, *, stage: Stage = "ppo", split: ExportSplit = "train") -> Iterator[PPORow]:
+    """Yield the prompts set aside for a stage, by id."""
+    return (line.row for line in _ppo(store, Query(what="ppo", stage=stage, split=split)))
+
+
+def lines(store: Store, query: Query) -> Generator[Line[Any], None, None]:
+    """Yield the rows of a query with what a manifest needs to know of them; who stops early closes it."""
+    make: dict[What, Callable[[Store, Query], Generator[Line[Any], None, None]]]
+    make = {"sft": _sft, "reward": _reward, "ppo": _ppo}
+    return make[query.what](store, query)
+
+
+def _sft(store: Store, query: Query) -> Generator[Line[SFTRow], None, None]:
+    for found in training.demonstrated(store, split=query.split, kind=query.kind):
+        row = SFTRow(
+            label_id=found.label.id,
+            prompt_id=found.prompt.id,
+            prompt=found.prompt.text,
+            completion=found.label.text,
+            labeler=found.label.labeler,
+            instruction_version=found.label.instruction_version,
+            use_case=found.prompt.use_case,
+            source=found.prompt.source,
         )
-        for one in found
-    ]
-    return Export(rows=tuple(rows), manifest=_manifest("demonstrations", split, rows, found))
+        yield Line(row=row, created=found.created, counted=_of_label(found))
 
 
-def ranked_groups(store: Store, *, kind: Kind, split: ExportSplit = "train", tasks: str = "") -> Export[RankedGroup]:
-    """Export rankings by labelers of one kind: one row holds all completions that one labeler ranked for one prompt.
-
-    With `tasks`, only rankings of tasks whose ids begin so are exported, such as those of one batch of samples.
-    Completions are in the order of the labeler's screen, which says nothing about rank. Equal ranks are ties.
-    """
-    found = training.ranked(store, split=_exported(split), kind=kind, tasks=tasks)
-    rows = [
-        RankedGroup(
-            prompt=one.prompt.text,
-            completions=tuple(one.texts[output] for output in one.label.presented),
-            ranks=rankings.ranks(one.label.groups, one.label.presented),
-            prompt_id=one.prompt.id,
-            labeler=one.label.labeler,
-            cut=tuple(output in one.cut for output in one.label.presented),
+def _reward(store: Store, query: Query) -> Generator[Line[RewardRow], None, None]:
+    for found in training.ranked(store, split=query.split, kind=query.kind, tasks=query.tasks):
+        shown, judged = found.label.presented, found.ratings
+        row = RewardRow(
+            label_id=found.label.id,
+            prompt_id=found.prompt.id,
+            prompt=found.prompt.text,
+            completions=tuple(found.texts[output] for output in shown),
+            ranks=rankings.ranks(found.label.groups, shown),
+            cut=tuple(output in found.cut for output in shown),
+            ratings=tuple(judged[output].quality for output in shown) if judged else (),
+            flags=tuple(_flags(judged[output]) for output in shown) if judged else (),
+            labeler=found.label.labeler,
+            instruction_version=found.label.instruction_version,
+            use_case=found.prompt.use_case,
+            source=found.prompt.source,
         )
-        for one in found
-    ]
-    return Export(rows=tuple(rows), manifest=_manifest("rankings", split, rows, found))
+        yield Line(row=row, created=found.created, counted=_of_label(found))
 
 
-def prompts(store: Store, *, stage: Stage = "ppo", split: ExportSplit = "train") -> Export[PromptRow]:
-    """Export the prompts set aside for a stage, by id."""
-    found = training.prompted(store, split=_exported(split), stage=stage)
-    rows = [PromptRow(prompt_id=prompt.id, prompt=prompt.text) for prompt in found]
-    manifest = Manifest(
-        what="prompts",
-        split=split,
-        rows=len(rows),
-        sha256=_hash(rows),
-        labels=(),
-        prompts=tuple(prompt.hash for prompt in found),
-        kinds={},
-        groups={},
-        labelers={},
-        instruction_versions={},
-    )
-    return Export(rows=tuple(rows), manifest=manifest)
+def _ppo(store: Store, query: Query) -> Generator[Line[PPORow], None, None]:
+    for prompt in training.prompted(store, split=query.split, stage=query.stage):
+        row = PPORow(prompt_id=prompt.id, prompt=prompt.text, use_case=prompt.use_case, source=prompt.source)
+        yield Line(row=row, created=prompt.created, counted=_of_prompt(prompt))
 
 
-def select(store: Store, what: What, *, kind: Kind, split: ExportSplit = "train", stage: Stage = "ppo") -> Export[Any]:
-    """Export by name; prompts have no kind, and only prompts a stage."""
-    if what == "prompts":
-        return prompts(store, stage=stage, split=split)
-    return (demonstrations if what == "demonstrations" else ranked_groups)(store, kind=kind, split=split)
+def _flags(rating: Rating) -> Flags:
+    """Return every flag by name, so that all rows have the same fields."""
+    return {name: rating.flags.get(name) for name in FLAGS}
 
 
-def check_rows(found: Export[Row], kind: Kind) -> None:
-    """Refuse an export without rows."""
-    what, split = found.manifest.what, found.manifest.split
-    if found.rows:
-        return
-    if what == "prompts":
-        raise DataError(f"The store has no prompt for this stage in the split {split}; see `tutelage prompts counts`.")
-    raise DataError(
-        f"The store has no {what} by labelers of the kind {kind} in the split {split}; choose another --kind, or "
-        "bring some in with `tutelage labels import`."
-    )
+def _of_label(found: training.Demonstrated | training.Ranked) -> dict[str, str]:
+    label = found.label
+    return _of_prompt(found.prompt) | {
+        "kind": label.kind,
+        "group": found.group,
+        "purpose": label.purpose,
+        "labeler": label.labeler,
+        "instruction_version": label.instruction_version,
+    }
 
 
-def write(export: Export[Row], directory: Path) -> None:
-    """Write an export as `rows.jsonl` and `manifest.json` in a directory."""
-    write_records(directory / "rows.jsonl", export.rows)
-    write_json(directory / "manifest.json", asdict(export.manifest))
+def _of_prompt(prompt: training.PromptText) -> dict[str, str]:
+    return {"use_case": prompt.use_case, "source": prompt.source}
 
 
-def withdraw(store: Store, user: str, *, now: datetime) -> Withdrawal:
-    """Take back a user's consent: every later export leaves the user's prompts out. Say which models saw them.
-
-    `user` is the name that the user sends prompts under, or its hash in the store.
-    """
-    name = user if users.splits(store, [user]) else store.user_hash(user)
-    hashes = users.prompt_hashes(store, name)
-    users.withdraw(store, [name], now=now)
-    saw = registry.trained_on(store, hashes)
-    return Withdrawal(user=name, prompts=len(hashes), models={version: len(seen) for version, seen in saw.items()})
-
-
-def _exported(split: ExportSplit) -> Split:
+def _exported(split: str) -> Split:
     if split not in ("train", "validation"):
         raise DataError(f"The split {split!r} is never exported for training; choose train or validation.")
-    return split
-
-
-def _manifest(
-    what: Literal["demonstrations", "rankings"],
-    split: Split,
-    rows: Sequence[DataclassInstance],
-    found: Sequence[training.Demonstrated | training.Ranked],
-) -> Manifest:
-    labels = [one.label for one in found]
-    return Manifest(
-        what=what,
-        split=split,
-        rows=len(rows),
-        sha256=_hash(rows),
-        labels=tuple(label.id for label in labels),
-        prompts=tuple(one.prompt.hash for one in found),
-        kinds=_counts(label.kind for label in labels),
-        groups=_counts(one.group for one in found),
-        labelers=_counts(label.labeler for label in labels),
-        instruction_versions=_counts(label.instruction_version for label in labels),
-    )
-
-
-def _counts(words: Iterable[str]) -> dict[str, int]:
-    return dict(sorted(Counter(words).items()))
-
-
-def _hash(rows: Sequence[DataclassInstance]) -> str:
-    return content_hash([asdict(row) for row in rows])
+    return split  # type: ignore[return-value]

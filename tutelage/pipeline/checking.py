@@ -6,13 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tutelage.feedback import export
 from tutelage.feedback.export import ExportSplit
 from tutelage.models.load import check_vocabulary, load_tokenizer, read_config, require_safetensors, same_vocabulary
 from tutelage.models.tokens import Renderer
 from tutelage.pipeline.recipe import Recipe
 from tutelage.pipeline.stages import Workspace
-from tutelage.pipeline.training import Maker, demonstrations, model_of, open_store, ppo_settings
+from tutelage.pipeline.training import Maker, demonstrations, model_of, open_store, ppo_settings, ranked_groups
 from tutelage.store import Store
 from tutelage.train.batching import encode_examples
 from tutelage.train.layout import check_layout
@@ -55,7 +54,7 @@ def check_data(recipe: Recipe, prompts_of: Callable[[Workspace, Store], list[str
         policy, judge = _readers(space, recipe)
         with open_store(space) as store:
             shown, shown_later = (demonstrations(store, "human", split) for split in SPLITS)
-            ranked, ranked_later = (export.ranked_groups(store, kind="human", split=split).rows for split in SPLITS)
+            ranked, ranked_later = (ranked_groups(store, "human", split) for split in SPLITS)
             asked = prompts_of(space, store)
         ppo = ppo_settings(recipe)
         room = room_for_prompts(ppo.max_tokens, policy.context, judge.context)

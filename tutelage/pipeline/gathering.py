@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,14 @@ from tutelage.evaluate import records
 from tutelage.evaluate.records import ArmRanking, ArmRating, Check, Compute, Evaluation, Facts, LabelSource, TaskScore
 from tutelage.feedback import export
 from tutelage.files import read_json, sha256_of
-from tutelage.pipeline import evaluation
+from tutelage.pipeline import evaluation, seen
 from tutelage.pipeline.recipe import Recipe
 from tutelage.pipeline.stages import Stage, Workspace
 from tutelage.pipeline.training import Maker, model_of, open_store
 from tutelage.pipeline.village import Village, chosen
 from tutelage.records import RegisteredModel
 from tutelage.runs import Run
-from tutelage.store import Store, prompts, registry
+from tutelage.store import Store, registry
 
 #: The stage directories that hold training runs, and the runs in them; a base without a primer has one less.
 RUNS = {
@@ -86,13 +87,16 @@ def gather(village: Village, recipe: Recipe, stages: list[Stage]) -> Maker:
 
 def training_sources(store: Store) -> list[LabelSource]:
     """Return who made the labels that models were trained on."""
-    found = []
-    for what, made in (("demonstrations", export.demonstrations(store, kind="simulated").manifest),
-                       ("rankings", export.ranked_groups(store, kind="simulated").manifest)):  # fmt: skip
-        version = next(iter(made.instruction_versions), "")
-        found.append(LabelSource(what=what, kind="simulated", group="training", count=made.rows,
-                                 labelers=len(made.labelers), instruction_version=version))  # fmt: skip
-    return found
+    made = {
+        "demonstrations": [(row.labeler, row.instruction_version) for row in export.sft(store, kind="simulated")],
+        "rankings": [(row.labeler, row.instruction_version) for row in export.reward(store, kind="simulated")],
+    }
+    return [
+        LabelSource(what=what, kind="simulated", group="training", count=len(rows),
+                    labelers=len({labeler for labeler, _ in rows}),
+                    instruction_version=min((version for _, version in rows), default=""))
+        for what, rows in made.items()
+    ]  # fmt: skip
 
 
 def gate_of(space: Workspace) -> tuple[Check, ...]:
@@ -139,7 +143,7 @@ def village_texts(space: Workspace, asked: list[str]) -> dict[str, tuple[str, ..
     """Return 30 texts of each kind that the world wrote, for people to read."""
     samples = read_json(space.directory("corpus") / "samples.json")
     with open_store(space) as store:
-        shown = export.demonstrations(store, kind="simulated").rows[:30]
+        shown = list(islice(export.sft(store, kind="simulated"), 30))
     return {kind: tuple(texts) for kind, texts in samples.items()} | {
         "prompts": tuple(asked[:30]),
         "demonstrations": tuple(f"{row.prompt}\n→ {row.completion}" for row in shown),
@@ -203,12 +207,14 @@ def release(recipe: Recipe) -> Maker:
                                  sha256=sha256_of(model_of(space, "reward")), run="reward", role="reward")  # fmt: skip
         now = datetime.now(UTC)
         with open_store(space) as store:
-            seen = {prompts.text_hash(row.prompt) for row in export.prompts(store).rows}
-            registry.register(store, reward, prompt_hashes=seen, now=now)
+            learned = seen.by_models(space, export.ppo(store))
+            found = learned["reward"]
+            registry.register(store, reward, prompt_hashes=found.prompts, label_ids=found.labels, now=now)
             for name, path in paths.items():
                 model = RegisteredModel(name=f"{recipe.name}-{name}", version=0, path=str(path.resolve()),
                                         sha256=sha256_of(path), run=name)  # fmt: skip
-                made = registry.register(store, model, prompt_hashes=() if name == "base" else seen, now=now)
+                found = learned[name]
+                made = registry.register(store, model, prompt_hashes=found.prompts, label_ids=found.labels, now=now)
                 if name == recipe.release.model:
                     registry.point(store, "default", made, now=now)
         return {"default": f"{recipe.name}-{recipe.release.model}"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -14,7 +14,7 @@ from tutelage.files import append_jsonl, sha256_of, write_json
 from tutelage.generate.engine import Engine, complete
 from tutelage.generate.request import Request
 from tutelage.models.load import load_policy
-from tutelage.pipeline import checking, training
+from tutelage.pipeline import checking, seen, training
 from tutelage.pipeline.recipe import ImportSettings, Recipe, parts
 from tutelage.pipeline.sources import texts
 from tutelage.pipeline.stages import Stage, Workspace
@@ -27,6 +27,8 @@ from tutelage.store import Store, prompts, registry
 SHARES = {"train": 0.8, "validation": 0.2, "test": 0.0}
 #: Held-out prompts that every model answers for people to read, and on which the baseline's epoch is chosen.
 SHOWN, CHOSEN_ON = 12, 200
+#: PPO samples from the prompts of demonstrations and of rankings.
+STAGES: tuple[Literal["sft", "reward"], ...] = ("sft", "reward")
 
 
 def imported_stages(recipe: Recipe) -> list[Stage]:
@@ -180,7 +182,7 @@ def read_texts(source: ImportSettings) -> Maker:
 
 def prompts_to_train(_: Workspace, store: Store) -> list[str]:
     """Return the training prompts of demonstrations and rankings."""
-    rows = [row.prompt for stage in ("sft", "reward") for row in export.prompts(store, stage=stage).rows]
+    rows = [row.prompt for stage in STAGES for row in export.ppo(store, stage=stage)]
     return list(dict.fromkeys(rows))
 
 
@@ -222,11 +224,13 @@ def release(recipe: Recipe) -> Maker:
     def run(space: Workspace, _: Path) -> dict[str, Any]:
         now = datetime.now(UTC)
         with open_store(space) as store:
-            seen = {prompts.text_hash(text) for text in prompts_to_train(space, store)}
+            asked = [row for stage in STAGES for row in export.ppo(store, stage=stage)]
+            learned = seen.by_models(space, asked, has_baseline=has_baseline(recipe))
             for name, path in models_made(space, recipe).items():
                 model = RegisteredModel(name=f"{recipe.name}-{name}", version=0, path=str(path.resolve()),
                                         sha256=sha256_of(path), run=name)  # fmt: skip
-                made = registry.register(store, model, prompt_hashes=() if name == "base" else seen, now=now)
+                found = learned[name]
+                made = registry.register(store, model, prompt_hashes=found.prompts, label_ids=found.labels, now=now)
             registry.point(store, "default", made, now=now)
         return {"default": f"{recipe.name}-ppo"}
 

@@ -6,18 +6,19 @@ there: labels that arrive meanwhile belong to the next run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tutelage.errors import DataError, MissingError, UserError
-from tutelage.feedback import export
-from tutelage.feedback.export import DemonstrationRow, ExportSplit, PromptRow, What
-from tutelage.files import read_records, write_json
+from tutelage.feedback import dataset, export
+from tutelage.feedback.export import ExportSplit, PPORow, Query, RewardRow, SFTRow, What
+from tutelage.files import iterate_records
+from tutelage.pipeline.seen import Seen
 from tutelage.records import Kind, RankedGroup, Stage
 from tutelage.runs import RUN_FILE, Run
-from tutelage.store import Store, prompts, registry
+from tutelage.store import Store, registry
 from tutelage.train import ranks
 from tutelage.train.batching import Example
 
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound="DataclassInstance")
 T = TypeVar("T")
-#: The hashes of the prompts that a run trained on, in its directory.
-PROMPTS_FILE = "prompts.json"
+AnyRow = TypeVar("AnyRow", SFTRow, RewardRow, PPORow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,42 +38,51 @@ class TextRow:
 
 
 class Sources:
-    """The data of one run; each method reads the file it is given, or the store where it is given none."""
+    """The data of one run; each method reads the file it is given, or the store where it is given none.
+
+    `seen` gathers the prompts and labels of all that is trained on.
+    """
 
     def __init__(self, run_dir: Path, training: str, database: str, kind: Kind = "human", stage: Stage = "ppo") -> None:
         self.run_dir, self.database, self.kind, self.stage = run_dir, database, kind, stage
         self.is_begun = check_run(run_dir, training)
+        self.seen = Seen()
 
     def examples(self, file: Path | None, split: ExportSplit = "train") -> list[Example]:
         """Return demonstrations."""
-        rows = self._rows("demonstrations", file, split, DemonstrationRow)
-        return [Example(row.prompt, row.completion) for row in rows]
+        return [Example(row.prompt, row.completion) for row in self._rows("sft", file, split, SFTRow)]
 
     def groups(self, file: Path | None, split: ExportSplit = "train") -> list[RankedGroup]:
         """Return rankings."""
-        return self._rows("rankings", file, split, RankedGroup)
+        return [row.group() for row in self._rows("reward", file, split, RewardRow)]
 
     def prompts(self, file: Path | None, split: ExportSplit = "train") -> list[str]:
         """Return prompts without answers; those of the store are set aside for the stage."""
-        return [row.prompt for row in self._rows("prompts", file, split, PromptRow)]
+        return [row.prompt for row in self._rows("ppo", file, split, PPORow)]
 
-    def _rows(self, what: What, file: Path | None, split: ExportSplit, record: type[R]) -> list[R]:
+    def _rows(self, what: What, file: Path | None, split: ExportSplit, record: type[AnyRow]) -> Iterator[AnyRow]:
         if file is not None:
-            return _read(file, record)
-        kept = self.run_dir / "data" / f"{what}-{split}-{self.stage if what == 'prompts' else self.kind}"
-        with ranks.in_turn():
-            return self._kept(what, split, record, kept)
+            rows: Iterable[AnyRow] = _read(file, record)
+        else:
+            with ranks.in_turn():
+                rows = self._kept(Query(what=what, kind=self.kind, split=split, stage=self.stage), record)
+        for row in rows:
+            if split == "train":
+                self.seen.note(row)
+            yield row
 
-    def _kept(self, what: What, split: ExportSplit, record: type[R], kept: Path) -> list[R]:
-        if (self.is_begun or not ranks.is_first()) and (kept / "rows.jsonl").exists():
-            return read_records(kept / "rows.jsonl", record)
+    def _kept(self, query: Query, record: type[AnyRow]) -> Iterable[AnyRow]:
+        kept = self.run_dir / "data" / f"{query.what}-{query.split}-{self._of(query.what)}"
+        if (self.is_begun or not ranks.is_first()) and (kept / dataset.ROWS).exists():
+            return iterate_records(kept / dataset.ROWS, record)
         with Store.open(self.database, create=False) as store:
-            found = export.select(store, what, kind=self.kind, split=split, stage=self.stage)
-        if split == "train":
-            export.check_rows(found, self.kind)
-        if not self.is_begun:
-            export.write(found, kept)
-        return list(found.rows)
+            if self.is_begun:  # with other data: the trainer will say so, and nothing is written
+                return [line.row for line in export.lines(store, query)]
+            dataset.write(store, query, kept, replace=True, may_be_empty=query.split != "train")
+        return iterate_records(kept / dataset.ROWS, record)
+
+    def _of(self, what: What) -> str:
+        return self.stage if what == "ppo" else self.kind
 
 
 def check_run(run_dir: Path, stage: str) -> bool:
@@ -110,13 +119,10 @@ def find_model(name: str, database: str) -> Path:
         raise MissingError(f"There is no model directory {name}, and the registry does not help: {error}") from None
 
 
-def note_prompts(run_dir: Path, seen: Iterable[str]) -> None:
-    """Leave the hashes of the prompts that a finished run trained on in its directory."""
-    write_json(run_dir / PROMPTS_FILE, sorted({prompts.text_hash(text) for text in seen}))
-
-
-def _read(file: Path, record: type[R]) -> list[R]:
-    rows = read_records(file, record)
-    if not rows:
+def _read(file: Path, record: type[R]) -> Iterator[R]:
+    is_empty = True
+    for row in iterate_records(file, record):
+        is_empty = False
+        yield row
+    if is_empty:
         raise DataError(f"{file} holds no row; give one JSON object per line.")
-    return rows

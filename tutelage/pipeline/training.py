@@ -11,15 +11,17 @@ from typing import Any
 import torch
 
 from tutelage.errors import DataError
-from tutelage.feedback import export
+from tutelage.feedback import dataset, export
+from tutelage.feedback.export import Query
 from tutelage.files import content_hash, read_json, write_json
 from tutelage.models.load import fresh, save
 from tutelage.models.scoring import Answer, Scorer
 from tutelage.models.tokenizer import train_tokenizer
 from tutelage.pipeline.parallel import Job, run_jobs
 from tutelage.pipeline.recipe import BaseSettings, Recipe, section
+from tutelage.pipeline.seen import Seen
 from tutelage.pipeline.stages import Workspace
-from tutelage.records import Completion, Kind, Prompt
+from tutelage.records import Completion, Kind, Prompt, RankedGroup
 from tutelage.runs import Run
 from tutelage.sample import Policy, SamplingSettings, sample_texts
 from tutelage.store import Store, completions
@@ -99,23 +101,40 @@ def model_of(space: Workspace, stage: str) -> Path:
     return space.root / str(space.facts(stage)["model"])
 
 
-def demonstrations(store: Store, kind: Kind, split: export.ExportSplit) -> list[Example]:
-    """Return exported demonstrations as a trainer reads them."""
-    rows = export.demonstrations(store, kind=kind, split=split).rows
+def demonstrations(store: Store, kind: Kind, split: export.ExportSplit, seen: Seen | None = None) -> list[Example]:
+    """Return exported demonstrations as a trainer reads them; `seen` takes in what they are."""
+    rows = list(export.sft(store, kind=kind, split=split))
+    for row in rows:
+        if seen is not None:
+            seen.note(row)
     return [Example(row.prompt, row.completion) for row in rows]
+
+
+def ranked_groups(
+    store: Store, kind: Kind, split: export.ExportSplit, tasks: str = "", seen: Seen | None = None
+) -> list[RankedGroup]:
+    """Return exported rankings as a trainer reads them; `seen` takes in what they are."""
+    groups = []
+    for row in export.reward(store, kind=kind, split=split, tasks=tasks):
+        if seen is not None:
+            seen.note(row)
+        groups.append(row.group())
+    return groups
 
 
 def fine_tune(recipe: Recipe, settings: SFTSettings, kind: Kind) -> Maker:
     """Fine-tune the base on demonstrations: the start of PPO, or the baseline."""
 
     def run(space: Workspace, out: Path) -> dict[str, Any]:
+        seen = Seen()
         with open_store(space) as store:
-            train, heldout = demonstrations(store, kind, "train"), demonstrations(store, kind, "validation")
-            export.write(export.demonstrations(store, kind=kind), out / "export")
+            train, heldout = demonstrations(store, kind, "train", seen), demonstrations(store, kind, "validation")
+            dataset.write(store, Query(what="sft", kind=kind), out / "export", replace=True)
         mix = texts_of(space) if settings.pretraining_mix > 0 else []
         chosen = settings.model_copy(update={"seed": recipe.seed, "template": recipe.template})
         share_threads(recipe, chosen.loop)
         model = train_sft(out / "run", chosen, SFTData(train, heldout, mix), model_of(space, "base"), watch(space))
+        seen.write(out / "run")
         return {
             "model": str(model.relative_to(space.root)),
             "demonstrations": len(train),
@@ -170,21 +189,24 @@ def reward_model(recipe: Recipe, kind: Kind) -> Maker:
     """Train the reward model on exported rankings: of this recipe's samples, or of all that were imported."""
 
     def run(space: Workspace, out: Path) -> dict[str, Any]:
+        seen = Seen()
         with open_store(space) as store:
             tasks = space.facts("rankings")["tasks"] if kind == "simulated" else ""
-            ranked = export.ranked_groups(store, kind=kind, tasks=tasks)
-            heldout = export.ranked_groups(store, kind=kind, split="validation", tasks=tasks).rows
-            export.write(ranked, out / "export")
-            scored = demonstrations(store, kind, "validation") or demonstrations(store, kind, "train")
-        if not ranked.rows or not heldout:
+            ranked = ranked_groups(store, kind, "train", tasks, seen)
+            heldout = ranked_groups(store, kind, "validation", tasks)
+            query = Query(what="reward", kind=kind, tasks=tasks)
+            dataset.write(store, query, out / "export", replace=True, may_be_empty=True)
+            scored = demonstrations(store, kind, "validation", seen) or demonstrations(store, kind, "train", seen)
+        if not ranked or not heldout:
             raise DataError("The store has no rankings to train and validate the reward model on; rank some outputs.")
         settings: RewardSettings = recipe.reward.model_copy(update={"seed": recipe.seed, "template": recipe.template})
         share_threads(recipe, settings.loop)
-        data = RewardData(ranked.rows, heldout, scored)
+        data = RewardData(ranked, heldout, scored)
         init = model_of(space, "reward_base" if recipe.reward_base.model else "start")
         model = train_reward(out / "run", settings, data, init, watch(space))
+        seen.write(out / "run")
         accuracy = last(out / "run", "heldout/accuracy")
-        return {"model": str(model.relative_to(space.root)), "rankings": len(ranked.rows), "heldout_accuracy": accuracy}
+        return {"model": str(model.relative_to(space.root)), "rankings": len(ranked), "heldout_accuracy": accuracy}
 
     return run
 

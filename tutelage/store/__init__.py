@@ -2,8 +2,8 @@
 
 `Store` opens a database; the noun modules (`prompts`, `users`, `completions`, `labelers`, `tasks`, `receipts`,
 `labels`, `training`, `registry`, `accounts`, `sessions`, `audit`, `screening`, `guidance`, `messages`, `drafts`,
-`openings`, `jobs`, `choices`, `returns`, `judged`, `progress`, `pace`) hold functions whose first argument is the
-store.
+`openings`, `jobs`, `choices`, `returns`, `judged`, `progress`, `pace`, `withdrawals`) hold functions whose first
+argument is the store.
 """
 
 # So that the metadata holds every table.
@@ -14,6 +14,7 @@ from tutelage.store import (  # noqa: F401
     job_tables,
     return_tables,
     screening_tables,
+    withdrawal_tables,
 )
 from tutelage.store.database import Store, upgrade
 

@@ -18,6 +18,7 @@ from tutelage.store import audit
 from tutelage.store.account_tables import invitations, people, sessions
 from tutelage.store.database import Store
 from tutelage.store.tables import labelers
+from tutelage.store.withdrawal_tables import labeler_withdrawals
 
 Role = Literal["candidate", "labeler", "lead", "researcher", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -31,6 +32,8 @@ GROUPS: dict[Role, tuple[Group, ...]] = {
 }
 #: Who looks after labelers may label as well, on asking for it (`join`), in one of these groups.
 JOINING: dict[Role, tuple[Group, ...]] = {"lead": GROUPS["labeler"], "admin": GROUPS["labeler"]}
+#: Roles whose account is for nothing but judging: it ends when its labeler withdraws.
+ONLY_LABELS: tuple[Role, ...] = ("candidate", "labeler")
 INVITATION = timedelta(days=7)
 _LONGEST_NAME = 80
 
@@ -183,8 +186,15 @@ def set_role(store: Store, person: str, role: Role, *, by: str, now: datetime) -
 
 
 def set_active(store: Store, person: str, is_active: bool, *, by: str, now: datetime) -> None:
-    """Let a person in again, or suspend: all sessions end at once and signing in is refused. Labels stay."""
+    """Let a person in again, or suspend: all sessions end at once and signing in is refused. Labels stay.
+
+    Who only labels and withdrew is let in no more.
+    """
     with store.write() as connection:
+        withdrew = select(people.c.id).join(labeler_withdrawals, labeler_withdrawals.c.labeler == people.c.labeler)
+        withdrew = withdrew.where(people.c.id == person, people.c.role.in_(ONLY_LABELS))
+        if is_active and connection.scalar(withdrew) is not None:
+            raise DataError("This labeler withdrew; who wants to label again is invited anew.")
         status = "active" if is_active else "suspended"
         connection.execute(update(people).where(people.c.id == person).values(status=status))
         if not is_active:

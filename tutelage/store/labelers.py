@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, select, update
@@ -11,6 +12,14 @@ from tutelage.records import Group, Instructions, Labeler
 from tutelage.store import batches
 from tutelage.store.database import Store
 from tutelage.store.tables import instruction_versions, labelers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What is known of a version of instructions without its text: its task, and the hash of the text."""
+
+    task: str
+    sha256: str
 
 
 def add(store: Store, new: Sequence[Labeler], *, now: datetime) -> None:
@@ -82,6 +91,15 @@ def insert_version(connection: Connection, instructions: Instructions, *, now: d
             f"The instructions {instructions.version!r} are published with another text; give the new text a new "
             "version."
         )
+
+
+def published(store: Store) -> dict[str, Published]:
+    """Return the task and the hash of every published version."""
+    with store.read() as connection:
+        return {
+            row.version: Published(task=row.task, sha256=row.sha256)
+            for row in connection.execute(select(*instruction_versions.c["version", "task", "sha256"]))
+        }
 
 
 def instructions(store: Store) -> dict[str, Instructions]:

@@ -11,6 +11,7 @@ from tutelage.records import Demonstration, Group, Kind, Purpose, Ranking, Ratin
 from tutelage.store import batches
 from tutelage.store.database import Store
 from tutelage.store.tables import completions, demonstrations, labelers, rankings, ratings
+from tutelage.store.withdrawal_tables import labeler_withdrawals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class Judgements:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Which:
-    """Which judgements to read; None takes all. Superseded ones are never read."""
+    """Which judgements to read; None takes all. Superseded ones and those of withdrawn labelers are never read."""
 
     purpose: Purpose | None = None
     group: Group | None = None
@@ -64,18 +65,16 @@ def insert(connection: Connection, new: Judgements, *, now: datetime, skip_known
 
 
 def current(table: Table) -> Any:
-    """Return the condition under which no later judgement of the table supersedes a row."""
+    """Return the condition under which a row counts: nothing later supersedes it, and its labeler did not withdraw."""
     later = table.alias("later")
-    return ~select(later.c.id).where(later.c.supersedes == table.c.id).exists()
+    superseded = select(later.c.id).where(later.c.supersedes == table.c.id).exists()
+    return ~superseded & table.c.labeler.not_in(select(labeler_withdrawals.c.labeler))
 
 
 def demonstrations_of(store: Store, which: Which) -> list[Demonstration]:
     """Return current demonstrations by id."""
     with store.read() as connection:
-        return [
-            Demonstration(**_common(row), prompt_id=row.prompt_id, text=row.text)
-            for row in connection.execute(_query(demonstrations, which))
-        ]
+        return [demonstration(row) for row in connection.execute(_query(demonstrations, which))]
 
 
 def ratings_of(store: Store, which: Which) -> list[Rating]:
@@ -85,10 +84,7 @@ def ratings_of(store: Store, which: Which) -> list[Rating]:
         written = select(completions.c.id).where(completions.c.policy.in_(which.policies))
         query = query.where(ratings.c.completion_id.in_(written))
     with store.read() as connection:
-        return [
-            Rating(**_common(row), completion_id=row.completion_id, quality=row.quality, flags=row.flags)
-            for row in connection.execute(query)
-        ]
+        return [rating(row) for row in connection.execute(query)]
 
 
 def rankings_of(store: Store, which: Which) -> list[Ranking]:
@@ -106,6 +102,16 @@ def ranking(row: Row[Any]) -> Ranking:
         presented=tuple(row.presented),
         seeded=row.seeded,
     )
+
+
+def demonstration(row: Row[Any]) -> Demonstration:
+    """Return the record of a row of the table `demonstrations`."""
+    return Demonstration(**_common(row), prompt_id=row.prompt_id, text=row.text)
+
+
+def rating(row: Row[Any]) -> Rating:
+    """Return the record of a row of the table `ratings`."""
+    return Rating(**_common(row), completion_id=row.completion_id, quality=row.quality, flags=row.flags)
 
 
 def _query(table: Table, which: Which) -> Select[Any]:

@@ -5,13 +5,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, func, select, union_all
 
 from tutelage.errors import DataError, MissingError
 from tutelage.records import RegisteredModel
 from tutelage.store import batches
 from tutelage.store.database import Store
-from tutelage.store.tables import aliases, model_prompts, models
+from tutelage.store.tables import aliases, demonstrations, model_prompts, models, rankings
+from tutelage.store.withdrawal_tables import model_labels
 
 
 class Version(NamedTuple):
@@ -19,8 +20,15 @@ class Version(NamedTuple):
     version: int
 
 
-def register(store: Store, model: RegisteredModel, *, prompt_hashes: Iterable[str], now: datetime) -> RegisteredModel:
-    """Add a model version and the hashes of all prompts it was trained on; return it with its number.
+def register(
+    store: Store,
+    model: RegisteredModel,
+    *,
+    prompt_hashes: Iterable[str],
+    label_ids: Iterable[str] = (),
+    now: datetime,
+) -> RegisteredModel:
+    """Add a model version with all it was trained on, prompts by hash and labels by id; return it with its number.
 
     Version 0 asks for the next number. The same files under the same name are the version they were before.
     """
@@ -41,6 +49,7 @@ def register(store: Store, model: RegisteredModel, *, prompt_hashes: Iterable[st
         connection.execute(models.insert(), {**_row(added), "created": now})
         key = {"name": added.name, "version": added.version}
         batches.insert(connection, model_prompts, [{**key, "text_hash": h} for h in sorted(set(prompt_hashes))])
+        batches.insert(connection, model_labels, [{**key, "label_id": made} for made in sorted(set(label_ids))])
     return added
 
 
@@ -92,6 +101,28 @@ def trained_on(store: Store, hashes: Iterable[str]) -> dict[Version, set[str]]:
             for row in connection.execute(select(model_prompts).where(model_prompts.c.text_hash.in_(part))):
                 found.setdefault(Version(row.name, row.version), set()).add(row.text_hash)
     return dict(sorted(found.items()))
+
+
+def trained_on_labels(store: Store, labeler: str) -> dict[Version, int]:
+    """Return, for each model version that learned from a labeler, from how many of the labeler's labels."""
+    mine = union_all(*(select(table.c.id).where(table.c.labeler == labeler) for table in (demonstrations, rankings)))
+    query = (
+        select(model_labels.c.name, model_labels.c.version, func.count().label("labels"))
+        .where(model_labels.c.label_id.in_(mine))
+        .group_by(model_labels.c.name, model_labels.c.version)
+        .order_by(model_labels.c.name, model_labels.c.version)
+    )
+    with store.read() as connection:
+        return {Version(row.name, row.version): row.labels for row in connection.execute(query)}
+
+
+def label_ids(store: Store, model: RegisteredModel) -> set[str]:
+    """Return the ids of the labels that a model version was trained on."""
+    query = select(model_labels.c.label_id).where(
+        model_labels.c.name == model.name, model_labels.c.version == model.version
+    )
+    with store.read() as connection:
+        return set(connection.scalars(query))
 
 
 def prompt_hashes(store: Store, model: RegisteredModel) -> set[str]:

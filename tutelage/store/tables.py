@@ -290,4 +290,7 @@ APPEND_ONLY = (
     "doubts",
     "choices",
     "returns",
+    "withdrawal_requests",
+    "labeler_withdrawals",
+    "model_labels",
 )

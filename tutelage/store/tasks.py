@@ -17,6 +17,7 @@ from tutelage.store import batches
 from tutelage.store import prompts as stored_prompts
 from tutelage.store.database import Store
 from tutelage.store.tables import assignments, completions, labelers, prompts, task_completions, tasks
+from tutelage.store.withdrawal_tables import labeler_withdrawals
 
 TaskKind = Literal["demonstrate", "rate", "rank"]
 State = Literal["offered", "open", "submitted", "skipped", "expired"]
@@ -230,7 +231,7 @@ def _outputs(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[str,
 
 
 def _open_tasks(labeler: Labeler, kind: TaskKind | None) -> Select[Any]:
-    """Return the query for tasks that this labeler may have now."""
+    """Return the query for tasks that this labeler may have now; who withdrew gets none."""
     of_task = assignments.c.task_id == tasks.c.id
     live = select(func.count()).where(of_task, assignments.c.state.in_(LIVE)).correlate(tasks).scalar_subquery()
     mine = select(assignments.c.id).where(
@@ -241,11 +242,13 @@ def _open_tasks(labeler: Labeler, kind: TaskKind | None) -> Select[Any]:
         .join(completions, completions.c.id == task_completions.c.completion_id)
         .where(task_completions.c.task_id == tasks.c.id, completions.c.authored_by == labeler.id)
     )
+    withdrew = select(labeler_withdrawals.c.labeler).where(labeler_withdrawals.c.labeler == labeler.id)
     query = (
         select(tasks.c.id, tasks.c.overlap)
         .join(prompts, prompts.c.id == tasks.c.prompt_id)
         .where(tasks.c.closed.is_(None), tasks.c.group == labeler.group, may_be_shown())
         .where(live < tasks.c.overlap, ~mine.correlate(tasks).exists(), ~own_text.correlate(tasks).exists())
+        .where(~withdrew.exists())
         .order_by(tasks.c.number)
     )
     return query if kind is None else query.where(tasks.c.kind == kind)

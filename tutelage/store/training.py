@@ -1,107 +1,102 @@
-"""The queries that may feed a trainer. What must never be trained on is left out here, in SQL, and nowhere else.
+"""The queries that may feed a trainer. What must never be trained on is left out here and nowhere else.
 
 Left out: labels of held-out, opposed and researching people; labels for any purpose but `train`; superseded labels;
-prompts of another split, without consent, quarantined for personal data, dropped by intake, or of users who withdrew.
+labels that were returned and have no new revision; labels of labelers who withdrew, and orders of texts that such a
+labeler wrote; prompts of another split, without consent, quarantined for personal data, dropped by intake, or of users
+who withdrew.
+
+Rows come one after the other while they are read: an export of any size needs the memory of a part.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, Table, and_, select
+from sqlalchemy import Connection, Row, Select, Table, and_, select
 
-from tutelage.records import Demonstration, Group, Kind, Ranking, Split, Stage
+from tutelage.records import Demonstration, Group, Kind, Ranking, Rating, Split, Stage, UseCase
 from tutelage.store import batches, labels
 from tutelage.store.database import Store
 from tutelage.store.prompts import allowed
-from tutelage.store.tables import assignments, completions, demonstrations, labelers, prompts, rankings
+from tutelage.store.return_tables import returns
+from tutelage.store.tables import assignments, completions, demonstrations, labelers, prompts, rankings, ratings
+from tutelage.store.withdrawal_tables import labeler_withdrawals
+
+#: Rows that are in memory together.
+PART = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptText:
-    """A prompt as trainers read it; `hash` is its name in lineage."""
+    """A prompt as trainers read it; `hash` is its name in lineage, `created` the time at which it came in."""
 
     id: str
     text: str
     hash: str
+    use_case: UseCase | str
+    source: str
+    created: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demonstrated:
-    """A demonstration with its prompt and the group of its labeler."""
+    """A demonstration with its prompt, the group of its labeler and its time."""
 
     prompt: PromptText
     label: Demonstration
     group: Group
+    created: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranked:
-    """A ranking with its prompt, the group of its labeler and the texts of its completions by id; `cut` has the ids of
-    those that were cut at the length cap.
+    """A ranking with its prompt, the group of its labeler, its time and the texts of its completions by id.
+
+    `cut` has the ids of those that were cut at the length cap; `ratings` what was handed in with the ranking, by
+    completion id, {} when nothing was rated.
     """
 
     prompt: PromptText
     label: Ranking
     group: Group
-    texts: dict[str, str]
+    created: datetime
+    texts: Mapping[str, str]
     cut: frozenset[str]
+    ratings: Mapping[str, Rating]
 
 
-def demonstrated(store: Store, *, split: Split, kind: Kind) -> list[Demonstrated]:
-    """Return the demonstrations to learn from, by prompt and label id."""
+def demonstrated(store: Store, *, split: Split, kind: Kind) -> Iterator[Demonstrated]:
+    """Yield the demonstrations to learn from, by prompt and label id."""
     with store.read() as connection:
-        return [
-            Demonstrated(
-                prompt=_prompt(row),
-                label=Demonstration(
-                    id=row.id,
-                    prompt_id=row.prompt_id,
-                    text=row.text,
-                    labeler=row.labeler,
-                    kind=row.kind,
-                    instruction_version=row.instruction_version,
-                    purpose=row.purpose,
-                    supersedes=row.supersedes,
-                ),
-                group=row.labeler_group,
-            )
-            for row in connection.execute(_labels(demonstrations, split, kind))
-        ]
+        for rows in _parts(connection, _labels(demonstrations, split, kind)):
+            for row in rows:
+                label = labels.demonstration(row)
+                yield Demonstrated(prompt=_prompt(row), label=label, group=row.labeler_group, created=row.created)
 
 
-def ranked(store: Store, *, split: Split, kind: Kind, tasks: str = "") -> list[Ranked]:
-    """Return the rankings to learn from, by prompt and label id; with `tasks`, of tasks whose ids begin so."""
+def ranked(store: Store, *, split: Split, kind: Kind, tasks: str = "") -> Iterator[Ranked]:
+    """Yield the rankings to learn from, by prompt and label id; with `tasks`, of tasks whose ids begin so."""
     query = _labels(rankings, split, kind)
     if tasks:
         query = query.join(assignments, assignments.c.id == rankings.c.assignment_id)
         query = query.where(assignments.c.task_id.startswith(tasks, autoescape=True))
     with store.read() as connection:
-        rows = connection.execute(query).all()
-        texts: dict[str, str] = {}
-        cut: set[str] = set()
-        for part in batches.of(sorted({output for row in rows for output in row.presented})):
-            columns = select(completions.c.id, completions.c.text, completions.c.finish_reason)
-            for output in connection.execute(columns.where(completions.c.id.in_(part))):
-                texts[output.id] = output.text
-                if output.finish_reason == "length":
-                    cut.add(output.id)
-    return [
-        Ranked(
-            prompt=_prompt(row),
-            label=labels.ranking(row),
-            group=row.labeler_group,
-            texts={output: texts[output] for output in row.presented},
-            cut=frozenset(cut.intersection(row.presented)),
-        )
-        for row in rows
-    ]
+        withdrawn = set(connection.scalars(select(labeler_withdrawals.c.labeler)))
+        for rows in _parts(connection, query):
+            outputs = _outputs(connection, rows)
+            judged = _ratings(connection, rows)
+            for row in rows:
+                if not withdrawn.intersection(outputs[output].authored_by for output in row.presented):
+                    yield _ranked(row, outputs, judged.get(row.id, {}))
 
 
-def prompted(store: Store, *, split: Split, stage: Stage) -> list[PromptText]:
-    """Return the prompts to sample from in training, by id."""
+def prompted(store: Store, *, split: Split, stage: Stage) -> Iterator[PromptText]:
+    """Yield the prompts to sample from in training, by id."""
     query = _prompts().where(_trainable(split), prompts.c.stage == stage).order_by(prompts.c.id)
     with store.read() as connection:
-        return [_prompt(row) for row in connection.execute(query)]
+        for rows in _parts(connection, query):
+            yield from map(_prompt, rows)
 
 
 def _trainable(split: Split) -> Any:
@@ -110,7 +105,12 @@ def _trainable(split: Split) -> Any:
 
 def _prompts() -> Select[Any]:
     return select(
-        prompts.c.id.label("of_prompt"), prompts.c.text.label("prompt_text"), prompts.c.text_hash.label("prompt_hash")
+        prompts.c.id.label("of_prompt"),
+        prompts.c.text.label("prompt_text"),
+        prompts.c.text_hash.label("prompt_hash"),
+        prompts.c.created.label("prompt_created"),
+        prompts.c.use_case,
+        prompts.c.source,
     )
 
 
@@ -122,9 +122,56 @@ def _labels(table: Table, split: Split, kind: Kind) -> Select[Any]:
         .join(labelers, labelers.c.id == table.c.labeler)
         .where(_trainable(split))
         .where(labelers.c.group == "training", table.c.purpose == "train", table.c.kind == kind, labels.current(table))
+        .where(table.c.id.not_in(select(returns.c.submission_id)))
         .order_by(prompts.c.id, table.c.id)
     )
 
 
-def _prompt(row: Any) -> PromptText:
-    return PromptText(id=row.of_prompt, text=row.prompt_text, hash=row.prompt_hash)
+def _parts(connection: Connection, query: Select[Any]) -> Iterator[Sequence[Row[Any]]]:
+    """Read a query's rows part by part, all from the moment at which it began."""
+    with connection.execute(query, execution_options={"yield_per": PART}) as result:
+        yield from result.partitions()
+
+
+def _outputs(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, Row[Any]]:
+    columns = select(*completions.c["id", "text", "finish_reason", "authored_by"])
+    found: dict[str, Row[Any]] = {}
+    for part in batches.of(sorted({output for row in rows for output in row.presented})):
+        found |= {output.id: output for output in connection.execute(columns.where(completions.c.id.in_(part)))}
+    return found
+
+
+def _ratings(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, dict[str, Rating]]:
+    """Return, by ranking, the ratings that were handed in with it, by completion; their ids begin with the ranking's.
+
+    An earlier submission of the same work may hold others, which no later rating supersedes if the later one has none.
+    """
+    found: dict[str, dict[str, Rating]] = {}
+    for part in batches.of(sorted({row.assignment_id for row in rows if row.assignment_id})):
+        for row in connection.execute(select(ratings).where(ratings.c.assignment_id.in_(part))):
+            submission, _, _ = row.id.rpartition(":")
+            found.setdefault(submission, {})[row.completion_id] = labels.rating(row)
+    return found
+
+
+def _ranked(row: Row[Any], outputs: Mapping[str, Row[Any]], judged: Mapping[str, Rating]) -> Ranked:
+    return Ranked(
+        prompt=_prompt(row),
+        label=labels.ranking(row),
+        group=row.labeler_group,
+        created=row.created,
+        texts={output: outputs[output].text for output in row.presented},
+        cut=frozenset(output for output in row.presented if outputs[output].finish_reason == "length"),
+        ratings=judged,
+    )
+
+
+def _prompt(row: Row[Any]) -> PromptText:
+    return PromptText(
+        id=row.of_prompt,
+        text=row.prompt_text,
+        hash=row.prompt_hash,
+        use_case=row.use_case,
+        source=row.source,
+        created=row.prompt_created,
+    )

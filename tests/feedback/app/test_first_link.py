@@ -114,8 +114,8 @@ def test_somebody_new_demonstrates_rates_and_ranks(page: Page, link: str, run: P
     expect(page.get_by_text("Handed in.")).to_be_visible()
 
     with Store.open(f"sqlite:///{run / 'tutelage.db'}", create=False) as store:
-        (written,) = export.demonstrations(store, kind="human").rows
-        (ranked,) = export.ranked_groups(store, kind="human").rows
+        (written,) = export.sft(store, kind="human")
+        (ranked,) = export.reward(store, kind="human")
     assert written.completion == "I do not know.\nAsk at the mill."
     order = dict(zip(ranked.completions, ranked.ranks, strict=True))
     wanted = {"A": 0, "B": 1, "C": 0, "D": 2}

@@ -16,7 +16,6 @@ from tests.train.conftest import World, world
 from tutelage.cli import app
 from tutelage.feedback import export
 from tutelage.files import read_json, read_records
-from tutelage.records import RankedGroup
 from tutelage.runs import Run
 
 __all__ = ["browser", "context", "database", "desk", "served", "store", "world"]
@@ -58,7 +57,7 @@ def test_orders_made_in_the_browser_are_exported_as_seen_and_train_a_reward_mode
         page.wait_for_url(lambda url, here=here: url != here)
     page.get_by_text("There is nothing to label at the moment.").wait_for()
 
-    rows = export.ranked_groups(served.desk.store, kind="human").rows
+    rows = list(export.reward(served.desk.store, kind="human"))
     exported = [dict(zip(row.completions, row.ranks, strict=True)) for row in rows]
     assert sorted(map(sorted, (one.items() for one in exported))) == sorted(map(sorted, (one.items() for one in seen)))
 
@@ -67,9 +66,9 @@ def test_orders_made_in_the_browser_are_exported_as_seen_and_train_a_reward_mode
                "--set", "batch=2"]  # fmt: skip
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
-    kept = Path("runs/reward/data/rankings-train-human")
-    assert [tuple(row.ranks) for row in read_records(kept / "rows.jsonl", RankedGroup)] == [row.ranks for row in rows]
-    assert read_json(kept / "manifest.json")["kinds"] == {"human": 4}
+    kept = Path("runs/reward/data/reward-train-human")
+    assert read_records(kept / "rows.jsonl", export.RewardRow) == rows
+    assert read_json(kept / "manifest.json")["counts"]["kind"] == {"human": 4}
     # Four orders in batches of two make two steps; the bias that follows is told as a third.
     assert Run.open(Path("runs/reward")).read_metrics()[-1]["step"] == 3
     assert Path("runs/reward/model").is_dir()

@@ -1,4 +1,4 @@
-"""One's own account: password, and where one is signed in."""
+"""One's own account: password, where one is signed in, and what is stored of a labeler."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tutelage.errors import DataError
-from tutelage.store import sessions
+from tutelage.store import sessions, withdrawals
 from tutelage.store.accounts import ROLES
 from tutelage.store.sessions import Session
 from tutelage.web.access import Current, CurrentSession, require
@@ -48,5 +48,14 @@ def end_session(here: Here, person: Current, made: str) -> Response:
 
 def _page(request: Request, here: Site, session: Session, *, problem: str = "", notice: str = "") -> HTMLResponse:
     open_sessions = sessions.of(here.store, session.person.id, now=here.now())
-    values = {"sessions": open_sessions, "own": session.id, "problem": problem, "notice": notice}
+    labeler = session.person.labeler
+    values = {
+        "sessions": open_sessions,
+        "own": session.id,
+        "problem": problem,
+        "notice": notice,
+        "stored": withdrawals.stored(here.store, labeler) if labeler else {},
+        "withdrawn": withdrawals.withdrawn(here.store).get(labeler),
+        "asked": withdrawals.asked(here.store).get(labeler),
+    }
     return here.pages.render(request, "account.html", 400 if problem else 200, **values)

@@ -24,6 +24,7 @@ from tutelage.feedback.app import (
     navigation,
     people,
     screening,
+    withdrawal,
     work,
 )
 from tutelage.feedback.app.words import WORDS
@@ -48,6 +49,7 @@ AREAS = (
     messages,
     filing,
     people,
+    withdrawal,
     log,
 )
 

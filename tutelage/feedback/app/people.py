@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tutelage.feedback.app.entry import LINK
-from tutelage.store import accounts
+from tutelage.store import accounts, withdrawals
 from tutelage.store.accounts import GROUPS, INVITATION, ROLES, Offer, Person, Role
 from tutelage.web.access import Current, require
 from tutelage.web.errors import ApiError
@@ -44,7 +44,7 @@ def withdraw(here: Here, person: Current, made: str) -> Response:
     """Make a link useless."""
     for invitation in accounts.open_invitations(here.store, now=here.now()):
         if invitation.id == made:
-            _check(here, person, invitation.offer.role)
+            check_looks_after(here, person, invitation.offer.role)
     accounts.withdraw_invitation(here.store, made, by=person.id, now=here.now())
     return RedirectResponse("/people", status_code=303)
 
@@ -52,7 +52,7 @@ def withdraw(here: Here, person: Current, made: str) -> Response:
 @router.post("/{whom}/suspend")
 def suspend(here: Here, person: Current, whom: str) -> Response:
     """Keep somebody out from now on; labels stay."""
-    _check(here, person, accounts.get(here.store, whom).role)
+    check_looks_after(here, person, accounts.get(here.store, whom).role)
     if whom == person.id:
         raise ApiError(400, here.pages.words("people.not_self"))
     accounts.set_active(here.store, whom, False, by=person.id, now=here.now())
@@ -62,7 +62,7 @@ def suspend(here: Here, person: Current, whom: str) -> Response:
 @router.post("/{whom}/reinstate")
 def reinstate(here: Here, person: Current, whom: str) -> Response:
     """Let somebody in again."""
-    _check(here, person, accounts.get(here.store, whom).role)
+    check_looks_after(here, person, accounts.get(here.store, whom).role)
     accounts.set_active(here.store, whom, True, by=person.id, now=here.now())
     return RedirectResponse("/people", status_code=303)
 
@@ -71,12 +71,13 @@ def reinstate(here: Here, person: Current, whom: str) -> Response:
 def renew(request: Request, here: Here, person: Current, whom: str) -> HTMLResponse:
     """Make a link by which somebody sets a new password."""
     other = accounts.get(here.store, whom)
-    _check(here, person, other.role)
+    check_looks_after(here, person, other.role)
     offer = Offer(role=other.role, group=other.group, person=other.id)
     return _with_link(request, here, person, offer, other.name)
 
 
-def _check(here: Site, person: Person, role: Role) -> None:
+def check_looks_after(here: Site, person: Person, role: Role) -> None:
+    """Refuse who does not look after people of this role."""
     if role not in LOOKS_AFTER[person.role]:
         raise ApiError(403, here.pages.words("people.not_yours"))
 
@@ -99,6 +100,9 @@ def _page(request: Request, here: Site, person: Person, **made: Any) -> HTMLResp
         "mine": LOOKS_AFTER[person.role],
         "invitations": accounts.open_invitations(here.store, now=here.now()),
         "offers": _offers(person),
+        "asked": withdrawals.asked(here.store),
+        "only_labels": accounts.ONLY_LABELS,
+        "withdrawn": withdrawals.withdrawn(here.store),
         "now": here.now(),
         "link": "",
     }

@@ -1,6 +1,6 @@
 """The English words of the labeling app, one part per area; another language is another folder like this one."""
 
-from tutelage.feedback.app.words import entry, filing, guidance, home, lead, people, screening, work
+from tutelage.feedback.app.words import entry, filing, guidance, home, lead, people, screening, withdrawal, work
 from tutelage.web import words
 
 #: Every text that the app's pages and scripts show, by name.
@@ -13,6 +13,7 @@ WORDS = words.Catalogue(
     lead.WORDS,
     people.WORDS,
     screening.WORDS,
+    withdrawal.WORDS,
     work.WORDS,
 )
 

@@ -1,0 +1,51 @@
+"""Words about what is stored of a labeler, and about taking it back."""
+
+WORDS = {
+    "withdrawal.title": "Withdraw {name}",
+    "withdrawal.action": "Withdraw labels",
+    "withdrawal.asks": "asks to withdraw",
+    "withdrawal.withdrawn": "withdrawn",
+    "withdrawal.no_labels": "This account makes no labels, so there is nothing to withdraw.",
+    "withdrawal.asked": "{name} asked for it on {at}.",
+    "withdrawal.what": "From then on no export and no figure counts what {labeler} made, and no order of a text that "
+    "{labeler} wrote. Figures that were shown before change. Open work goes to others, drafts are emptied, {name} gets "
+    "no more work, and the account of who only labels is shut. The rows stay, because labels are never changed.",
+    "withdrawal.tasks": "Tasks that were finished with these labels stay closed: file new ones where you need labels.",
+    "withdrawal.counted": "What is taken back",
+    "withdrawal.number": "Number",
+    "withdrawal.models": "Registered models that learned from it",
+    "withdrawal.learned": "Labels and prompts",
+    "withdrawal.no_models": "No registered model learned from it. The command tutelage labels withdraw also looks "
+    "through runs.",
+    "withdrawal.sure": "I know that this cannot be undone",
+    "withdrawal.not_sure": "Say that you know that this cannot be undone.",
+    "withdrawal.do": "Withdraw",
+    "withdrawal.done": "{name} was withdrawn on {at}. Exports made before still hold these labels: make new ones, and "
+    "delete the old.",
+    "withdrawal.back": "Back to everybody",
+    "withdrawn.demonstrations": "Demonstrations",
+    "withdrawn.ratings": "Ratings",
+    "withdrawn.rankings": "Rankings",
+    "withdrawn.prompts": "Prompts",
+    "stored.title": "What is stored about you",
+    "stored.what": "Your name, a hash of your password, your role and group, and under your pseudonym {labeler}:",
+    "stored.kind": "What",
+    "stored.number": "Number",
+    "stored.demonstrations": "Answers that you wrote",
+    "stored.ratings": "Ratings of outputs",
+    "stored.rankings": "Orders of outputs",
+    "stored.prompts": "Prompts that you wrote",
+    "stored.drafts": "Drafts",
+    "stored.assignments": "Pieces of work that you had",
+    "stored.acknowledgements": "Instructions that you said you read",
+    "stored.screening_answers": "Answers in the screening",
+    "stored.messages": "Messages that you sent",
+    "stored.sessions": "Times that you signed in",
+    "stored.active_minutes": "Minutes of active work",
+    "stored.ask_title": "Take your labels back",
+    "stored.ask_what": "You can ask that nothing you made here is used any more. A lead does it; from then on you get "
+    "no work. Models that learned from your labels before are listed, but they do not forget.",
+    "stored.ask": "Ask to withdraw",
+    "stored.withdrawn": "Your labels were withdrawn on {at}: nothing counts them any more.",
+    "stored.asked": "You asked on {at} that your labels are used no more. A lead will do it.",
+}
