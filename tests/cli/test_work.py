@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+import random
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -12,12 +19,15 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import table
+from tests.cli.conftest import invoke, table
 from tests.generate.tiny import make_directory
 from tests.train.conftest import World
+from tutelage.config import load
 from tutelage.feedback import people, work
 from tutelage.files import sha256_of
 from tutelage.models.scoring import Answer, Scorer
+from tutelage.pipeline import ranking
+from tutelage.pipeline.ranking import WorkSettings
 from tutelage.records import Labeler, RegisteredModel
 from tutelage.store import Store, choices, completions, jobs, prompts, registry, users
 
@@ -57,28 +67,41 @@ def row(number: int) -> dict[str, Any]:
 
 
 Import = Callable[[range], None]
+ROOT = Path(__file__).parents[2]
+TRAIN = ("--set", "shares.train=1.0", "--set", "shares.validation=0.0", "--set", "shares.test=0.0")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory, world: World) -> Path:
+    """Make once a database with 18 prompts, two policies, a reward model and two labelers."""
+    folder = tmp_path_factory.mktemp("template")
+    database = f"sqlite:///{folder / 'tutelage.db'}"
+    (folder / "sent.jsonl").write_text("".join(json.dumps(row(n)) + "\n" for n in range(18)))
+    invoke("prompts", "import", folder / "sent.jsonl", "--database", database, *TRAIN)
+    invoke("models", "add", world.reward, "--name", "reward", "--models", folder / "models", "--database", database)
+    with Store.open(database) as store:
+        for seed, name in ((1, "quartz"), (2, "basalt")):
+            path = make_directory(folder / name, seed)
+            new = RegisteredModel(name=name, version=0, path=str(path), sha256=sha256_of(path), run="")
+            registry.register(store, new, prompt_hashes=(), now=NOW)
+        people.register(store, [Labeler(id=name, group="training", kind="human") for name in ("ann", "ben")], now=NOW)
+        assert registry.get(store, "reward").role == "reward"
+    return folder
+
+
+@pytest.fixture
+def store(tutelage: Callable[..., str], template: Path) -> Iterator[Store]:
+    """Open a copy of that database, in an empty folder with a plan."""
+    shutil.copy(template / "tutelage.db", "tutelage.db")
+    Path("plan.toml").write_text(PLAN)
+    with Store.open("sqlite:///tutelage.db", create=False) as opened:
+        yield opened
 
 
 @pytest.fixture
 def bring(tutelage: Callable[..., str], written: Callable[..., Path]) -> Import:
     """Give a function that imports prompts."""
-    shares = ("--set", "shares.train=1.0", "--set", "shares.validation=0.0", "--set", "shares.test=0.0")
-    return lambda numbers: tutelage("prompts", "import", written("new.jsonl", [row(n) for n in numbers]), *shares)
-
-
-@pytest.fixture
-def store(tutelage: Callable[..., str], bring: Import, world: World) -> Iterator[Store]:
-    """A store with 18 prompts, two policies and a reward model, in an empty folder with a plan."""
-    Path("plan.toml").write_text(PLAN)
-    bring(range(18))
-    with Store.open("sqlite:///tutelage.db") as store:
-        for seed, name in ((1, "quartz"), (2, "basalt")):
-            path = make_directory(Path("made") / name, seed).resolve()
-            new = RegisteredModel(name=name, version=0, path=str(path), sha256=sha256_of(path), run="")
-            registry.register(store, new, prompt_hashes=(), now=NOW)
-        people.register(store, [Labeler(id=name, group="training", kind="human") for name in ("ann", "ben")], now=NOW)
-        tutelage("models", "add", world.reward, "--name", "reward")
-        yield store
+    return lambda numbers: tutelage("prompts", "import", written("new.jsonl", [row(n) for n in numbers]), *TRAIN)
 
 
 def test_prompts_become_ranking_tasks_of_several_policies_and_the_queue_is_kept_full(
@@ -139,12 +162,52 @@ def test_the_uncertain_prompts_are_those_with_the_smallest_margins(tutelage: Cal
         assert value == pytest.approx(2 * exp(scores[-2]) / (exp(scores[-1]) + exp(scores[-2])), abs=1e-4)
 
 
+#: A worker as `tutelage work` runs it, whose leases are short enough for a test.
+WORKER = """
+import sys
+from tutelage.store import Store
+from tutelage.work import Worker, handlers
+
+with Store.open("sqlite:///tutelage.db", create=False) as store:
+    worker = Worker(store, handlers(), lambda line: None, lease_seconds=1, look_seconds=0.05)
+    print("ready", flush=True)
+    worker.run(once=True)
+"""
+
+
+def test_a_worker_that_is_killed_while_it_draws_loses_and_doubles_nothing(store: Store) -> None:
+    """SIGKILL from another process at random times; what is there in the end is what an unbroken worker makes."""
+    plan = load(WorkSettings, "plan.toml", ["ranking.waiting=18", "ranking.batch=3"])
+    ranking.stand(store, plan, now=datetime.now(UTC))
+    seed = int.from_bytes(os.urandom(4))
+    print(f"kill seed {seed}")
+    rng = random.Random(seed)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    for kill in (True, False):
+        command = [sys.executable, "-c", WORKER]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+            assert process.stdout and process.stdout.readline() == "ready\n"
+            if kill:
+                while not choices.reasons(store):
+                    time.sleep(0.01)
+                time.sleep(rng.uniform(0, 1.5))
+                process.kill()
+            assert process.wait(100) == (-signal.SIGKILL if kill else 0)
+    reasons = choices.reasons(store)
+    assert len(reasons) == 18
+    held = work.lease(store, "ann", now=NOW, limit=99)
+    assert sorted(one.task_id for one in held) == sorted(reasons)
+    for prompt, drawn in completions.of_prompts(store, [one.prompt_id for one in held]).items():
+        assert Counter(one.policy for one in drawn) == {"quartz@1": 2, "basalt@1": 2}, prompt
+    assert {job.state for job in jobs.find(store)} <= {"done", "queued"}
+    assert [job.kind for job in jobs.find(store, states=("queued",))] == ["plan"]
+
+
 def test_a_prompt_that_was_withdrawn_or_is_too_long_gets_no_task(
     tutelage: Callable[..., str], store: Store, written: Callable[..., Path]
 ) -> None:
     long = written("long.jsonl", [row(99) | {"text": "word " * 200}])
-    tutelage("prompts", "import", long, "--set", "shares.train=1.0", "--set", "shares.validation=0.0",
-             "--set", "shares.test=0.0")  # fmt: skip
+    tutelage("prompts", "import", long, *TRAIN)
     tutelage("work", "plan.toml", "--once", "--set", "ranking.waiting=99", "--set", "ranking.random=1.0",
              "--set", "ranking.uncertain=0.0")  # fmt: skip
     assert len(choices.reasons(store)) == 19
@@ -160,9 +223,8 @@ def test_a_prompt_that_was_withdrawn_or_is_too_long_gets_no_task(
     assert newest.result == {"tasks": 0, "completions": 0, "no_longer_usable": 1, "too_long": 0, "all_alike": 0}
 
 
-def test_outputs_that_are_all_alike_are_no_task(tutelage: Callable[..., str], store: Store) -> None:
-    shutil.copytree("made/quartz", "made/copy")
-    copy = Path("made/copy").resolve()
+def test_outputs_that_are_all_alike_are_no_task(tutelage: Callable[..., str], store: Store, template: Path) -> None:
+    copy = Path(shutil.copytree(template / "quartz", "copy")).resolve()
     (copy / "note.txt").write_text("Other files, the same weights.")
     new = RegisteredModel(name="copy", version=0, path=str(copy), sha256=sha256_of(copy), run="")
     registry.register(store, new, prompt_hashes=(), now=NOW)
@@ -200,12 +262,14 @@ def test_a_plan_that_cannot_be_done_is_refused_before_it_stands(
     assert jobs.find(store) == []
 
 
-def test_what_work_refuses_else(tutelage: Callable[..., str], refused: Callable[..., str], store: Store) -> None:
+def test_what_work_refuses_else(
+    tutelage: Callable[..., str], refused: Callable[..., str], store: Store, template: Path
+) -> None:
     assert "There is no job 'x'" in refused("work", "--once", "--retry", "x")
     assert "There is no recipe nowhere.toml" in refused("work", "nowhere.toml", "--once")
-    shutil.move("made/quartz", "made/elsewhere")
-    assert "is not at" in refused("work", "plan.toml", "--once")
-    shutil.move("made/elsewhere", "made/quartz")
+    gone = RegisteredModel(name="gone", version=0, path=str(template / "gone"), sha256="aa", run="")
+    registry.register(store, gone, prompt_hashes=(), now=NOW)
+    assert "is not at" in refused("work", "plan.toml", "--once", "--set", 'ranking.models=["gone", "quartz"]')
     Path("empty.toml").write_text("")
     tutelage("work", "plan.toml", "--once")
     tutelage("work", "empty.toml", "--once")
