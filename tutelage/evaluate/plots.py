@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 WIDTH, TEXT, SMALL = 360, 14, 12.5
 ROW, MARGIN = 46, 12
+#: Room around a drawing that is a file of its own.
+EDGE = 18
 #: Stands for infinity in drawings.
 FAR = 1e6
 
@@ -310,8 +312,11 @@ def _svg(figure: Figure, name: str, alt: str) -> str:
 def standalone(svg: str, css: str) -> str:
     """Make a drawing of a page a file of its own, with the page's colours for light and dark."""
     tokens = css[: css.index("* {")]
-    begin = svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-    head, _, body = begin.partition(">")
+    head, _, body = svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).partition(">")
+    # On a page the words at the ends of the axis may stand beside the drawing; a file ends where its box does.
+    left, top, width, height = (float(number) for number in re.findall(r'viewBox="([^"]+)"', head)[0].split())
+    wider = f"{left - EDGE:g} {top - EDGE:g} {width + 2 * EDGE:g} {height + 2 * EDGE:g}"
+    head = re.sub(r'viewBox="[^"]+"', f'viewBox="{wider}"', head)
     return f"{head}><style>{tokens}svg {{ background: var(--paper); }}</style>{body}\n"
 
 

@@ -287,6 +287,7 @@ def render(comparison: Comparison) -> str:
     page = environment().get_template("preference.html")
     return page.render(
         title=preferred.title if preferred else comparison.name,
+        name=comparison.name,
         style=style(),
         standing=standing(comparison),
         sections=[section for section in sections if section],
