@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 import socket
+import threading
 from collections.abc import Callable
 from functools import partial
 
@@ -20,6 +24,8 @@ from tutelage.web.site import utc_now
 
 #: How long running requests may take to end when the server is stopped.
 GRACE_SECONDS = 10
+#: How long a browser's connection waits for its next request: longer than hands rest between two saves of a draft.
+KEEP_ALIVE_SECONDS = 75
 
 
 def serve(store_url: str, where: Listening, workers: int, tell: Callable[[str], None]) -> None:
@@ -42,7 +48,21 @@ def serve(store_url: str, where: Listening, workers: int, tell: Callable[[str], 
 
 def application(store_url: str, is_encrypted: bool) -> FastAPI:
     """Open the store in a worker's process and return the application over it."""
+    _end_with_parent()
     return create(Store.open(store_url, create=False), Settings(is_encrypted=is_encrypted))
+
+
+def _end_with_parent() -> None:
+    """Drain this worker when the process that started it is gone: it would keep the address from the next start."""
+    parent = multiprocessing.parent_process()
+    if parent is None:  # there is one process only
+        return
+
+    def watch() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _run(store_url: str, where: Listening, workers: int, bound: socket.socket) -> None:
@@ -59,6 +79,7 @@ def _run(store_url: str, where: Listening, workers: int, bound: socket.socket) -
         # The port is this server's alone when a proxy is the only way in, so whoever connects is the proxy.
         forwarded_allow_ips="*" if where.is_behind_proxy else None,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     if workers > 1:
         Multiprocess(config, sockets=[bound]).run()
