@@ -120,6 +120,17 @@ def test_work_of_an_expired_lease_stays_on_the_desk_until_another_has_done_it(de
     assert drafts.on_desk(desk.store, "anna") == []
 
 
+def test_a_draft_tells_of_the_work_it_belongs_to(desk: Desk) -> None:
+    desk.task("p")
+    (held,) = desk.lease("anna", seconds=60)
+    draft = drafts.begin(desk.store, held.id, "anna", now=NOW)
+    assert (draft.kind, draft.state, draft.lease_until) == ("rank", "offered", later(60))
+    work.heartbeat(desk.store, held.id, "anna", now=later(50), seconds=60)
+    saved = drafts.save(desk.store, draft.id, "anna", "half", base=0, now=later(51))
+    assert saved == drafts.get(desk.store, draft.id, "anna")
+    assert (saved.kind, saved.state, saved.lease_until) == ("rank", "open", later(110))
+
+
 def test_the_submission_that_stands_is_the_last_correction(desk: Desk) -> None:
     desk.task("p")
     (held,) = desk.lease("anna")

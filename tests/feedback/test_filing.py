@@ -38,8 +38,8 @@ def test_only_what_may_be_trained_on_and_no_person_labeled_is_possible(stocked: 
 def test_the_first_filing_makes_tasks_that_people_get(stocked: Desk) -> None:
     assert filing.first(stocked.store) == [Filing(kind="demonstrate", count=3), Filing(kind="rank", count=2)]
     assert filing.file(stocked.store, filing.first(stocked.store), now=NOW) == 5
-    assert work.available(stocked.store, "anna") == {"demonstrate": 3, "rank": 2}
-    assert work.available(stocked.store, "hal") == {}
+    assert work.available(stocked.store, "anna", now=NOW) == {"demonstrate": 3, "rank": 2}
+    assert work.available(stocked.store, "hal", now=NOW) == {}
     taken = {held.prompt_id: held for held in stocked.lease("anna")}
     assert {name: len(held.outputs) for name, held in taken.items() if held.kind == "rank"} == {"x": 4, "y": 9}
     assert {held.instruction_version for held in taken.values()} == {"demonstration-1", "comparison-1"}

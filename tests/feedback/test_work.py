@@ -116,6 +116,15 @@ def test_an_expired_task_is_handed_out_again_and_the_record_stays(desk: Desk) ->
     assert states == [("anna", "expired"), ("ben", "offered")]
 
 
+def test_work_whose_lease_ran_out_waits_again_though_nobody_has_written_so(desk: Desk) -> None:
+    desk.task("p")
+    desk.task("q", overlap=2)
+    desk.lease("anna", seconds=60)
+    assert [work.available(desk.store, name, now=later(59)) for name in ("anna", "ben")] == [{}, {"rank": 1}]
+    assert [work.available(desk.store, name, now=later(60)) for name in ("anna", "ben")] == [{"rank": 2}] * 2
+    assert [held.prompt_id for held in work.take(desk.store, "ben", now=later(60), kind="rank")] == ["p"]
+
+
 def test_a_heartbeat_keeps_the_lease(desk: Desk) -> None:
     desk.task("p")
     (held,) = desk.lease("anna", seconds=60)

@@ -119,9 +119,21 @@ def lease(
     seconds: float = LEASE_SECONDS,
 ) -> list[Assignment]:
     """Give a labeler up to `limit` tasks of the own group to work on until `now` + `seconds`; none left gives []."""
+    return _views(store, take(store, labeler, now=now, kind=kind, limit=limit, seconds=seconds))
+
+
+def take(
+    store: Store,
+    labeler: str,
+    *,
+    now: datetime,
+    kind: TaskKind | None = None,
+    limit: int = 1,
+    seconds: float = LEASE_SECONDS,
+) -> list[Holding]:
+    """Do what `lease` does and return what was given without its texts: the next page will show them."""
     who = labelers.get(store, labeler)
-    until = now + timedelta(seconds=seconds)
-    return _views(store, tasks.offer(store, who, kind=kind, limit=limit, now=now, until=until))
+    return tasks.offer(store, who, kind=kind, limit=limit, now=now, until=now + timedelta(seconds=seconds))
 
 
 def held(store: Store, labeler: str) -> list[Assignment]:
@@ -137,9 +149,9 @@ def shown(store: Store, assignment: str, labeler: str) -> Assignment:
     return _views(store, [holding])[0]
 
 
-def available(store: Store, labeler: str) -> dict[TaskKind, int]:
+def available(store: Store, labeler: str, *, now: datetime) -> dict[TaskKind, int]:
     """Count by kind the tasks that a labeler could take now; a kind without any is left out."""
-    return tasks.available(store, labelers.get(store, labeler))
+    return tasks.available(store, labelers.get(store, labeler), now=now)
 
 
 def heartbeat(
@@ -213,7 +225,7 @@ def _check_purpose(task: Task, versions: Mapping[str, Instructions]) -> None:
 def _views(store: Store, holdings: Sequence[Holding]) -> list[Assignment]:
     texts = prompts.get(store, (holding.prompt_id for holding in holdings))
     outputs = completions.get(store, (output for holding in holdings for output in holding.presented))
-    versions = labelers.instructions(store)
+    versions = labelers.instructions(store, (holding.instruction_version for holding in holdings))
     return [
         Assignment(
             id=holding.id,

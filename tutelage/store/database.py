@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 import secrets
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,8 @@ from tutelage.errors import MissingError, SettingsError, UnavailableError, UserE
 from tutelage.store import migrate, tables
 
 BUSY_SECONDS = 60
+#: Connections that a process opens at most. They stay open: one more for a moment would cost a server a process.
+CONNECTIONS = 15
 # Words of SQLite's operational errors that name the world outside; any other one (no such column) is a bug of ours.
 _OUTSIDE = ("unable to open", "locked", "disk", "readonly", "read-only", "full", "not a database", "busy")
 
@@ -106,13 +110,19 @@ def connect(url: str) -> Engine:
     """Return an engine for `url` whose transactions behave as the store needs; nothing is opened yet."""
     target = _parse(url)
     if target.get_backend_name() == "sqlite":
-        engine = create_engine(target, connect_args={"timeout": BUSY_SECONDS})
+        timeout = {"timeout": BUSY_SECONDS}
+        engine = create_engine(target, pool_size=CONNECTIONS, max_overflow=0, connect_args=timeout)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     # Each statement must see what others committed before it: that is how a lease is checked again under its locks.
     return create_engine(
-        target, isolation_level="READ COMMITTED", pool_pre_ping=True, connect_args={"connect_timeout": 10}
+        target,
+        isolation_level="READ COMMITTED",
+        pool_size=CONNECTIONS,
+        max_overflow=0,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 10},
     )
 
 
@@ -152,12 +162,25 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        cursor.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     # Without it, REPLACE deletes rows behind the back of the triggers that refuse DELETE.
     cursor.execute("PRAGMA recursive_triggers = ON")
     cursor.close()
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Turn the write-ahead log on. SQLite itself does not wait here for another connection that is about to."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _begin_sqlite(connection: Connection) -> None:

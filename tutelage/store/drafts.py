@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from tutelage.errors import DataError, MissingError
-from tutelage.store import batches
+from tutelage.store import batches, receipts
 from tutelage.store.database import Store
 from tutelage.store.draft_tables import drafts
-from tutelage.store.tables import assignments, submissions, tasks
+from tutelage.store.tables import assignments, tasks
 from tutelage.store.tasks import HELD, State, TaskKind
 
 #: Nine outputs with notes and a long text of one's own stay far below.
@@ -24,7 +24,10 @@ LONGEST = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a labeler has done so far; version 0 is nothing yet and `content` is ""."""
+    """What a labeler has done so far; version 0 is nothing yet and `content` is "".
+
+    `kind`, `state` and `lease_until` are those of the work that it is a draft of.
+    """
 
     id: str
     assignment_id: str
@@ -32,6 +35,9 @@ class Draft:
     version: int
     content: str
     saved: datetime | None
+    kind: TaskKind
+    state: State
+    lease_until: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +57,7 @@ class NewerDraftError(DataError):
 
 def begin(store: Store, assignment: str, labeler: str, *, now: datetime) -> Draft:
     """Return the draft of a labeler's assignment; the first call makes an empty one."""
-    query = select(drafts).where(drafts.c.assignment_id == assignment, drafts.c.labeler == labeler)
+    query = _drafts(labeler).where(drafts.c.assignment_id == assignment)
     with store.write() as connection:
         held = select(assignments.c.id).where(assignments.c.id == assignment, assignments.c.labeler == labeler)
         if connection.scalar(held) is None:
@@ -103,8 +109,9 @@ def on_desk(store: Store, labeler: str) -> list[Desk]:
 
     Work whose lease ran out is there while its task is open: it can be handed in if nobody else took the task.
     """
-    lost = (assignments.c.state == "expired") & tasks.c.closed.is_(None) & (drafts.c.version > 0)
-    query = _desks(labeler).where(assignments.c.state.in_(HELD) | lost).order_by(drafts.c.created)
+    lost = tasks.c.closed.is_(None) & (drafts.c.version > 0)
+    query = _desks(labeler).where(assignments.c.state.in_((*HELD, "expired")))
+    query = query.where((assignments.c.state != "expired") | lost).order_by(drafts.c.created)
     with store.read() as connection:
         return [Desk(**row._mapping) for row in connection.execute(query)]
 
@@ -118,18 +125,21 @@ def handed_in(store: Store, labeler: str, *, limit: int) -> list[Desk]:
 
 def latest_submission(store: Store, assignment: str) -> str:
     """Return the id of the submission that stands for an assignment, "" before the first."""
-    later = submissions.alias("later")
-    query = (
-        select(submissions.c.id)
-        .where(submissions.c.assignment_id == assignment)
-        .where(~select(later.c.id).where(later.c.supersedes == submissions.c.id).exists())
-    )
     with store.read() as connection:
-        return connection.scalar(query) or ""
+        return connection.scalar(receipts.standing(assignment)) or ""
 
 
 def _own(draft: str, labeler: str) -> Any:
-    return select(drafts).where(drafts.c.id == draft, drafts.c.labeler == labeler)
+    return _drafts(labeler).where(drafts.c.id == draft)
+
+
+def _drafts(labeler: str) -> Any:
+    return (
+        select(drafts, tasks.c.kind, assignments.c.state, assignments.c.lease_until)
+        .join(assignments, assignments.c.id == drafts.c.assignment_id)
+        .join(tasks, tasks.c.id == assignments.c.task_id)
+        .where(drafts.c.labeler == labeler)
+    )
 
 
 def _desks(labeler: str) -> Any:
@@ -143,7 +153,8 @@ def _desks(labeler: str) -> Any:
         )
         .join(assignments, assignments.c.id == drafts.c.assignment_id)
         .join(tasks, tasks.c.id == assignments.c.task_id)
-        .where(drafts.c.labeler == labeler)
+        # Of the assignments' labeler: their index leads to the few of this state, however much was done before.
+        .where(assignments.c.labeler == labeler)
     )
 
 
@@ -161,4 +172,7 @@ def _draft(row: Row[Any]) -> Draft:
         version=row.version,
         content=row.content,
         saved=row.saved,
+        kind=row.kind,
+        state=row.state,
+        lease_until=row.lease_until,
     )

@@ -102,9 +102,11 @@ def published(store: Store) -> dict[str, Published]:
         }
 
 
-def instructions(store: Store) -> dict[str, Instructions]:
-    """Return all published instructions by version, oldest first."""
+def instructions(store: Store, versions: Iterable[str] | None = None) -> dict[str, Instructions]:
+    """Return published instructions by version, oldest first: all, or these versions; unknown ones are left out."""
     query = select(instruction_versions).order_by(instruction_versions.c.created, instruction_versions.c.version)
+    if versions is not None:
+        query = query.where(instruction_versions.c.version.in_(sorted(set(versions))))
     with store.read() as connection:
         return {
             row.version: Instructions(version=row.version, task=row.task, text=row.text)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, Select, func, select, update
 
 from tutelage.errors import DataError
 from tutelage.store import batches, labels
@@ -61,6 +61,16 @@ def accept(store: Store, batch: Sequence[Handed], *, now: datetime) -> int:
     return len(new)
 
 
+def standing(assignment: str) -> Select[Any]:
+    """Return the query for the id of the submission that no later one supersedes; there is none before the first."""
+    later = submissions.alias("later")
+    # A correction is of the same assignment: with that said, no database reads the table from end to end.
+    superseding = select(later.c.id).where(
+        later.c.assignment_id == submissions.c.assignment_id, later.c.supersedes == submissions.c.id
+    )
+    return select(submissions.c.id).where(submissions.c.assignment_id == assignment, ~superseding.exists())
+
+
 def _known(connection: Connection, receipts: Sequence[Receipt]) -> set[str]:
     hashes: dict[str, str] = {}
     for part in batches.of(receipts):
@@ -105,12 +115,7 @@ def _check(connection: Connection, receipt: Receipt, row: Row[Any] | None) -> No
 
 
 def _check_correction(connection: Connection, receipt: Receipt) -> None:
-    later = submissions.alias("later")
-    latest = connection.scalar(
-        select(submissions.c.id)
-        .where(submissions.c.assignment_id == receipt.assignment_id)
-        .where(~select(later.c.id).where(later.c.supersedes == submissions.c.id).exists())
-    )
+    latest = connection.scalar(standing(receipt.assignment_id))
     if not receipt.supersedes:
         raise DataError(f"The assignment {receipt.assignment_id} is submitted; a correction must name {latest}.")
     if receipt.supersedes != latest:

@@ -41,8 +41,8 @@ def _created() -> Column:  # type: ignore[type-arg]
     return Column("created", UtcDateTime, nullable=False)
 
 
-def _labeler() -> Column[str]:
-    return Column("labeler", ForeignKey("labelers.id"), nullable=False, index=True)
+def _labeler(*, index: bool = True) -> Column[str]:
+    return Column("labeler", ForeignKey("labelers.id"), nullable=False, index=index)
 
 
 def _prompt() -> Column[str]:
@@ -131,7 +131,7 @@ completions = Table(
     Column("policy", String, nullable=False, index=True),
     Column("finish_reason", String, nullable=False),
     Column("sampling", JSON, nullable=False),
-    _word("authored_by"),
+    _word("authored_by", index=True),
     _created(),
 )
 
@@ -168,7 +168,7 @@ assignments = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("task_id", ForeignKey("tasks.id"), nullable=False, index=True),
-    _labeler(),
+    _labeler(index=False),
     Column("presented", JSON, nullable=False),
     Column("state", String, nullable=False),
     Column("lease_until", UtcDateTime, nullable=False),
@@ -178,6 +178,7 @@ assignments = Table(
     _created(),
     CheckConstraint("state IN ('offered', 'open', 'submitted', 'skipped', 'expired')", name="state"),
     Index("ix_assignments_state_lease_until", "state", "lease_until"),
+    Index("ix_assignments_labeler_state_heartbeat", "labeler", "state", "heartbeat"),
 )
 
 #: What came back for an assignment; its judgements are in the three tables below. Append-only.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, not_, select, update
 
 from tutelage.errors import DataError, MissingError
 from tutelage.records import Group, Kind, Labeler, Purpose
@@ -125,6 +125,10 @@ def offer(
 ) -> list[Holding]:
     """Assign to a labeler up to `limit` tasks, in the order of filing, until a time."""
     offered: list[str] = []
+    with store.read() as connection:
+        # Nothing is locked, and no other labeler waits, where there is nothing to give.
+        if connection.execute(_open_tasks(labeler, kind, now).limit(1)).first() is None:
+            return []
     with store.write() as connection:
         _expire(connection, now)
         while len(offered) < limit:
@@ -138,9 +142,9 @@ def offer(
         return _holdings(connection, assignments.c.id.in_(offered))
 
 
-def available(store: Store, labeler: Labeler) -> dict[TaskKind, int]:
-    """Count by kind the tasks that `offer` would give a labeler now, but for leases that ran out unnoticed."""
-    free = _open_tasks(labeler, None).order_by(None).add_columns(tasks.c.kind).subquery()
+def available(store: Store, labeler: Labeler, *, now: datetime) -> dict[TaskKind, int]:
+    """Count by kind the tasks that `offer` would give a labeler now."""
+    free = _open_tasks(labeler, None, now).order_by(None).add_columns(tasks.c.kind).subquery()
     with store.read() as connection:
         rows = connection.execute(select(free.c.kind, func.count().label("number")).group_by(free.c.kind))
         return {row.kind: row.number for row in rows}
@@ -230,13 +234,16 @@ def _outputs(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[str,
     return found
 
 
-def _open_tasks(labeler: Labeler, kind: TaskKind | None) -> Select[Any]:
-    """Return the query for tasks that this labeler may have now; who withdrew gets none."""
-    of_task = assignments.c.task_id == tasks.c.id
-    live = select(func.count()).where(of_task, assignments.c.state.in_(LIVE)).correlate(tasks).scalar_subquery()
-    mine = select(assignments.c.id).where(
-        of_task, assignments.c.labeler == labeler.id, assignments.c.state != "expired"
-    )
+def _open_tasks(labeler: Labeler, kind: TaskKind | None, now: datetime | None = None) -> Select[Any]:
+    """Return the query for tasks that this labeler may have; who withdrew gets none.
+
+    With `now`, leases that ran out by then count as ended, though nobody has written so yet.
+    """
+    counts = assignments.c.task_id == tasks.c.id
+    if now is not None:
+        counts = and_(counts, not_(_ran_out(now)))
+    live = select(func.count()).where(counts, assignments.c.state.in_(LIVE)).correlate(tasks).scalar_subquery()
+    mine = select(assignments.c.id).where(counts, assignments.c.labeler == labeler.id, assignments.c.state != "expired")
     own_text = (
         select(task_completions.c.task_id)
         .join(completions, completions.c.id == task_completions.c.completion_id)
@@ -293,12 +300,15 @@ def _assign(
 
 
 def _expire(connection: Connection, now: datetime) -> int:
-    out = and_(assignments.c.state.in_(HELD), assignments.c.lease_until <= now)
     # Rows that somebody else is changing at this moment are left for the next time.
-    ids = connection.scalars(select(assignments.c.id).where(out).with_for_update(skip_locked=True)).all()
+    ids = connection.scalars(select(assignments.c.id).where(_ran_out(now)).with_for_update(skip_locked=True)).all()
     for part in batches.of(ids):
         connection.execute(update(assignments).where(assignments.c.id.in_(part)).values(state="expired"))
     return len(ids)
+
+
+def _ran_out(now: datetime) -> ColumnElement[bool]:
+    return and_(assignments.c.state.in_(HELD), assignments.c.lease_until <= now)
 
 
 def _lock_held(connection: Connection, assignment: str, labeler: str) -> str:

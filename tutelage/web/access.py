@@ -7,7 +7,7 @@ need a session, and an area's router says with `require` whom it lets in.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request, Response
@@ -47,7 +47,7 @@ def session(request: Request, here: Here) -> Session | None:
 FoundSession = Annotated[Session | None, Depends(session)]
 
 
-def current_session(found: FoundSession) -> Session:
+async def current_session(found: FoundSession) -> Session:
     """Return the session; without one the request is refused."""
     if found is None:
         raise SignInNeededError
@@ -57,7 +57,7 @@ def current_session(found: FoundSession) -> Session:
 CurrentSession = Annotated[Session, Depends(current_session)]
 
 
-def current(session: CurrentSession) -> Person:
+async def current(session: CurrentSession) -> Person:
     """Return who is signed in; nobody is refused."""
     return session.person
 
@@ -66,10 +66,10 @@ def current(session: CurrentSession) -> Person:
 Current = Annotated[Person, Depends(current)]
 
 
-def require(*roles: Role) -> Callable[[Person], Person]:
+def require(*roles: Role) -> Callable[[Person], Awaitable[Person]]:
     """Return a dependency that lets these roles in and refuses the others with 403."""
 
-    def check(person: Current) -> Person:
+    async def check(person: Current) -> Person:
         if person.role not in roles:
             raise ApiError(403, "This is not open to you; ask your lead if it should be.", code="wrong_role")
         return person
@@ -77,14 +77,14 @@ def require(*roles: Role) -> Callable[[Person], Person]:
     return check
 
 
-def require_labeler(person: Current) -> Person:
+async def require_labeler(person: Current) -> Person:
     """Let in who works through the queue, whatever else the person does here; a dependency of a router."""
     if not person.labels:
         raise ApiError(403, "Only labelers work here; ask your lead to let you label.", code="wrong_role")
     return person
 
 
-def admit(request: Request, here: Here, found: FoundSession, fields: Fields) -> None:
+async def admit(request: Request, here: Here, found: FoundSession, fields: Fields) -> None:
     """Refuse what no rule admits: a dependency of every route of the application."""
     request.state.session = found
     if request.method not in SAFE:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import nh3
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -14,6 +16,8 @@ _TAGS = {
 _PARSER = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
 
 
+# Instructions never change and stand on every page of work; to render them anew took half of such a page's time.
+@lru_cache(maxsize=64)
 def render(text: str) -> Markup:
     """Return the HTML of a Markdown text. HTML in it is shown as text, and what else it could do is taken out."""
     made = _PARSER.render(text)

@@ -32,7 +32,8 @@ class Site:
     passwords: Passwords = field(default_factory=Passwords)
 
 
-def _site(request: Request) -> Site:
+# Like all dependencies that only look something up: a plain function would be sent to a thread and back.
+async def _site(request: Request) -> Site:
     found: Site = request.app.state.site
     return found
 

@@ -40,7 +40,7 @@ def test_the_first_person_joins_files_and_gets_work(visit: Visit, stocked: Desk)
     page = ada.get("/").text
     assert "2 waiting" in page and "1 waiting" in page and "Two things are needed" not in page
     (person,) = accounts.all_people(stocked.store)
-    assert work.available(stocked.store, person.labeler) == {"demonstrate": 2, "rank": 1}
+    assert work.available(stocked.store, person.labeler, now=NOW) == {"demonstrate": 2, "rank": 1}
     told = {entry.event.action: entry.event.details for entry in audit.find(stocked.store)}
     assert told["tasks.file"] == {kind: {"tasks": n, "labelers": 1} for kind, n in (("demonstrate", 2), ("rank", 1))}
     assert told["person.join"]["group"] == "training"

@@ -104,6 +104,29 @@ def test_saving_and_heartbeats_keep_the_lease_and_its_end_is_said(ida: Labeling)
     assert ida.ask("POST", f"/work/{draft}/submission", {"id": ID, "text": "late"})[0] == 200
 
 
+def test_a_lease_is_written_again_when_it_is_a_minute_old(ida: Labeling) -> None:
+    draft = ida.take("demonstrate")["draft"]
+    labeler = accounts.all_people(ida.desk.store)[0].labeler
+
+    def left(at: float) -> float:
+        ida.seconds = at
+        version = drafts.get(ida.desk.store, draft, labeler).version
+        ida.ask("PUT", f"/work/{draft}/draft", {"base": version, "content": f"at {at}"})
+        return (drafts.get(ida.desk.store, draft, labeler).lease_until - NOW).total_seconds() - at
+
+    assert [left(at) for at in (1, 2, 60, 61, 62, 200)] == [1800, 1799, 1741, 1740, 1800, 1800]
+
+
+def test_the_last_work_comes_back_when_its_labeler_goes_away(desk: Desk) -> None:
+    desk.task("d", "demonstrate")
+    ida, ben = Labeling(desk), Labeling(desk, "Ben")
+    ida.take("demonstrate")
+    assert "There is nothing to label" in ben.client.get("/").text
+    ben.seconds = 1800
+    assert "There is nothing to label" not in ben.client.get("/").text
+    assert ben.take("demonstrate")["state"] == "offered"
+
+
 def test_handing_in_twice_counts_once_and_another_content_is_refused(ida: Labeling) -> None:
     draft = ida.take("demonstrate")["draft"]
     address = f"/work/{draft}/submission"

@@ -26,7 +26,7 @@ router = APIRouter(dependencies=[Depends(require(*ROLES))])
 @router.get("/")
 def home(request: Request, here: Here, person: Current, done: str = "") -> HTMLResponse:
     """Show the home page; `done` is the work that was just handed in."""
-    waiting = work.available(here.store, person.labeler) if person.labels else {}
+    waiting = work.available(here.store, person.labeler, now=here.now()) if person.labels else {}
     return here.pages.render(
         request,
         "home.html",

@@ -7,7 +7,7 @@ look like all others. Facts (taking, skipping, handing in) are in the audit log;
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, get_args
 from urllib.parse import quote
 
@@ -19,7 +19,7 @@ from tutelage.errors import DataError
 from tutelage.feedback import work
 from tutelage.feedback.work import Assignment, Judgement, SkipReason, Submission, TaskKind
 from tutelage.records import FLAGS
-from tutelage.store import Store, audit, drafts, guidance, returns
+from tutelage.store import Store, audit, drafts, guidance, returns, tasks
 from tutelage.store.accounts import Person
 from tutelage.store.drafts import Draft
 from tutelage.store.tasks import HELD
@@ -51,6 +51,8 @@ FLAG_KEYS = {
     "opinion": "o",
     "moral_judgment": "m",
 }
+#: How exactly the end of a lease is kept; every save of a draft would write twice otherwise.
+_BEAT = timedelta(minutes=1)
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #: Longest time that one submission may tell, a week: nothing sensible is longer.
 _LONGEST_MS = 7 * 24 * 3600 * 1000
@@ -163,8 +165,7 @@ def hand_in(here: Here, person: Current, draft: str, body: Handed) -> dict[str, 
     details = {"submission": body.id, "supersedes": body.supersedes}
     event = audit.Event(actor=person.id, action="work.submit", subject=kept.assignment_id, details=details)
     work.submit(audit.audited(here.store, event, now=now), [submission], now=now)
-    kind = work.shown(here.store, kept.assignment_id, person.labeler).kind
-    following = None if body.supersedes else _next(here, person, kind)
+    following = None if body.supersedes else _next(here, person, kept.kind)
     return {"next": f"{following or '/'}?done={draft}"}
 
 
@@ -172,7 +173,6 @@ def hand_in(here: Here, person: Current, draft: str, body: Handed) -> dict[str, 
 def skip(here: Here, person: Current, draft: str, fields: Fields) -> RedirectResponse:
     """Give the work back with a reason and go to the next of its kind."""
     kept = drafts.get(here.store, draft, person.labeler)
-    kind = work.shown(here.store, kept.assignment_id, person.labeler).kind
     reason: Any = fields.get("reason", "")
     now = here.now()
     event = audit.Event(
@@ -180,7 +180,7 @@ def skip(here: Here, person: Current, draft: str, fields: Fields) -> RedirectRes
     )
     store = audit.audited(here.store, event, now=now)
     work.skip(store, kept.assignment_id, person.labeler, reason=reason, now=now, note=fields.get("note", ""))
-    return RedirectResponse(_next(here, person, kind) or "/", status_code=303)
+    return RedirectResponse(_next(here, person, kept.kind) or "/", status_code=303)
 
 
 def _kind(name: str) -> TaskKind:
@@ -193,21 +193,26 @@ def _kind(name: str) -> TaskKind:
 def _next(here: Site, person: Person, kind: TaskKind) -> str | None:
     """Return the address of work of this kind: what the labeler holds already, else a task from the queue."""
     now = here.now()
-    held = [one for one in work.held(here.store, person.labeler) if one.kind == kind and one.lease_until > now]
-    if not held and work.available(here.store, person.labeler).get(kind):
+    held = [one for one in tasks.held(here.store, person.labeler) if one.kind == kind and one.lease_until > now]
+    if not held:
         event = audit.Event(actor=person.id, action="work.take", subject=person.labeler, details={"kind": kind})
-        held = work.lease(audit.audited(here.store, event, now=now), person.labeler, now=now, kind=kind)
+        held = work.take(audit.audited(here.store, event, now=now), person.labeler, now=now, kind=kind)
     if not held:
         return None
     return f"/work/{drafts.begin(here.store, held[0].id, person.labeler, now=now).id}"
 
 
 def _keep(store: Store, draft: Draft, now: datetime) -> dict[str, Any]:
-    """Renew the lease; say whether there is one, and for how long. Without, work counts while nobody took the task."""
-    try:
-        until = work.heartbeat(store, draft.assignment_id, draft.labeler, now=now)
-    except DataError:
-        return {"is_leased": False, "lease_seconds": 0.0}
+    """Renew a lease older than `_BEAT`; say whether there is one, and for how long.
+
+    Without, work counts while nobody took the task.
+    """
+    until = draft.lease_until
+    if draft.state != "open" or until < now + timedelta(seconds=work.LEASE_SECONDS) - _BEAT:
+        try:
+            until = work.heartbeat(store, draft.assignment_id, draft.labeler, now=now)
+        except DataError:
+            return {"is_leased": False, "lease_seconds": 0.0}
     return {"is_leased": True, "lease_seconds": (until - now).total_seconds()}
 
 
