@@ -50,10 +50,13 @@ def test_a_labeler_sees_what_is_stored_and_asks_and_a_lead_does_it(visit: Visit,
     answer = lead.post(path)
     assert answer.status_code == 400 and "Say that you know that this cannot be undone." in answer.text
     assert withdrawals.withdrawn(store) == {}
+    left_out = "Labelers who withdrew, and whose labels nothing here counts: 1."
+    assert left_out not in lead.get("/lead/agreement").text
     assert lead.post(path, sure="yes").headers["location"] == path
     assert "Anna was withdrawn on" in lead.get(path).text and "<form" not in lead.get(path).text.split("<main")[1]
     assert anna.get("/").status_code == 303, "signed out"
     assert anna.post("/sign-in", name="Anna", password=PASSWORD).status_code == 403
+    assert left_out in lead.get("/lead/agreement").text
     people = lead.get("/people").text
     assert "withdrawn" in people and f"/people/{person.id}/reinstate" not in people
     assert lead.post(f"/people/{person.id}/reinstate").status_code == 400

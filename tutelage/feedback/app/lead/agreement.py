@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 from tutelage.feedback.app.lead import asked
 from tutelage.feedback.app.lead.asked import OPEN, AskedFor
 from tutelage.feedback.views import agreement as view
+from tutelage.store import withdrawals
 from tutelage.web.site import Here
 
 #: Weeks that the figure shows; its table has all.
@@ -33,5 +34,6 @@ def agreement(request: Request, here: Here, found: AskedFor) -> HTMLResponse:
         flags=views.flags(found.group),
         weeks=views.weeks(found.group),
         shown_weeks=WEEKS,
+        withdrew=len(withdrawals.withdrawn(here.store)),
         paper=(view.PAPER_TRAINING, view.PAPER_HELDOUT),
     )

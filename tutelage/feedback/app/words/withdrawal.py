@@ -22,6 +22,7 @@ WORDS = {
     "withdrawal.do": "Withdraw",
     "withdrawal.done": "{name} was withdrawn on {at}. Exports made before still hold these labels: make new ones, and "
     "delete the old.",
+    "withdrawal.left_out": "Labelers who withdrew, and whose labels nothing here counts: {number}.",
     "withdrawal.back": "Back to everybody",
     "withdrawn.demonstrations": "Demonstrations",
     "withdrawn.ratings": "Ratings",
