@@ -61,7 +61,8 @@ def kill_often(program: Program, kills: int, draw: random.Random) -> Counter[Vic
         if draw.random() < 0.7:
             # Else it may be hit while it starts.
             program.wait()
-        threading.Event().wait(draw.uniform(0, 3))
+        # In a long run there is more time between the kills, so that much work is on its way when they come.
+        threading.Event().wait(draw.uniform(0, 3 if kills == len(VICTIMS) else 8))
         if program.kill(victim, draw.random()):
             program.start()
     program.wait()
@@ -116,7 +117,7 @@ async def work_under_kills(url: str, store: Store, program: Program, count: int,
             await labeler.enter(link)
         authors = [person.labeler for person in accounts.all_people(store)]
         file_work(store, 60 * count, k=4, overlap=3, authors=authors)
-        with watched(url), leases_ending(url, 10 / count):
+        with watched(url), leases_ending(url, 30 / count):
             await labor(labelers, program, kills, 4 * count, draw)
     finally:
         for labeler in labelers:

@@ -139,6 +139,8 @@ def offer(
             offered += [row["id"] for row in rows]
             if len(rows) == len(candidates):
                 break
+        if not offered:
+            store.unchanged()
         return _holdings(connection, assignments.c.id.in_(offered))
 
 

@@ -16,7 +16,7 @@ _TAGS = {
 _PARSER = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
 
 
-# Instructions never change and stand on every page of work; to render them anew took half of such a page's time.
+# Instructions never change and stand on every page of work.
 @lru_cache(maxsize=64)
 def render(text: str) -> Markup:
     """Return the HTML of a Markdown text. HTML in it is shown as text, and what else it could do is taken out."""
