@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,11 +36,16 @@ def unit_of(path: Path, package: Path) -> str:
     return path.relative_to(package).parts[0].removesuffix(".py")
 
 
-def imports(path: Path, package: Path) -> Iterator[tuple[int, str]]:
-    """Yield line and dotted name of everything that a file imports from the package, at any depth."""
-    inside = ("tutelage", *path.relative_to(package).parent.parts)
-    tree = ast.parse(path.read_bytes())
-    for node in ast.walk(tree):
+def imports(path: Path, package: Path) -> list[tuple[int, str]]:
+    """List line and dotted name of everything that a file imports from the package, at any depth."""
+    return imported(path.read_bytes(), ("tutelage", *path.relative_to(package).parent.parts))
+
+
+@functools.cache
+def imported(source: bytes, inside: tuple[str, ...]) -> list[tuple[int, str]]:
+    """List the imports of a source that lies in a package; copies of it are read once."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -55,7 +60,8 @@ def imports(path: Path, package: Path) -> Iterator[tuple[int, str]]:
         for name in names:
             parts = tuple(name.split("."))
             if parts[0] == "tutelage" and len(parts) > 1 and not parts[1].startswith("__"):
-                yield node.lineno, name
+                found.append((node.lineno, name))
+    return found
 
 
 def violations(package: Path) -> list[str]:
@@ -161,12 +167,19 @@ def foreign_generation(package: Path) -> list[str]:
     """Find calls of the generation that transformers models bring along."""
     found = []
     for path in sorted(package.rglob("*.py")):
-        if path.relative_to(package).as_posix() in ENGINES_ARE_ASKED:
-            continue
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            named = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-            if named in ("generate", "generate_batch", "TextGenerationPipeline"):
-                found.append(f"{path}:{node.lineno}")
+        if path.relative_to(package).as_posix() not in ENGINES_ARE_ASKED:
+            found += [f"{path}:{line}" for line in generating(path.read_bytes())]
+    return found
+
+
+@functools.cache
+def generating(source: bytes) -> list[int]:
+    """List the lines of a source that name such a generation; copies of it are read once."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        named = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+        if named in ("generate", "generate_batch", "TextGenerationPipeline"):
+            found.append(node.lineno)
     return found
 
 
