@@ -4,7 +4,7 @@ A role computes (W + alpha / rank B A) x. The base with its adapters off is the 
 dropout in adapters: two passes over the same tokens must agree. The base is never merged into while it is in use,
 because adding a product and taking it away again leaves other bits than there were.
 
-Peft is imported where an adapter is made: it takes a second to load, and most trainings work without.
+Peft is imported where an adapter is made: loading it takes long, and most trainings work without.
 """
 
 from __future__ import annotations
