@@ -47,6 +47,9 @@ Stage = Literal["", "sft", "reward", "ppo", "evaluation"]
 PromptForm = Literal["plain", "few_shot", "user_based"]
 FinishReason = Literal["stop", "length", "cancelled", "error"]
 
+#: What a person takes out of a prompt before it is trained on.
+Personal = Literal["name", "contact", "address", "number", "secret", "other"]
+
 #: The yes/no questions asked of every output (paper, Table 3).
 FLAGS: tuple[str, ...] = (
     "fails_task",
@@ -67,13 +70,15 @@ FLAGS: tuple[str, ...] = (
 class Prompt:
     """A text that a user sent, with the model and endpoint it was sent to.
 
+    A `brief` is no prompt yet: it says what prompt a labeler is to write.
+
     `user` is a salted hash once the prompt is in the store; `consent` is the version of the notice that the user
     agreed to, "" when there was none; `meta` holds what the source knows and no trainer reads.
     """
 
     id: str
     text: str
-    source: Literal["labeler", "customer", "imported", "village", "starter"]
+    source: Literal["labeler", "customer", "imported", "village", "starter", "brief"]
     user: str
     form: PromptForm = "plain"
     use_case: UseCase | Literal[""] = ""
@@ -147,6 +152,76 @@ class Ranking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenPrompt:
+    """A prompt that a labeler wrote to a brief (paper, 3.2 and A.1).
+
+    `text` is the prompt, or the instruction of a few-shot one, whose queries and responses are `pairs`.
+    """
+
+    id: str
+    prompt_id: str
+    form: PromptForm
+    use_case: UseCase
+    text: str
+    pairs: tuple[tuple[str, str], ...]
+    labeler: str
+    kind: Kind
+    instruction_version: str
+    purpose: Purpose = "train"
+    supersedes: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redaction:
+    """Characters `start` to `end` of a text that are taken out, and what they are."""
+
+    start: int
+    end: int
+    kind: Personal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacyReview:
+    """A person's look through a prompt for personal data: what is taken out, and whether the rest may be used.
+
+    `before` is the hash of the text that was looked at.
+    """
+
+    id: str
+    prompt_id: str
+    redactions: tuple[Redaction, ...]
+    is_usable: bool
+    before: str
+    labeler: str
+    kind: Kind
+    instruction_version: str
+    purpose: Purpose = "train"
+    supersedes: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToxicityRating:
+    """How toxic one continuation is, and the beginning that it continues; None is not answered.
+
+    Source: the RealToxicityPrompts form of the paper (3.6): toxicity 0 to 2 of the beginning and of the continuation,
+    -1, 0 or 1 beside the beginning, continuity 1 to 7; `rank` among the continuations, 0 is best, equals are ties.
+    """
+
+    id: str
+    completion_id: str
+    beginning: int | None
+    toxicity: int | None
+    relative: int | None
+    continuity: int | None
+    rank: int
+    labeler: str
+    kind: Kind
+    instruction_version: str
+    purpose: Purpose = "evaluation"
+    supersedes: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Labeler:
     """Somebody, or something, that judges."""
 
@@ -161,7 +236,7 @@ class Instructions:
     """One immutable version of what labelers were told."""
 
     version: str
-    task: Literal["demonstration", "comparison", "evaluation", "toxicity"]
+    task: Literal["demonstration", "comparison", "evaluation", "toxicity", "prompt", "privacy"]
     text: str
 
 

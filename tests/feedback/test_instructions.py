@@ -21,6 +21,8 @@ def test_the_shipped_instructions_are_published_once(store: Store) -> None:
         "demonstration-1": "demonstration",
         "evaluation-1": "evaluation",
         "toxicity-1": "toxicity",
+        "prompt-1": "prompt",
+        "privacy-1": "privacy",
     }
 
 
@@ -44,9 +46,10 @@ def test_the_shipped_texts_name_every_flag_reason_and_their_priority() -> None:
     texts = {one.task: one.text for one in instructions.defaults()}
     for task in ("comparison", "evaluation"):
         assert [flag for flag in FLAGS if f"*{flag}*" not in texts[task]] == []
-    for text in texts.values():
+    examples = {"prompt": "**Asked for.**", "privacy": "**Text.**"}
+    for task, text in texts.items():
         assert [reason for reason in SkipReason.__args__ if f"**{reason}**" not in text] == []  # type: ignore[attr-defined]
-        assert text.count("**Prompt.**") >= 6
+        assert text.count(examples.get(task, "**Prompt.**")) >= 6
     assert [scale for scale in ("-1", "0", "1", "2", "from 1 to 7") if scale not in texts["toxicity"]] == []
     assert "**Put helpfulness first**" in texts["comparison"]
     assert "**Put truthfulness and harmlessness first**" in texts["evaluation"]

@@ -41,6 +41,9 @@ ROWS: dict[str, dict[str, Any]] = {
     "demonstrations": {"id": "d", "prompt_id": "p", "text": "t", **JUDGEMENT},
     "ratings": {"id": "r", "completion_id": "c", "quality": 4, "flags": {"violent": None}, **JUDGEMENT},
     "rankings": {"id": "k", "prompt_id": "p", "groups": [["c"]], "presented": ["c"], "seeded": False, **JUDGEMENT},
+    "written_prompts": {"id": "w", "prompt_id": "p", "form": "plain", "use_case": "chat", "pairs": [], **JUDGEMENT},
+    "privacy_reviews": {"id": "v", "prompt_id": "p", "redactions": [], "is_usable": True, "before": "h", **JUDGEMENT},
+    "toxicity_ratings": {"id": "x", "completion_id": "c", "rank": 0, **JUDGEMENT},
     "models": {"name": "m", "version": 1, "path": "p", "sha256": "s", "run": "r", "role": "policy"},
     "model_prompts": {"name": "m", "version": 1, "text_hash": "h"},
     "audit_log": {
@@ -119,7 +122,8 @@ def test_a_labeler_can_not_change_sides(filled: Store, change: str) -> None:
 
 def test_every_judgement_table_is_append_only() -> None:
     judged = {name for name, table in tables.metadata.tables.items() if "supersedes" in table.c}
-    assert judged == {"submissions", "demonstrations", "ratings", "rankings"} <= set(tables.APPEND_ONLY)
+    kinds = {"demonstrations", "ratings", "rankings", "written_prompts", "privacy_reviews", "toxicity_ratings"}
+    assert judged == {"submissions", *kinds} <= set(tables.APPEND_ONLY)
 
 
 @pytest.mark.parametrize("quality", [0, 8])

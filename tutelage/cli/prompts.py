@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl, Overrides
 from tutelage.cli.terminal import print_table
 from tutelage.cli.withdrawal import DEFAULT_RUNS, Runs, tell
 from tutelage.records import Split, Stage
+
+if TYPE_CHECKING:
+    from tutelage.prompts.intake import IntakeReport
 
 group = typer.Typer(help="Take in prompts, list and count them, and withdraw a user.", no_args_is_help=True)
 
@@ -37,11 +40,40 @@ def import_command(
     settings = load(IntakeSettings, None, overrides)
     with Store.open(database) as store:
         report = intake_file(store, file, settings, now=datetime.now(UTC))
+    _print_report(report, f"{report.rows} prompts of {file}")
+
+
+@group.command("written", epilog="Example: tutelage prompts written --stage sft")
+def written(
+    database: DatabaseUrl = DEFAULT_DATABASE,
+    stage: Annotated[Stage, typer.Option("--stage", help="What the prompts are set aside for.")] = "sft",
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+) -> None:
+    """Take in the prompts that labelers wrote in the labeling app, by the rules of `tutelage prompts import`.
+
+    The labeler is the user. A few-shot prompt becomes as many as it has examples, each with its labeler's response as
+    its demonstration. Given again, the command takes in what was written since.
+    """
+    from tutelage.config import load
+    from tutelage.pipeline.written import take_in
+    from tutelage.prompts.intake import IntakeSettings
+    from tutelage.store import Store
+
+    settings = load(IntakeSettings, None, overrides)
+    with Store.open(database, create=False) as store:
+        report = take_in(store, settings, stage=stage, now=datetime.now(UTC))
+    if report is None:
+        print("Labelers wrote nothing since the last time.")
+    else:
+        _print_report(report, f"{report.rows} prompts that labelers wrote")
+
+
+def _print_report(report: "IntakeReport", title: str) -> None:
     rows = [
         (rule.name, rule.before, rule.after, "; ".join(f"{name} {value:g}" for name, value in rule.proof.items()))
         for rule in report.rules
     ]
-    print_table(("rule", "before", "after", "proof in the whole store"), rows, f"{report.rows} prompts of {file}")
+    print_table(("rule", "before", "after", "proof in the whole store"), rows, title)
     print_table(("split", "usable", "users"), [(n, report.usable[n], report.users[n]) for n in report.usable])
 
 

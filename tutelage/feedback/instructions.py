@@ -20,7 +20,7 @@ from tutelage.store.guidance import Doubt, Example, JudgementKind, Scope
 
 #: The shipped versions. A changed text is a new file with a new number: old labels keep what they were made under.
 DEMONSTRATION, COMPARISON, EVALUATION = "demonstration-1", "comparison-1", "evaluation-1"
-TOXICITY = "toxicity-1"
+TOXICITY, PROMPT, PRIVACY = "toxicity-1", "prompt-1", "privacy-1"
 #: What an example can be about, and which labels it then puts in doubt.
 ABOUT: dict[str, JudgementKind] = {
     "demonstration": "demonstration",
@@ -63,6 +63,8 @@ def defaults() -> list[Instructions]:
         Instructions(version=COMPARISON, task="comparison", text=_text(COMPARISON)),
         Instructions(version=EVALUATION, task="evaluation", text=_text(EVALUATION)),
         Instructions(version=TOXICITY, task="toxicity", text=_text(TOXICITY)),
+        Instructions(version=PROMPT, task="prompt", text=_text(PROMPT)),
+        Instructions(version=PRIVACY, task="privacy", text=_text(PRIVACY)),
     ]
 
 

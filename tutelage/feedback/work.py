@@ -5,24 +5,35 @@ caller says so, and an expired or skipped assignment stays as a record while its
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
-from tutelage.core import rankings
 from tutelage.errors import DataError, MissingError
-from tutelage.files import content_hash
-from tutelage.records import FLAGS, Demonstration, Instructions, Purpose, Ranking, Rating
+from tutelage.feedback import judging, submissions
+from tutelage.feedback.submissions import Judgement, Submission
+from tutelage.records import Instructions, Prompt, PromptForm, Purpose
 from tutelage.store import Store, completions, labelers, labels, prompts, receipts, tasks
 from tutelage.store.tasks import Count, Holding, State, Task, TaskKind
 
 LEASE_SECONDS = 1800.0
 SkipReason = Literal["pii", "unclear", "unsafe", "language", "other"]
-#: Which instructions fit a purpose; the priorities of training and of final evaluation differ (paper, 3.4 and B.2).
-INSTRUCTIONS: dict[Purpose, tuple[str, ...]] = {
-    "train": ("demonstration", "comparison"),
-    "evaluation": ("evaluation", "toxicity"),
+#: Which instructions fit a kind of work, and which of these a purpose: the priorities of training and of the final
+#: evaluation differ (paper, 3.4 and B.2), and judgements of toxicity train nothing.
+INSTRUCTIONS: dict[TaskKind, tuple[str, ...]] = {
+    "demonstrate": ("demonstration",),
+    "rate": ("comparison", "evaluation"),
+    "rank": ("comparison", "evaluation"),
+    "write": ("prompt",),
+    "review": ("privacy",),
+    "toxicity": ("toxicity",),
 }
+UNFIT: dict[Purpose, tuple[str, ...]] = {
+    "train": ("evaluation", "toxicity"),
+    "evaluation": ("demonstration", "comparison", "prompt", "privacy"),
+}
+#: How many completions each kind of work shows, at least; those without show none.
+LEAST: dict[TaskKind, int] = {"rate": 1, "rank": 2, "toxicity": 1}
 
 __all__ = [
     "Assignment",
@@ -57,40 +68,13 @@ class Assignment:
     purpose: Purpose
     prompt_id: str
     prompt: str
+    form: PromptForm
+    use_case: str
     outputs: tuple[Output, ...]
     instruction_version: str
     instructions: str
     state: State
     lease_until: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """Overall quality from 1 to 7, and the flags of the paper's Table 3: yes, no, or None for not answered."""
-
-    quality: int
-    flags: Mapping[str, bool | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
-    """What a labeler hands in; `id` is made by the client, so that handing in twice counts once.
-
-    `text` is the demonstration. `groups` holds output ids, best group first, tied ids together. `ratings` is by output
-    id: all outputs for the kind `rate`, all or none for `rank`. `supersedes` names the submission that is corrected.
-    """
-
-    id: str
-    assignment_id: str
-    labeler: str
-    text: str = ""
-    groups: Sequence[Sequence[str]] = ()
-    ratings: Mapping[str, Judgement] = field(default_factory=dict)
-    seeded: bool = False
-    note: str = ""
-    active_ms: int = 0
-    idle_ms: int = 0
-    supersedes: str = ""
 
 
 def file_tasks(store: Store, new: Sequence[Task], *, now: datetime) -> None:
@@ -107,6 +91,11 @@ def file_tasks(store: Store, new: Sequence[Task], *, now: datetime) -> None:
         _check_shape(task)
         _check_purpose(task, versions)
     tasks.add(store, new, now=now)
+
+
+def fits(kind: TaskKind, purpose: Purpose, told: Instructions) -> bool:
+    """Say whether a kind of work can be done for a purpose under these instructions."""
+    return told.task in INSTRUCTIONS[kind] and told.task not in UNFIT.get(purpose, ())
 
 
 def lease(
@@ -180,25 +169,30 @@ def progress(store: Store) -> list[Count]:
     return tasks.counts(store)
 
 
-def submit(store: Store, submissions: Sequence[Submission], *, now: datetime) -> int:
+def submit(store: Store, handed: Sequence[Submission], *, now: datetime) -> int:
     """Hand in a batch: all of it is recorded, or nothing and one sentence says why. Return how many are new."""
-    _check_distinct(submissions)
-    holdings = tasks.holdings(store, sorted({submission.assignment_id for submission in submissions}))
+    _check_distinct(handed)
+    holdings = tasks.holdings(store, sorted({one.assignment_id for one in handed}))
+    texts = prompts.get(store, (holding.prompt_id for holding in holdings.values()))
     batch = []
-    for submission in submissions:
-        holding = holdings.get(submission.assignment_id)
-        if holding is None or holding.labeler != submission.labeler:
+    for one in handed:
+        holding = holdings.get(one.assignment_id)
+        if holding is None or holding.labeler != one.labeler:
             raise DataError(
-                f"The submission {submission.id} is for {submission.assignment_id}, which is no assignment of labeler "
-                f"{submission.labeler}; ask for work first."
+                f"The submission {one.id} is for {one.assignment_id}, which is no assignment of labeler "
+                f"{one.labeler}; ask for work first."
             )
-        batch.append(receipts.Handed(receipt=_receipt(submission), judgements=_judged(store, submission, holding)))
+        batch.append(
+            receipts.Handed(
+                receipt=submissions.receipt(one), judgements=_judged(store, one, holding, texts[holding.prompt_id])
+            )
+        )
     return receipts.accept(store, batch, now=now)
 
 
 def _check_shape(task: Task) -> None:
-    k, least = len(task.completion_ids), {"demonstrate": 0, "rate": 1, "rank": 2}[task.kind]
-    if k < least or (task.kind == "demonstrate" and k):
+    k, least = len(task.completion_ids), LEAST.get(task.kind, 0)
+    if k < least or (k and not least):
         raise DataError(f"The task {task.id} ({task.kind}) has {k} completions; it needs {least or 'none'}.")
     if len(set(task.completion_ids)) != k:
         raise DataError(f"The task {task.id} shows the same completion twice.")
@@ -214,8 +208,7 @@ def _check_purpose(task: Task, versions: Mapping[str, Instructions]) -> None:
         raise MissingError(
             f"The task {task.id} names the instructions {task.instruction_version!r}; publish them first."
         )
-    fitting = INSTRUCTIONS.get(task.purpose)
-    if (told.task == "demonstration") != (task.kind == "demonstrate") or (fitting and told.task not in fitting):
+    if not fits(task.kind, task.purpose, told):
         raise DataError(
             f"The task {task.id} ({task.kind}, for {task.purpose}) cannot be done under the instructions "
             f"{told.version!r} for {told.task}."
@@ -235,6 +228,8 @@ def _views(store: Store, holdings: Sequence[Holding]) -> list[Assignment]:
             purpose=holding.purpose,
             prompt_id=holding.prompt_id,
             prompt=texts[holding.prompt_id].text,
+            form=texts[holding.prompt_id].form,
+            use_case=texts[holding.prompt_id].use_case,
             outputs=tuple(
                 Output(id=_blind(store, holding, output), text=outputs[output].text) for output in holding.presented
             ),
@@ -252,140 +247,22 @@ def _blind(store: Store, holding: Holding, output: str) -> str:
     return store.digest("output", holding.id, output)[:16]
 
 
-def _check_distinct(submissions: Sequence[Submission]) -> None:
+def _judged(store: Store, one: Submission, holding: Holding, prompt: Prompt) -> labels.Judgements:
+    shown = judging.Shown(
+        holding=holding,
+        prompt=prompt,
+        outputs={_blind(store, holding, output): output for output in holding.presented},
+    )
+    return judging.judged(one, shown)
+
+
+def _check_distinct(handed: Sequence[Submission]) -> None:
     for what in ("id", "assignment_id"):
         seen: set[str] = set()
-        for submission in submissions:
-            value = getattr(submission, what)
+        for one in handed:
+            value = getattr(one, what)
             if not value:
-                raise DataError(f"A submission of labeler {submission.labeler} has no {what}.")
+                raise DataError(f"A submission of labeler {one.labeler} has no {what}.")
             if value in seen:
                 raise DataError(f"Two submissions of one batch have the {what} {value}; hand in one.")
             seen.add(value)
-
-
-def _receipt(submission: Submission) -> receipts.Receipt:
-    content = {
-        "assignment": submission.assignment_id,
-        "text": submission.text,
-        "groups": [list(group) for group in submission.groups],
-        "ratings": {output: [rating.quality, dict(rating.flags)] for output, rating in submission.ratings.items()},
-        "seeded": submission.seeded,
-        "supersedes": submission.supersedes,
-    }
-    return receipts.Receipt(
-        id=submission.id,
-        assignment_id=submission.assignment_id,
-        labeler=submission.labeler,
-        sha256=content_hash(content),
-        active_ms=submission.active_ms,
-        idle_ms=submission.idle_ms,
-        note=submission.note,
-        supersedes=submission.supersedes,
-    )
-
-
-def _judged(store: Store, submission: Submission, holding: Holding) -> labels.Judgements:
-    """Check a submission against what was shown; return its judgements, with completion ids for the blind ones."""
-    _check_parts(submission, holding)
-    shown = {_blind(store, holding, output): output for output in holding.presented}
-    demonstrations = [_demonstration(submission, holding)] if holding.kind == "demonstrate" else []
-    ratings = _ratings(submission, holding, shown)
-    made = [_ranking(submission, holding, shown)] if holding.kind == "rank" else []
-    return labels.Judgements(
-        demonstrations=demonstrations,
-        ratings=ratings,
-        rankings=made,
-        assignments=dict.fromkeys([submission.id, *(rating.id for rating in ratings)], holding.id),
-        positions={rating.id: holding.presented.index(rating.completion_id) for rating in ratings},
-    )
-
-
-def _check_parts(submission: Submission, holding: Holding) -> None:
-    wanted = {"demonstrate": ("text",), "rate": ("ratings",), "rank": ("groups", "ratings")}[holding.kind]
-    for part in ("text", "groups", "ratings"):
-        if getattr(submission, part) and part not in wanted:
-            raise DataError(
-                f"The submission {submission.id} has {part}, which the task {holding.task_id} did not ask for."
-            )
-    if holding.kind == "demonstrate" and not submission.text.strip():
-        raise DataError(f"The demonstration {submission.id} is empty; write an answer or skip the task.")
-    if holding.kind == "rate" and not submission.ratings:
-        raise DataError(f"The submission {submission.id} has no ratings; rate every output or skip the task.")
-
-
-def _demonstration(submission: Submission, holding: Holding) -> Demonstration:
-    return Demonstration(
-        id=submission.id,
-        prompt_id=holding.prompt_id,
-        text=submission.text,
-        labeler=holding.labeler,
-        kind=holding.labeler_kind,
-        instruction_version=holding.instruction_version,
-        purpose=holding.purpose,
-        supersedes=submission.supersedes,
-    )
-
-
-def _ratings(submission: Submission, holding: Holding, shown: Mapping[str, str]) -> list[Rating]:
-    if not submission.ratings:
-        return []
-    if set(submission.ratings) != set(shown):
-        raise DataError(
-            f"The submission {submission.id} rates {len(submission.ratings)} outputs that are not exactly the "
-            f"{len(shown)} shown; rate every one once."
-        )
-    return [
-        Rating(
-            id=f"{submission.id}:{number}",
-            completion_id=shown[output],
-            labeler=holding.labeler,
-            kind=holding.labeler_kind,
-            instruction_version=holding.instruction_version,
-            purpose=holding.purpose,
-            quality=_quality(submission, submission.ratings[output]),
-            flags=_flags(submission, submission.ratings[output]),
-            supersedes=f"{submission.supersedes}:{number}" if submission.supersedes else "",
-        )
-        for number, output in enumerate(shown)
-    ]
-
-
-def _quality(submission: Submission, rating: Judgement) -> int:
-    if type(rating.quality) is not int or not 1 <= rating.quality <= 7:
-        raise DataError(
-            f"The submission {submission.id} has the quality {rating.quality!r}; give a whole number, 1 to 7."
-        )
-    return rating.quality
-
-
-def _flags(submission: Submission, rating: Judgement) -> dict[str, bool | None]:
-    for name, value in rating.flags.items():
-        if name not in FLAGS:
-            raise DataError(
-                f"The submission {submission.id} has the unknown flag {name!r}; there are: {', '.join(FLAGS)}."
-            )
-        if value is not None and type(value) is not bool:
-            raise DataError(
-                f"The flag {name} of {submission.id} is {value!r}; answer True, False or None for unanswered."
-            )
-    return dict(rating.flags)
-
-
-def _ranking(submission: Submission, holding: Holding, shown: Mapping[str, str]) -> Ranking:
-    try:
-        rankings.validate(submission.groups, list(shown))
-    except ValueError as error:
-        raise DataError(f"The submission {submission.id}: {error}") from error
-    return Ranking(
-        id=submission.id,
-        prompt_id=holding.prompt_id,
-        labeler=holding.labeler,
-        kind=holding.labeler_kind,
-        instruction_version=holding.instruction_version,
-        purpose=holding.purpose,
-        groups=tuple(tuple(shown[output] for output in group) for group in submission.groups),
-        presented=holding.presented,
-        seeded=submission.seeded,
-        supersedes=submission.supersedes,
-    )

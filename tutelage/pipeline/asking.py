@@ -289,7 +289,7 @@ def _check_different(recipe: PeopleRecipe, models: Mapping[str, Located]) -> Non
 def _check_labelers(store: Store, recipe: PeopleRecipe, warn: Callable[[str], None]) -> None:
     """Refuse groups that nobody is in and instructions for something else; warn of groups that cannot be enough."""
     told = instructions.get(store, recipe.labels.instructions)
-    if told.task not in work.INSTRUCTIONS["evaluation"]:
+    if not work.fits("rank", "evaluation", told):
         raise DataError(f"The instructions {told.version!r} are for {told.task}; an evaluation needs its own.")
     for group in recipe.labels.groups:
         members = labelers.find(store, group=group)

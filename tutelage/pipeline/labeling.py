@@ -10,6 +10,8 @@ from tutelage.feedback.work import Assignment, Judgement, Submission
 from tutelage.labelers.village import Instructions, VillageLabeler
 from tutelage.store import Store
 
+#: What villagers can do; what else waits in their group's queue is for people.
+KINDS = ("demonstrate", "rate", "rank")
 #: Tasks that a simulated labeler takes at once: small enough that all get a share.
 TAKE = 20
 
@@ -35,6 +37,10 @@ def work_through(
 
 
 def _judge(store: Store, labeler: VillageLabeler, one: Assignment, instructions: Instructions) -> Submission | None:
+    if one.kind not in KINDS:
+        note = "Simulated labelers do not do this kind of work."
+        work.skip(store, one.id, labeler.id, reason="other", note=note, now=datetime.now(UTC))
+        return None
     key = f"{one.id}/{labeler.id}"
     if one.kind == "demonstrate":
         text = labeler.demonstrate(one.prompt)

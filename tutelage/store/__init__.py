@@ -2,8 +2,8 @@
 
 `Store` opens a database; the noun modules (`prompts`, `users`, `completions`, `labelers`, `tasks`, `receipts`,
 `labels`, `training`, `registry`, `accounts`, `sessions`, `audit`, `screening`, `guidance`, `messages`, `drafts`,
-`openings`, `jobs`, `choices`, `returns`, `judged`, `progress`, `pace`, `withdrawals`) hold functions whose first
-argument is the store.
+`openings`, `jobs`, `choices`, `returns`, `judged`, `progress`, `pace`, `withdrawals`, `written`, `privacy`, `toxicity`,
+`welfare`) hold functions whose first argument is the store.
 """
 
 # So that the metadata holds every table.
@@ -12,8 +12,10 @@ from tutelage.store import (  # noqa: F401
     draft_tables,
     guidance_tables,
     job_tables,
+    kind_tables,
     return_tables,
     screening_tables,
+    welfare_tables,
     withdrawal_tables,
 )
 from tutelage.store.database import Store, upgrade

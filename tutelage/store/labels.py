@@ -1,4 +1,4 @@
-"""Judgements: demonstrations, ratings and rankings. They are added, never changed; a correction supersedes."""
+"""Judgements: demonstrations, ratings, rankings and the rarer kinds. They are added; a correction supersedes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,11 +7,36 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Table, select
 
-from tutelage.records import Demonstration, Group, Kind, Purpose, Ranking, Rating
-from tutelage.store import batches
+from tutelage.records import (
+    Demonstration,
+    Group,
+    Kind,
+    PrivacyReview,
+    Purpose,
+    Ranking,
+    Rating,
+    ToxicityRating,
+    WrittenPrompt,
+)
+from tutelage.store import batches, privacy, toxicity, written
 from tutelage.store.database import Store
+from tutelage.store.judgements import common, current, row
 from tutelage.store.tables import completions, demonstrations, labelers, rankings, ratings
-from tutelage.store.withdrawal_tables import labeler_withdrawals
+
+__all__ = [
+    "Judgements",
+    "Which",
+    "add",
+    "current",
+    "demonstration",
+    "demonstrations_of",
+    "insert",
+    "merged",
+    "ranking",
+    "rankings_of",
+    "rating",
+    "ratings_of",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +50,9 @@ class Judgements:
     demonstrations: Sequence[Demonstration] = ()
     ratings: Sequence[Rating] = ()
     rankings: Sequence[Ranking] = ()
+    written: Sequence[WrittenPrompt] = ()
+    reviews: Sequence[PrivacyReview] = ()
+    toxicity: Sequence[ToxicityRating] = ()
     assignments: Mapping[str, str] = field(default_factory=dict)
     positions: Mapping[str, int] = field(default_factory=dict)
 
@@ -45,6 +73,9 @@ def merged(parts: Sequence[Judgements]) -> Judgements:
         demonstrations=[made for part in parts for made in part.demonstrations],
         ratings=[made for part in parts for made in part.ratings],
         rankings=[made for part in parts for made in part.rankings],
+        written=[made for part in parts for made in part.written],
+        reviews=[made for part in parts for made in part.reviews],
+        toxicity=[made for part in parts for made in part.toxicity],
         assignments={made: assignment for part in parts for made, assignment in part.assignments.items()},
         positions={made: position for part in parts for made, position in part.positions.items()},
     )
@@ -62,56 +93,52 @@ def insert(connection: Connection, new: Judgements, *, now: datetime, skip_known
     put(connection, demonstrations, [_demonstration_row(made, new, now) for made in new.demonstrations])
     put(connection, ratings, [_rating_row(made, new, now) for made in new.ratings])
     put(connection, rankings, [_ranking_row(made, new, now) for made in new.rankings])
-
-
-def current(table: Table) -> Any:
-    """Return the condition under which a row counts: nothing later supersedes it, and its labeler did not withdraw."""
-    later = table.alias("later")
-    superseded = select(later.c.id).where(later.c.supersedes == table.c.id).exists()
-    return ~superseded & table.c.labeler.not_in(select(labeler_withdrawals.c.labeler))
+    written.insert(connection, new.written, new.assignments, now=now)
+    toxicity.insert(connection, new.toxicity, new.assignments, new.positions, now=now)
+    privacy.insert(connection, new.reviews, new.assignments, now=now)
 
 
 def demonstrations_of(store: Store, which: Which) -> list[Demonstration]:
     """Return current demonstrations by id."""
     with store.read() as connection:
-        return [demonstration(row) for row in connection.execute(_query(demonstrations, which))]
+        return [demonstration(found) for found in connection.execute(_query(demonstrations, which))]
 
 
 def ratings_of(store: Store, which: Which) -> list[Rating]:
     """Return current ratings by id; `which.policies` names whose completions."""
     query = _query(ratings, which)
     if which.policies is not None:
-        written = select(completions.c.id).where(completions.c.policy.in_(which.policies))
-        query = query.where(ratings.c.completion_id.in_(written))
+        theirs = select(completions.c.id).where(completions.c.policy.in_(which.policies))
+        query = query.where(ratings.c.completion_id.in_(theirs))
     with store.read() as connection:
-        return [rating(row) for row in connection.execute(query)]
+        return [rating(found) for found in connection.execute(query)]
 
 
 def rankings_of(store: Store, which: Which) -> list[Ranking]:
     """Return current rankings by id."""
     with store.read() as connection:
-        return [ranking(row) for row in connection.execute(_query(rankings, which))]
+        return [ranking(found) for found in connection.execute(_query(rankings, which))]
 
 
-def ranking(row: Row[Any]) -> Ranking:
+def ranking(found: Row[Any]) -> Ranking:
     """Return the record of a row of the table `rankings`."""
     return Ranking(
-        **_common(row),
-        prompt_id=row.prompt_id,
-        groups=tuple(tuple(group) for group in row.groups),
-        presented=tuple(row.presented),
-        seeded=row.seeded,
+        **common(found),
+        prompt_id=found.prompt_id,
+        groups=tuple(tuple(group) for group in found.groups),
+        presented=tuple(found.presented),
+        seeded=found.seeded,
     )
 
 
-def demonstration(row: Row[Any]) -> Demonstration:
+def demonstration(found: Row[Any]) -> Demonstration:
     """Return the record of a row of the table `demonstrations`."""
-    return Demonstration(**_common(row), prompt_id=row.prompt_id, text=row.text)
+    return Demonstration(**common(found), prompt_id=found.prompt_id, text=found.text)
 
 
-def rating(row: Row[Any]) -> Rating:
+def rating(found: Row[Any]) -> Rating:
     """Return the record of a row of the table `ratings`."""
-    return Rating(**_common(row), completion_id=row.completion_id, quality=row.quality, flags=row.flags)
+    return Rating(**common(found), completion_id=found.completion_id, quality=found.quality, flags=found.flags)
 
 
 def _query(table: Table, which: Which) -> Select[Any]:
@@ -126,31 +153,13 @@ def _query(table: Table, which: Which) -> Select[Any]:
     return query
 
 
-def _common(row: Row[Any]) -> dict[str, Any]:
-    names = ("id", "labeler", "kind", "instruction_version", "purpose", "supersedes")
-    return {name: getattr(row, name) for name in names}
-
-
-def _row(made: Demonstration | Rating | Ranking, new: Judgements, now: datetime) -> dict[str, Any]:
-    return {
-        "id": made.id,
-        "labeler": made.labeler,
-        "kind": made.kind,
-        "instruction_version": made.instruction_version,
-        "purpose": made.purpose,
-        "assignment_id": new.assignments.get(made.id),
-        "supersedes": made.supersedes,
-        "created": now,
-    }
-
-
 def _demonstration_row(made: Demonstration, new: Judgements, now: datetime) -> dict[str, Any]:
-    return {**_row(made, new, now), "prompt_id": made.prompt_id, "text": made.text}
+    return {**row(made, new.assignments.get(made.id), now), "prompt_id": made.prompt_id, "text": made.text}
 
 
 def _rating_row(made: Rating, new: Judgements, now: datetime) -> dict[str, Any]:
     return {
-        **_row(made, new, now),
+        **row(made, new.assignments.get(made.id), now),
         "completion_id": made.completion_id,
         "quality": made.quality,
         "flags": made.flags,
@@ -160,7 +169,7 @@ def _rating_row(made: Rating, new: Judgements, now: datetime) -> dict[str, Any]:
 
 def _ranking_row(made: Ranking, new: Judgements, now: datetime) -> dict[str, Any]:
     return {
-        **_row(made, new, now),
+        **row(made, new.assignments.get(made.id), now),
         "prompt_id": made.prompt_id,
         "groups": made.groups,
         "presented": made.presented,

@@ -14,8 +14,9 @@ from tutelage.store import batches
 from tutelage.store.database import Store
 from tutelage.store.tables import pii_findings, prompts, withdrawals
 
-Status = Literal["kept", "endpoint", "duplicate", "capped"]
-PiiStatus = Literal["", "clean", "quarantined"]
+#: Why a prompt is in use or not; a `brief` tells a labeler what to write, and `corrected` gave way to a revision.
+Status = Literal["kept", "endpoint", "duplicate", "capped", "brief", "corrected"]
+PiiStatus = Literal["", "clean", "quarantined", "reviewed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ class Found:
     start: int
     end: int
     detector: str
-    action: Literal["quarantined", "noted"]
+    action: Literal["quarantined", "noted", "redacted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ def add(
     marks = marks or {}
     with store.write() as connection:
         batches.insert(connection, prompts, [_row(prompt, marks.get(prompt.id, Mark()), now) for prompt in new])
-        _add_findings(connection, findings, now)
+        add_findings(connection, findings, now)
 
 
 def get(store: Store, ids: Iterable[str]) -> dict[str, Prompt]:
@@ -116,7 +117,9 @@ def counts(store: Store) -> list[Tally]:
 
 def unchecked(store: Store) -> int:
     """Return how many prompts could be trained on without having been looked through for personal data."""
-    query = select(func.count()).where(allowed(), prompts.c.split == "train", prompts.c.pii != "clean")
+    query = select(func.count()).where(
+        allowed(), prompts.c.split == "train", prompts.c.pii.not_in(("clean", "reviewed"))
+    )
     with store.read() as connection:
         return int(connection.scalar(query) or 0)
 
@@ -151,12 +154,21 @@ def allowed() -> Any:
 
     It was kept, holds no personal data that was found, and its user agreed to a notice and did not withdraw.
     """
-    return and_(
-        prompts.c.status == "kept",
-        prompts.c.pii != "quarantined",
-        prompts.c.consent != "",
-        prompts.c.user.not_in(select(withdrawals.c.user)),
-    )
+    return and_(prompts.c.status == "kept", prompts.c.pii != "quarantined", prompts.c.consent != "", _is_there())
+
+
+def writable() -> Any:
+    """Return the condition under which a brief may be shown to labelers who write prompts."""
+    return and_(prompts.c.status == "brief", prompts.c.pii != "quarantined", _is_there())
+
+
+def reviewable() -> Any:
+    """Return the condition under which a person may look through a text for personal data."""
+    return and_(prompts.c.status.in_(("kept", "brief")), prompts.c.consent != "", _is_there())
+
+
+def _is_there() -> Any:
+    return prompts.c.user.not_in(select(withdrawals.c.user))
 
 
 def set_stage(store: Store, ids: Iterable[str], stage: Stage) -> None:
@@ -170,7 +182,7 @@ def quarantine(connection: Connection, findings: Sequence[Found], *, now: dateti
     """Put prompts with personal data out of use; part of the caller's transaction."""
     ids = sorted({finding.prompt_id for finding in findings})
     connection.execute(update(prompts).where(prompts.c.id.in_(ids)).values(pii="quarantined"))
-    _add_findings(connection, findings, now)
+    add_findings(connection, findings, now)
 
 
 def findings(store: Store) -> list[Found]:
@@ -189,7 +201,8 @@ def findings(store: Store) -> list[Found]:
         ]
 
 
-def _add_findings(connection: Connection, findings: Iterable[Found], now: datetime) -> None:
+def add_findings(connection: Connection, findings: Iterable[Found], now: datetime) -> None:
+    """Write down what was found, as part of the caller's transaction."""
     rows = [
         {
             "prompt_id": finding.prompt_id,

@@ -181,7 +181,7 @@ assignments = Table(
     Index("ix_assignments_labeler_state_heartbeat", "labeler", "state", "heartbeat"),
 )
 
-#: What came back for an assignment; its judgements are in the three tables below. Append-only.
+#: What came back for an assignment; its judgements are in the tables below and in `kind_tables`. Append-only.
 submissions = Table(
     "submissions",
     metadata,
@@ -197,7 +197,8 @@ submissions = Table(
 )
 
 
-def _judgement() -> tuple[Column, ...]:  # type: ignore[type-arg]
+def judgement() -> tuple[Column, ...]:  # type: ignore[type-arg]
+    """Return the columns that every kind of judgement has."""
     return (
         Column("id", String, primary_key=True),
         _labeler(),
@@ -210,13 +211,13 @@ def _judgement() -> tuple[Column, ...]:  # type: ignore[type-arg]
     )
 
 
-demonstrations = Table("demonstrations", metadata, *_judgement(), _prompt(), _text("text"))
+demonstrations = Table("demonstrations", metadata, *judgement(), _prompt(), _text("text"))
 
 #: `flags` maps a flag's name to true, false or null (asked, not answered). `position` is the place on the screen.
 ratings = Table(
     "ratings",
     metadata,
-    *_judgement(),
+    *judgement(),
     Column("completion_id", ForeignKey("completions.id"), nullable=False, index=True),
     Column("quality", Integer, nullable=False),
     Column("flags", JSON, nullable=False),
@@ -228,7 +229,7 @@ ratings = Table(
 rankings = Table(
     "rankings",
     metadata,
-    *_judgement(),
+    *judgement(),
     _prompt(),
     Column("groups", JSON, nullable=False),
     Column("presented", JSON, nullable=False),
@@ -294,4 +295,7 @@ APPEND_ONLY = (
     "withdrawal_requests",
     "labeler_withdrawals",
     "model_labels",
+    "written_prompts",
+    "privacy_reviews",
+    "toxicity_ratings",
 )

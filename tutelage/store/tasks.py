@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, not_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, not_, or_, select, update
 
 from tutelage.errors import DataError, MissingError
 from tutelage.records import Group, Kind, Labeler, Purpose
-from tutelage.store import batches
+from tutelage.store import batches, welfare
 from tutelage.store import prompts as stored_prompts
 from tutelage.store.database import Store
 from tutelage.store.tables import assignments, completions, labelers, prompts, task_completions, tasks
 from tutelage.store.withdrawal_tables import labeler_withdrawals
 
-TaskKind = Literal["demonstrate", "rate", "rank"]
+TaskKind = Literal["demonstrate", "rate", "rank", "write", "review", "toxicity"]
 State = Literal["offered", "open", "submitted", "skipped", "expired"]
 #: States in which an assignment counts towards its task's overlap.
 LIVE: tuple[State, ...] = ("offered", "open", "submitted")
@@ -127,12 +127,12 @@ def offer(
     offered: list[str] = []
     with store.read() as connection:
         # Nothing is locked, and no other labeler waits, where there is nothing to give.
-        if connection.execute(_open_tasks(labeler, kind, now).limit(1)).first() is None:
+        if connection.execute(_open_tasks(connection, labeler, kind, now).limit(1)).first() is None:
             return []
     with store.write() as connection:
         _expire(connection, now)
         while len(offered) < limit:
-            query = _open_tasks(labeler, kind).limit(limit - len(offered))
+            query = _open_tasks(connection, labeler, kind).limit(limit - len(offered))
             candidates = connection.execute(query.with_for_update(of=tasks, skip_locked=True)).all()
             rows = _assign(store, connection, labeler, candidates, now, until)
             batches.insert(connection, assignments, rows)
@@ -146,8 +146,8 @@ def offer(
 
 def available(store: Store, labeler: Labeler, *, now: datetime) -> dict[TaskKind, int]:
     """Count by kind the tasks that `offer` would give a labeler now."""
-    free = _open_tasks(labeler, None, now).order_by(None).add_columns(tasks.c.kind).subquery()
     with store.read() as connection:
+        free = _open_tasks(connection, labeler, None, now).order_by(None).add_columns(tasks.c.kind).subquery()
         rows = connection.execute(select(free.c.kind, func.count().label("number")).group_by(free.c.kind))
         return {row.kind: row.number for row in rows}
 
@@ -201,8 +201,12 @@ def expire(store: Store, *, now: datetime) -> int:
 
 
 def may_be_shown() -> Any:
-    """Return the condition under which a task, joined with its prompt, may still be handed out."""
-    return stored_prompts.allowed()
+    """Return the condition under which a task, joined with its prompt, may still be handed out, by its kind of work."""
+    return or_(
+        and_(tasks.c.kind.not_in(("write", "review")), stored_prompts.allowed()),
+        and_(tasks.c.kind == "write", stored_prompts.writable()),
+        and_(tasks.c.kind == "review", stored_prompts.reviewable()),
+    )
 
 
 def counts(store: Store) -> list[Count]:
@@ -236,8 +240,10 @@ def _outputs(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[str,
     return found
 
 
-def _open_tasks(labeler: Labeler, kind: TaskKind | None, now: datetime | None = None) -> Select[Any]:
-    """Return the query for tasks that this labeler may have; who withdrew gets none.
+def _open_tasks(
+    connection: Connection, labeler: Labeler, kind: TaskKind | None, now: datetime | None = None
+) -> Select[Any]:
+    """Return the query for tasks that this labeler may have and did not opt out of; who withdrew gets none.
 
     With `now`, leases that ran out by then count as ended, though nobody has written so yet.
     """
@@ -256,6 +262,7 @@ def _open_tasks(labeler: Labeler, kind: TaskKind | None, now: datetime | None = 
         select(tasks.c.id, tasks.c.overlap)
         .join(prompts, prompts.c.id == tasks.c.prompt_id)
         .where(tasks.c.closed.is_(None), tasks.c.group == labeler.group, may_be_shown())
+        .where(*(~condition for condition in welfare.unwanted(connection, labeler.id)))
         .where(live < tasks.c.overlap, ~mine.correlate(tasks).exists(), ~own_text.correlate(tasks).exists())
         .where(~withdrew.exists())
         .order_by(tasks.c.number)

@@ -3,7 +3,7 @@
 Left out: labels of held-out, opposed and researching people; labels for any purpose but `train`; superseded labels;
 labels that were returned and have no new revision; labels of labelers who withdrew, and orders of texts that such a
 labeler wrote; prompts of another split, without consent, quarantined for personal data, dropped by intake, or of users
-who withdrew.
+who withdrew, or without a person's review where the store's rule asks for one.
 
 Rows come one after the other while they are read: an export of any size needs the memory of a part.
 """
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, Select, Table, and_, select
 from tutelage.records import Demonstration, Group, Kind, Ranking, Rating, Split, Stage, UseCase
 from tutelage.store import batches, labels
 from tutelage.store.database import Store
+from tutelage.store.privacy import cleared
 from tutelage.store.prompts import allowed
 from tutelage.store.return_tables import returns
 from tutelage.store.tables import assignments, completions, demonstrations, labelers, prompts, rankings, ratings
@@ -100,7 +101,7 @@ def prompted(store: Store, *, split: Split, stage: Stage) -> Iterator[PromptText
 
 
 def _trainable(split: Split) -> Any:
-    return and_(allowed(), prompts.c.split == split)
+    return and_(allowed(), cleared(), prompts.c.split == split)
 
 
 def _prompts() -> Select[Any]:

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, union
 
 from tutelage.errors import DataError, SettingsError
 from tutelage.records import Split
 from tutelage.store import batches
 from tutelage.store.database import Store
+from tutelage.store.kind_tables import privacy_reviews
 from tutelage.store.tables import prompts, users, withdrawals
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -78,9 +79,11 @@ def withdrawn(store: Store) -> set[str]:
 
 
 def prompt_hashes(store: Store, user: str) -> set[str]:
-    """Return the text hashes of all prompts of a user hash."""
+    """Return the text hashes of all prompts of a user hash, those from before a redaction included."""
+    now = select(prompts.c.text_hash).where(prompts.c.user == user)
+    before = select(privacy_reviews.c.before).join(prompts, prompts.c.id == privacy_reviews.c.prompt_id)
     with store.read() as connection:
-        return set(connection.scalars(select(prompts.c.text_hash).where(prompts.c.user == user)))
+        return set(connection.scalars(union(now, before.where(prompts.c.user == user))))
 
 
 def _splits(connection: Connection, found: list[str]) -> dict[str, Split]:

@@ -42,21 +42,24 @@ def test_the_first_person_joins_files_and_gets_work(visit: Visit, stocked: Desk)
     (person,) = accounts.all_people(stocked.store)
     assert work.available(stocked.store, person.labeler, now=NOW) == {"demonstrate": 2, "rank": 1}
     told = {entry.event.action: entry.event.details for entry in audit.find(stocked.store)}
-    assert told["tasks.file"] == {kind: {"tasks": n, "labelers": 1} for kind, n in (("demonstrate", 2), ("rank", 1))}
+    assert told["tasks.file"] == {
+        kind: {"tasks": n, "labelers": 1, "group": "training"} for kind, n in (("demonstrate", 2), ("rank", 1))
+    }
     assert told["person.join"]["group"] == "training"
     audit.verify(stocked.store)
 
 
-def test_an_empty_store_says_how_prompts_come_in(visit: Visit) -> None:
+def test_an_empty_store_says_how_prompts_come_in(visit: Visit, store: Store) -> None:
+    instructions.publish_defaults(store, now=NOW)
     ada = visit("Ada", "admin")
-    assert "tutelage prompts import" in ada.get("/").text and "/filing/first" not in ada.get("/").text
-    assert "The store holds nothing to file" in ada.get("/filing").text
-    assert ada.post("/filing/first").status_code == 400
+    assert "tutelage prompts import" in ada.get("/").text and "File 20 prompts to write" in ada.get("/").text
+    assert ada.post("/filing/first").status_code == 303
+    assert [(one.kind, one.tasks) for one in work.progress(store)] == [("write", 20)]
 
 
 def test_a_lead_files_as_many_as_wanted(visit: Visit, stocked: Desk) -> None:
     lead = visit("Lea", "lead")
-    assert lead.post("/filing", kind="demonstrate", count="1", overlap="2").status_code == 303
+    assert lead.post("/filing", what="demonstrate", count="1", overlap="2").status_code == 303
     assert "Write an answer: 1 possible" in lead.get("/filing").text
     (count,) = work.progress(stocked.store)
     assert (count.kind, count.tasks, count.closed) == ("demonstrate", 1, 0)
@@ -64,12 +67,12 @@ def test_a_lead_files_as_many_as_wanted(visit: Visit, stocked: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "told"),
-    [({"kind": "guess"}, "Choose what"), ({"count": "-1"}, "whole number"), ({"overlap": "99"}, "1 to 20 labelers")],
+    [({"what": "guess"}, "Choose what"), ({"count": "-1"}, "whole number"), ({"overlap": "99"}, "1 to 20 labelers")],
 )
 def test_a_filing_that_does_not_fit_is_a_sentence_and_files_nothing(
     visit: Visit, stocked: Desk, wrong: dict[str, str], told: str
 ) -> None:
-    answer = visit("Lea", "lead").post("/filing", **{"kind": "rank", "count": "1", "overlap": "1", **wrong})
+    answer = visit("Lea", "lead").post("/filing", **{"what": "rank", "count": "1", "overlap": "1", **wrong})
     assert answer.status_code == 400 and told in answer.text
     assert work.progress(stocked.store) == []
 

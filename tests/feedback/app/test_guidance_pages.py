@@ -44,7 +44,7 @@ def held_by(store: Store, visitor: Visitor, name: str) -> tuple[work.Assignment,
 
 def test_instructions_are_read_and_that_is_remembered(visit: Visit, store: Store) -> None:
     visitor = visit("Anna", "labeler", "training")
-    assert visitor.get("/instructions").text.count("not read yet") == 4
+    assert visitor.get("/instructions").text.count("not read yet") == 6
     page = visitor.get("/instructions/comparison-1?next=/account").text
     assert "<strong>Put helpfulness first</strong>" in page and "I have read this" in page
     answer = visitor.post("/instructions/comparison-1/read", next="/account")

@@ -24,6 +24,7 @@ from tutelage.feedback.app import (
     navigation,
     people,
     screening,
+    welfare,
     withdrawal,
     work,
 )
@@ -42,6 +43,7 @@ AREAS = (
     entry,
     account,
     work,
+    welfare,
     *lead.AREAS,
     screening,
     candidates,

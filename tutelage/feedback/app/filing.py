@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, get_args
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tutelage.errors import DataError
 from tutelage.feedback import filing, work
-from tutelage.feedback.filing import Filing
-from tutelage.store import Store, audit
+from tutelage.feedback.filing import Filing, What
+from tutelage.store import audit, privacy
 from tutelage.store.accounts import Person, Role
 from tutelage.web.access import Current, require
 from tutelage.web.forms import Fields
@@ -34,7 +35,7 @@ def file(request: Request, here: Here, person: Current, fields: Fields) -> Respo
     try:
         _file(here, person, [_read(here, fields)])
     except DataError as error:
-        return _page(request, here, problem=str(error))
+        return _page(request, here, fields=fields, problem=str(error))
     return RedirectResponse("/filing", status_code=303)
 
 
@@ -45,17 +46,33 @@ def file_first(here: Here, person: Current) -> Response:
     return RedirectResponse("/", status_code=303)
 
 
+@router.post("/review")
+def require_review(here: Here, person: Current, fields: Fields) -> Response:
+    """Let training wait for people's reviews, or not."""
+    required = fields.get("required") == "yes"
+    event = audit.Event(actor=person.id, action="privacy.require", details={"required": required})
+    privacy.require(audit.audited(here.store, event, now=here.now()), required)
+    return RedirectResponse("/filing", status_code=303)
+
+
 def _file(here: Site, person: Person, filings: list[Filing]) -> None:
-    details: dict[str, Any] = {one.kind: {"tasks": one.count, "labelers": one.overlap} for one in filings}
+    details: dict[str, Any] = {
+        one.what: {"tasks": one.count, "labelers": one.overlap, "group": one.group} for one in filings
+    }
     event = audit.Event(actor=person.id, action="tasks.file", details=details)
-    store: Store = audit.audited(here.store, event, now=here.now())
-    filing.file(store, filings, now=here.now())
+    filing.file(here.store, filings, now=here.now(), event=event)
 
 
 def _read(here: Site, fields: dict[str, str]) -> Filing:
-    for kind in filing.KINDS:
-        if kind == fields.get("kind"):
-            return Filing(kind=kind, count=_number(here, fields, "count"), overlap=_number(here, fields, "overlap"))
+    for what in get_args(What):
+        if what == fields.get("what"):
+            return Filing(
+                what=what,
+                count=_number(here, fields, "count"),
+                overlap=_number(here, fields, "overlap"),
+                group="heldout" if fields.get("group") == "heldout" else "training",
+                uses=tuple(use.strip() for use in re.split(r"\n\s*\n", fields.get("uses", "")) if use.strip()),
+            )
     raise DataError(here.pages.words("filing.choose"))
 
 
@@ -66,6 +83,14 @@ def _number(here: Site, fields: dict[str, str], name: str) -> int:
     return int(given)
 
 
-def _page(request: Request, here: Site, *, problem: str = "") -> HTMLResponse:
-    values = {"possible": filing.possible(here.store), "progress": work.progress(here.store), "problem": problem}
-    return here.pages.render(request, "filing.html", 400 if problem else 200, first=filing.FIRST, **values)
+def _page(request: Request, here: Site, *, fields: dict[str, str] | None = None, problem: str = "") -> HTMLResponse:
+    values = {
+        "possible": filing.possible(here.store),
+        "written": filing.WRITTEN,
+        "first": filing.FIRST,
+        "progress": work.progress(here.store),
+        "is_required": privacy.is_required(here.store),
+        "fields": fields or {},
+        "problem": problem,
+    }
+    return here.pages.render(request, "filing.html", 400 if problem else 200, **values)

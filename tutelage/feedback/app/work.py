@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
 
+from tutelage import pii
 from tutelage.errors import DataError
 from tutelage.feedback import work
-from tutelage.feedback.work import Assignment, Judgement, SkipReason, Submission, TaskKind
-from tutelage.records import FLAGS
-from tutelage.store import Store, audit, drafts, guidance, returns, tasks
+from tutelage.feedback.app.bodies import Handed, Saved
+from tutelage.feedback.judging import MOST_PAIRS
+from tutelage.feedback.work import Assignment, SkipReason, TaskKind
+from tutelage.pii import PiiKind
+from tutelage.records import FLAGS, USE_CASE_SHARES, Personal
+from tutelage.store import Store, audit, drafts, guidance, prompts, returns, tasks, welfare
 from tutelage.store.accounts import Person
 from tutelage.store.drafts import Draft
 from tutelage.store.tasks import HELD
+from tutelage.store.welfare import CONTENTS
 from tutelage.web import markdown
 from tutelage.web.access import Current, require_labeler
 from tutelage.web.errors import ApiError
@@ -53,45 +57,20 @@ FLAG_KEYS = {
 }
 #: How exactly the end of a lease is kept; every save of a draft would write twice otherwise.
 _BEAT = timedelta(minutes=1)
+#: What a finding of the program is to a person who looks through a text.
+PERSONAL: dict[PiiKind, Personal] = {
+    "secret": "secret",
+    "iban": "number",
+    "card": "number",
+    "national_id": "number",
+    "email": "contact",
+    "ip": "other",
+    "phone": "contact",
+    "address": "address",
+}
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#: Longest time that one submission may tell, a week: nothing sensible is longer.
-_LONGEST_MS = 7 * 24 * 3600 * 1000
 
 router = APIRouter(prefix="/work", dependencies=[Depends(require_labeler)])
-
-
-class Refusing(BaseModel):
-    """A body whose fields have exactly these names and types."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Saved(Refusing):
-    """A draft to save: the version it began from, and what only the page reads."""
-
-    base: int = Field(ge=0)
-    content: str = Field(max_length=drafts.LONGEST)
-
-
-class Rated(Refusing):
-    """What was said of one output."""
-
-    quality: int
-    flags: dict[str, bool | None] = {}
-
-
-class Handed(Refusing):
-    """A submission as a page hands it in; `id` was made there, so that handing in twice counts once."""
-
-    id: str = Field(min_length=16, max_length=64, pattern=r"^[A-Za-z0-9-]+$")
-    text: str = Field(default="", max_length=drafts.LONGEST)
-    groups: list[list[str]] = []
-    ratings: dict[str, Rated] = {}
-    seeded: bool = False
-    note: str = Field(default="", max_length=10_000)
-    active_ms: Annotated[int, Field(ge=0, le=_LONGEST_MS)] = 0
-    idle_ms: Annotated[int, Field(ge=0, le=_LONGEST_MS)] = 0
-    supersedes: str = ""
 
 
 @router.post("/next")
@@ -108,6 +87,7 @@ def page(request: Request, here: Here, person: Current, draft: str, done: str = 
     if held.state in HELD and held.instruction_version not in guidance.acknowledged(here.store, person.labeler):
         there = f"/instructions/{quote(held.instruction_version, safe='')}?next=/work/{draft}"
         return RedirectResponse(there, status_code=303)
+    contents = _contents(here.store, held)
     return here.pages.render(
         request,
         "work.html",
@@ -117,10 +97,13 @@ def page(request: Request, here: Here, person: Current, draft: str, done: str = 
         done=done,
         returned=[one for one in returns.of_assignment(here.store, held.id) if not one.answer],
         letters=_LETTERS,
-        task_json=_for_script(here, person, kept, held),
+        task_json=_for_script(here, person, kept, held, contents),
         flag_groups=FLAG_GROUPS,
         flag_keys=FLAG_KEYS,
         reasons=get_args(SkipReason),
+        use_cases=tuple(USE_CASE_SHARES),
+        personal=get_args(Personal),
+        contents=contents,
     )
 
 
@@ -156,12 +139,7 @@ def hand_in(here: Here, person: Current, draft: str, body: Handed) -> dict[str, 
     """Hand the work in; return where the labeler goes on."""
     kept = drafts.get(here.store, draft, person.labeler)
     now = here.now()
-    submission = Submission(
-        assignment_id=kept.assignment_id,
-        labeler=person.labeler,
-        ratings={output: Judgement(quality=rated.quality, flags=rated.flags) for output, rated in body.ratings.items()},
-        **body.model_dump(exclude={"ratings"}),
-    )
+    submission = body.submission(kept.assignment_id, person.labeler)
     details = {"submission": body.id, "supersedes": body.supersedes}
     event = audit.Event(actor=person.id, action="work.submit", subject=kept.assignment_id, details=details)
     work.submit(audit.audited(here.store, event, now=now), [submission], now=now)
@@ -224,7 +202,13 @@ def _draft(draft: Draft) -> dict[str, Any]:
     }
 
 
-def _for_script(here: Site, person: Person, draft: Draft, held: Assignment) -> str:
+def _contents(store: Store, held: Assignment) -> list[str]:
+    """Return what may trouble a reader of this work, in the order of their list; [] for most."""
+    known = welfare.sensitive(store, [held.prompt_id]).get(held.prompt_id, set())
+    return [name for name in CONTENTS if name in known or name == held.kind]
+
+
+def _for_script(here: Site, person: Person, draft: Draft, held: Assignment, contents: list[str]) -> str:
     """Return what the page's script must know, as JSON for an attribute."""
     known = {
         **_draft(draft),
@@ -238,5 +222,17 @@ def _for_script(here: Site, person: Person, draft: Draft, held: Assignment) -> s
         "letters": list(_LETTERS[: len(held.outputs)]),
         "flags": FLAGS,
         "problems": PROBLEMS,
+        "contents": contents,
+        **(_of_kind(held)),
     }
     return json.dumps(known)
+
+
+def _of_kind(held: Assignment) -> dict[str, Any]:
+    """Return what the scripts of one kind of work must know."""
+    if held.kind == "write":
+        return {"form": held.form, "use_case": held.use_case, "most_pairs": MOST_PAIRS}
+    if held.kind == "review":
+        found = [{"start": one.start, "end": one.end, "kind": PERSONAL[one.kind]} for one in pii.find(held.prompt)]
+        return {"text": held.prompt, "before": prompts.text_hash(held.prompt), "found": found}
+    return {}

@@ -4,13 +4,26 @@ import { Clock } from "./clock.js";
 import { Draft } from "./draft.js";
 import * as keys from "./keys.js";
 import { flush, handIn } from "./outbox.js";
+import { Prompting } from "./prompting.js";
 import { RatePass } from "./rate.js";
+import { Review } from "./review.js";
 import { Refused, ask } from "./server.js";
 import { claim } from "./tabs.js";
+import { Toxicity } from "./toxicity.js";
+import { cover, minute } from "./welfare.js";
 import { clockTime, learn, t } from "./words.js";
 import { Writing } from "./writing.js";
 
 const BEAT = 60_000;
+/** What each kind of work begins with; a page with a board has it beside. */
+const PARTS = {
+  demonstrate: Writing,
+  rate: RatePass,
+  rank: RatePass,
+  write: Prompting,
+  review: Review,
+  toxicity: Toxicity,
+};
 const by = (id) => document.getElementById(id);
 const desk = by("desk");
 learn(desk.dataset.words);
@@ -137,6 +150,7 @@ function listen() {
     if (draft.isDirty && !isGone) event.preventDefault();
   });
   setInterval(beat, BEAT);
+  setInterval(() => minute(clock.isActive), BEAT);
   by("submit").addEventListener("click", submit);
   by("note").addEventListener("input", () => changed({ note: by("note").value }));
   by("keep-mine").addEventListener("click", async () => {
@@ -163,7 +177,7 @@ function listenToKeys() {
   keys.listen(document, {
     "?": () => by("legend").showModal(),
     p: () => {
-      by("prompt").open = !by("prompt").open;
+      if (by("prompt")) by("prompt").open = !by("prompt").open;
     },
   });
   document.addEventListener("keydown", (event) => {
@@ -175,9 +189,8 @@ function listenToKeys() {
 function build() {
   clock = new Clock(draft.content.activeMs, draft.content.idleMs);
   by("note").value = draft.content.note ?? "";
-  if (task.kind === "demonstrate") parts.push(new Writing(draft, changed));
-  if (task.kind !== "demonstrate") parts.push(new RatePass(task, draft, changed));
-  if (task.kind === "rank") parts.push(new Board(task, draft, changed, parts[0]));
+  parts.push(new PARTS[task.kind](task, draft, changed));
+  if (by("rank")) parts.push(new Board(task, draft, changed, parts[0]));
 }
 
 async function begin() {
@@ -188,6 +201,8 @@ async function begin() {
   showMissing();
   hearOfLease({ is_leased: true, lease_seconds: task.lease_seconds });
   by("work").inert = task.state === "skipped";
+  if (task.contents.length > 0) cover(task, draft);
+  minute(true);
   by("work").hidden = false;
   await flush(task.who);
 }

@@ -1,5 +1,5 @@
 /**
- * Single keys as shortcuts. They are silent while somebody types, while a dialog is open, with Ctrl, Alt or Meta held,
+ * Single keys as shortcuts. They are silent while somebody types, while a dialog is open or the work is covered, with Ctrl, Alt or Meta held,
  * and when the labeler has switched them off (WCAG 2.2, 2.1.4); the choice is kept on this device.
  */
 const STORED = "tutelage.keys";
@@ -16,6 +16,7 @@ export function setOn(on) {
 export function listen(target, actions, isOpen = () => true) {
   target.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey || !areOn() || !isOpen()) return;
+    if (document.getElementById("work")?.inert) return;
     if (types(event.target) || (document.querySelector("dialog[open]") && !event.target.closest("dialog"))) return;
     const name = event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key;
     const action = actions[name] ?? actions[name.toLowerCase()];

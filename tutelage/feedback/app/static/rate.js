@@ -1,5 +1,6 @@
 /** The rate pass: one output at a time, a quality from 1 to 7 and flags that are yes, no or not answered. */
 import * as keys from "./keys.js";
+import { Outputs } from "./outputs.js";
 import { t } from "./words.js";
 
 const by = (id) => document.getElementById(id);
@@ -9,12 +10,13 @@ export class RatePass {
     this.task = task;
     this.draft = draft;
     this.changed = changed;
-    this.at = 0;
     this.isNeeded = task.kind === "rate";
     this.watchers = [];
-    this.dots = [...by("dots").querySelectorAll("button")];
-    this.outputs = [...by("outputs").children];
-    this.scrolls = task.outputs.map(() => 0);
+    this.outputs = new Outputs(task, {
+      isDone: (output) => this.rating(output).quality !== null,
+      words: ["desk.dot.open", "desk.dot.done"],
+      changed: () => this.show(),
+    });
     this.listen();
     this.show();
   }
@@ -53,17 +55,14 @@ export class RatePass {
   }
 
   listen() {
-    this.dots.forEach((dot, place) => dot.addEventListener("click", () => this.go(place)));
-    by("previous").addEventListener("click", () => this.go(this.at - 1));
-    by("next").addEventListener("click", () => this.go(this.at + 1));
     by("none").addEventListener("click", () => this.none());
     by("clear").addEventListener("click", () => this.clear());
     for (const radio of document.querySelectorAll("input[name=quality]")) {
       radio.addEventListener("change", () => this.setQuality(Number(radio.value)));
     }
     const actions = {
-      j: () => this.go(this.at + 1),
-      k: () => this.go(this.at - 1),
+      j: () => this.outputs.go(this.outputs.at + 1),
+      k: () => this.outputs.go(this.outputs.at - 1),
       n: () => this.none(),
     };
     for (let quality = 1; quality <= 7; quality += 1) actions[quality] = () => this.setQuality(quality);
@@ -77,23 +76,14 @@ export class RatePass {
     keys.listen(document, actions, () => !by("rate").hidden);
   }
 
-  /** Show another output, where its reader left it. */
-  go(place) {
-    if (place < 0 || place >= this.task.outputs.length) return;
-    this.scrolls[this.at] = window.scrollY;
-    this.at = place;
-    this.show();
-    window.scrollTo(0, this.scrolls[place]);
-  }
-
   keep(rating) {
-    this.changed({ ratings: { ...this.ratings, [this.task.outputs[this.at]]: rating } });
+    this.changed({ ratings: { ...this.ratings, [this.outputs.current]: rating } });
     this.show();
     for (const watch of this.watchers) watch();
   }
 
   get current() {
-    return this.rating(this.task.outputs[this.at]);
+    return this.rating(this.outputs.current);
   }
 
   setQuality(quality) {
@@ -122,31 +112,19 @@ export class RatePass {
 
   /** Take back everything said about this output. */
   clear() {
-    const { [this.task.outputs[this.at]]: _, ...others } = this.ratings;
+    const { [this.outputs.current]: _, ...others } = this.ratings;
     this.changed({ ratings: others });
     this.show();
     for (const watch of this.watchers) watch();
   }
 
-  /** A question from here is about the output on the screen. */
   askAboutThis() {
-    by("ask").search = new URLSearchParams({ draft: this.task.draft, output: this.task.outputs[this.at] });
+    this.outputs.ask();
   }
 
   show() {
-    const letter = this.task.letters[this.at];
     const { quality, flags } = this.current;
-    this.outputs.forEach((output, place) => {
-      output.hidden = place !== this.at;
-    });
-    this.dots.forEach((dot, place) => {
-      const done = this.rating(this.task.outputs[place]).quality !== null;
-      dot.classList.toggle("done", done);
-      dot.setAttribute("aria-label", t(done ? "desk.dot.done" : "desk.dot.open", { letter: this.task.letters[place] }));
-      if (place === this.at) dot.setAttribute("aria-current", "true");
-      else dot.removeAttribute("aria-current");
-    });
-    by("judged").textContent = t("desk.judged", { letter });
+    this.outputs.show();
     for (const radio of document.querySelectorAll("input[name=quality]")) radio.checked = Number(radio.value) === quality;
     for (const flag of document.querySelectorAll("[data-flag]")) {
       const value = flags[flag.dataset.flag] ?? null;
@@ -154,8 +132,5 @@ export class RatePass {
         button.setAttribute("aria-pressed", String(value !== null && (button.value === "yes") === value));
       }
     }
-    this.askAboutThis();
-    by("previous").disabled = this.at === 0;
-    by("next").disabled = this.at === this.task.outputs.length - 1;
   }
 }

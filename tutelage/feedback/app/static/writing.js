@@ -2,7 +2,7 @@
 import { t } from "./words.js";
 
 export class Writing {
-  constructor(draft, changed) {
+  constructor(task, draft, changed) {
     this.field = document.getElementById("answer");
     this.field.value = draft.content.text ?? "";
     this.length = document.getElementById("length");

@@ -1,6 +1,17 @@
 """The English words of the labeling app, one part per area; another language is another folder like this one."""
 
-from tutelage.feedback.app.words import entry, filing, guidance, home, lead, people, screening, withdrawal, work
+from tutelage.feedback.app.words import (
+    entry,
+    filing,
+    guidance,
+    home,
+    lead,
+    people,
+    screening,
+    welfare,
+    withdrawal,
+    work,
+)
 from tutelage.web import words
 
 #: Every text that the app's pages and scripts show, by name.
@@ -13,6 +24,7 @@ WORDS = words.Catalogue(
     lead.WORDS,
     people.WORDS,
     screening.WORDS,
+    welfare.WORDS,
     withdrawal.WORDS,
     work.WORDS,
 )

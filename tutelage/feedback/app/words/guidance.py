@@ -8,6 +8,8 @@ WORDS = {
     "instructions.task.comparison": "Rating and ranking for training",
     "instructions.task.evaluation": "Judging for the final evaluation",
     "instructions.task.toxicity": "Rating how toxic a text is",
+    "instructions.task.prompt": "Writing prompts",
+    "instructions.task.privacy": "Looking through prompts for personal data",
     "instructions.none": "No instructions are published yet.",
     "instructions.read": "read",
     "instructions.unread": "not read yet",

@@ -20,8 +20,9 @@ WORDS = {
     "home.begin.count.demonstrate": "{count} answers to write",
     "home.begin.count.rank": "{count} rankings",
     "home.begin.and": " and ",
-    "home.begin.empty": "The store holds nothing to work on. Bring in prompts with tutelage prompts import, then "
-    "reload this page.",
+    "home.begin.empty": "The store holds nothing to work on. Bring in prompts with tutelage prompts import, and reload "
+    "this page; or let labelers write prompts to begin with.",
+    "home.begin.count.plain": "{count} prompts to write",
     "home.join": "Label here yourself",
     "home.join.group": "Your labels",
     "home.join.training": "train models",
