@@ -57,7 +57,7 @@ def test_a_few_shot_prompt_becomes_one_for_each_pair_with_its_demonstration(desk
     pairs = (("lemon", "sour"), ("honey", "sweet"), ("crisps", "salty"))
     hand_in(desk, held, written=Written(use_case="classification", text="Name the taste.", pairs=pairs))
     take_in(desk)
-    rows = {row.prompt_id: row for row in export.demonstrations(desk.store, kind="human").rows}
+    rows = {row.prompt_id: row for row in list(export.sft(desk.store, kind="human"))}
     assert rows["s1/2"].prompt == (
         "Name the taste.\n\nQuery: crisps\nResponse: salty\n\nQuery: lemon\nResponse: sour\n\nQuery: honey\nResponse:"
     )
@@ -147,10 +147,10 @@ NAME, MAIL = Redaction(start=5, end=8, kind="name"), Redaction(start=14, end=29,
 
 
 def test_what_is_taken_out_is_gone_and_the_prompt_may_be_trained_on(desk: Desk, soiled: work.Assignment) -> None:
-    assert export.prompts(desk.store, stage="sft").rows == ()
+    assert list(export.ppo(desk.store, stage="sft")) == []
     before = users.prompt_hashes(desk.store, desk.store.user_hash("u-p"))
     hand_in(desk, soiled, review=looked(MAIL, NAME))
-    (row,) = export.prompts(desk.store, stage="sft").rows
+    (row,) = list(export.ppo(desk.store, stage="sft"))
     assert row.prompt == "Mail [name] 😀 at [contact]\r\nor call."
     hashes = users.prompt_hashes(desk.store, desk.store.user_hash("u-p"))
     assert hashes == {*before, prompts.text_hash(row.prompt)}
@@ -166,10 +166,10 @@ def test_what_is_taken_out_is_gone_and_the_prompt_may_be_trained_on(desk: Desk, 
 
 def test_a_text_that_cannot_be_used_stays_out_of_use(desk: Desk, soiled: work.Assignment) -> None:
     hand_in(desk, soiled, review=looked(is_usable=False))
-    assert export.prompts(desk.store, stage="sft").rows == ()
+    assert list(export.ppo(desk.store, stage="sft")) == []
     assert [one.is_usable for one in privacy.reviews(desk.store)] == [False]
     hand_in(desk, soiled, "s2", 2, review=looked(NAME, MAIL), supersedes="s1")
-    assert [one.prompt for one in export.prompts(desk.store, stage="sft").rows] == [
+    assert [one.prompt for one in list(export.ppo(desk.store, stage="sft"))] == [
         "Mail [name] 😀 at [contact]\r\nor call."
     ]
 
@@ -198,19 +198,19 @@ def test_training_waits_for_a_look_when_the_store_says_so(desk: Desk) -> None:
     desk.task("d", "demonstrate", prompt={"stage": "sft"})
     (held,) = desk.lease("anna")
     hand_in(desk, held, text="answer")
-    assert len(export.demonstrations(desk.store, kind="human").rows) == 1
+    assert len(list(export.sft(desk.store, kind="human"))) == 1
     privacy.require(desk.store, True)
     assert privacy.is_required(desk.store)
-    assert export.demonstrations(desk.store, kind="human").rows == ()
-    assert export.prompts(desk.store, stage="sft").rows == ()
+    assert list(export.sft(desk.store, kind="human")) == []
+    assert list(export.ppo(desk.store, stage="sft")) == []
     file(desk, "review")
     (looked_at,) = desk.lease("ben", at=2)
     hand_in(desk, looked_at, "s2", 3, review=Review(before=prompts.text_hash("Prompt d")))
-    assert len(export.demonstrations(desk.store, kind="human").rows) == 1
+    assert len(list(export.sft(desk.store, kind="human"))) == 1
     desk.prompt("new", stage="sft")
-    assert [row.prompt_id for row in export.prompts(desk.store, stage="sft").rows] == ["d"]
+    assert [row.prompt_id for row in list(export.ppo(desk.store, stage="sft"))] == ["d"]
     privacy.require(desk.store, False)
-    assert len(export.prompts(desk.store, stage="sft").rows) == 2
+    assert len(list(export.ppo(desk.store, stage="sft"))) == 2
 
 
 # Toxicity.

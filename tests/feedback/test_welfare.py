@@ -27,7 +27,7 @@ def offered(desk: Desk, labeler: str, **chosen: Any) -> set[str]:
     choice = OptOuts(**{name: frozenset(values) for name, values in chosen.items()})
     welfare.choose(desk.store, labeler, choice, now=later(2))
     assert welfare.opted_out(desk.store, labeler) == choice
-    count = sum(work.available(desk.store, labeler).values())
+    count = sum(work.available(desk.store, labeler, now=later(3)).values())
     taken = desk.lease(labeler, at=3, seconds=0.1)
     work.expire(desk.store, now=later(4))
     assert len(taken) == count
