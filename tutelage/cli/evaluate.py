@@ -104,3 +104,30 @@ def people(
             rows = [[f"{cell.text} {cell.small}" for cell in row] for row in table.rows]
             print_table([head or "flag" for head in table.columns], rows, table.caption)
     print(f"Report: {directory / 'report.html'}")
+
+
+@group.command(
+    "contamination", epilog="Example: tutelage evaluate contamination demonstrations.jsonl benchmark.jsonl --words 8"
+)
+def contamination(
+    first: Annotated[Path, typer.Argument(metavar="A", help="What is learned from.", show_default=False)],
+    second: Annotated[Path, typer.Argument(metavar="B", help="What is judged on.", show_default=False)],
+    words: Annotated[int, typer.Option("--words", min=1, help="Words in a row that count as shared.")] = 8,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Rows to show at most.")] = 20,
+) -> None:
+    """Find rows of A that share a run of words with B; the status is 1 if there is one, and 0 if there is none.
+
+    A and B are files of JSON lines, or folders of such files. All texts of a row count, at any depth, but for its id.
+    """
+    from tutelage.evaluate.contamination import compare
+
+    found = compare(first, second, words)
+    if found.shared:
+        rows = [(one.place, one.other, one.words) for one in found.shared[:limit]]
+        print_table(("row of A", "row of B", "shared words"), rows)
+    print(
+        f"{len(found.shared)} of {found.rows} rows of {first} ({found.share:.2%}) share {words} words in a row with "
+        f"one of the {found.others} rows of {second}."
+    )
+    if found.shared:
+        raise typer.Exit(1)

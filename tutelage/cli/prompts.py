@@ -23,7 +23,12 @@ def register(app: typer.Typer) -> None:
 
 @group.command("import", epilog="Example: tutelage prompts import sent.jsonl --set per_user=100")
 def import_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="One prompt per JSON line.", show_default=False)],
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|starter", help="One prompt per JSON line, or the shipped starter set.", show_default=False
+        ),
+    ],
     database: DatabaseUrl = DEFAULT_DATABASE,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
 ) -> None:
@@ -31,15 +36,21 @@ def import_command(
 
     A line holds id, text, source (customer, labeler, imported) and user, and may hold consent (the version of the
     notice that the user agreed to; without one a prompt is kept but never used), stage (sft, reward, ppo, evaluation),
-    use_case, model and endpoint. A malformed line is named, and then nothing is imported.
+    use_case, model and endpoint. A malformed line is named, and then nothing is imported. The starter set brings its
+    own split and its demonstrations, which are labels of the kind model: a language model wrote them.
     """
     from tutelage.config import load
+    from tutelage.pipeline import starter
     from tutelage.prompts.intake import IntakeSettings, intake_file
     from tutelage.store import Store
 
     settings = load(IntakeSettings, None, overrides)
+    now = datetime.now(UTC)
     with Store.open(database) as store:
-        report = intake_file(store, file, settings, now=datetime.now(UTC))
+        if file == "starter":
+            report = starter.take_in(store, settings, now=now)
+        else:
+            report = intake_file(store, Path(file), settings, now=now)
     _print_report(report, f"{report.rows} prompts of {file}")
 
 

@@ -9,18 +9,20 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict
 
 from tutelage.errors import DataError
 from tutelage.starter import reading
 
 ConstraintKind = Literal[
-    "words", "sentences", "lines", "paragraphs", "items", "characters", "words_each",
+    "words", "sentences", "lines", "paragraphs", "items", "characters", "words_each", "sentence_words",
     "starts", "ends", "each_starts", "include", "exclude", "order", "format", "keys", "case", "digits",
     "without_letter", "initials", "sorted",
 ]  # fmt: skip
 #: Kinds that need a range, and kinds that need texts.
-COUNTED = {"words", "sentences", "lines", "paragraphs", "items", "characters", "words_each"}
+COUNTED = {"words", "sentences", "lines", "paragraphs", "items", "characters", "words_each", "sentence_words"}
 WORDED = {"starts", "ends", "each_starts", "include", "exclude", "order", "keys", "without_letter", "initials"}
 CHOICES: Mapping[str, set[str]] = {
     "format": {"json", "numbered", "bulleted", "table", "comma", "plain"},
@@ -33,6 +35,8 @@ CHOICES: Mapping[str, set[str]] = {
 class Constraint:
     """One constraint: `low` to `high` for counts, both ends included; `texts` for the rest."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     kind: ConstraintKind
     low: int | None = None
     high: int | None = None
@@ -40,11 +44,11 @@ class Constraint:
 
     def __post_init__(self) -> None:
         if self.kind in COUNTED and (self.low is None and self.high is None or (self.low or 0) > (self.high or 10**9)):
-            raise DataError(f"the constraint {self.kind!r} needs low, high or both, the lower first")
+            raise DataError(f"the constraint {self.kind!r} needs low, high or both, the lower first.")
         if self.kind in WORDED and not all(self.texts or [""]):
-            raise DataError(f"the constraint {self.kind!r} needs texts")
+            raise DataError(f"the constraint {self.kind!r} needs texts.")
         if self.kind in CHOICES and (len(self.texts) != 1 or self.texts[0] not in CHOICES[self.kind]):
-            raise DataError(f"the constraint {self.kind!r} takes one of {', '.join(sorted(CHOICES[self.kind]))}")
+            raise DataError(f"the constraint {self.kind!r} takes one of {', '.join(sorted(CHOICES[self.kind]))}.")
 
     def holds(self, answer: str) -> bool:
         """Say whether an answer keeps the constraint; an empty one keeps none."""
@@ -62,6 +66,10 @@ def _words_each(one: Constraint, answer: str) -> bool:
     return all(_within(reading.count_words)(one, item) for item in reading.items(answer))
 
 
+def _sentence_words(one: Constraint, answer: str) -> bool:
+    return all(_within(reading.count_words)(one, sentence) for sentence in reading.sentences(answer))
+
+
 def _starts(one: Constraint, answer: str) -> bool:
     return any(answer.casefold().startswith(text.casefold()) for text in one.texts)
 
@@ -76,7 +84,9 @@ def _ends(one: Constraint, answer: str) -> bool:
 
 
 def _each_starts(one: Constraint, answer: str) -> bool:
-    return all(any(item.casefold().startswith(t.casefold()) for t in one.texts) for item in reading.items(answer))
+    """Every line, or every sentence of an answer of one line, opens with one of the texts."""
+    parts = reading.items(answer) if len(reading.lines(answer)) > 1 else reading.sentences(answer)
+    return all(any(part.casefold().startswith(text.casefold()) for text in one.texts) for part in parts)
 
 
 def _include(one: Constraint, answer: str) -> bool:
@@ -168,6 +178,7 @@ _CHECKS: Mapping[ConstraintKind, Check] = {
     "items": _within(lambda answer: len(reading.items(answer))),
     "characters": _within(len),
     "words_each": _words_each,
+    "sentence_words": _sentence_words,
     "starts": _starts,
     "ends": _ends,
     "each_starts": _each_starts,

@@ -24,7 +24,7 @@ _DO = (
     r"|explain ways|walk you"
     r"|create|make (?:that|this|you|a|an|up)|generate|produce|offer|comply|fulfil|fulfill|take part|be part|be involved"
     r"|encourage|suggest|teach|describe how|draft|supply|list|point you|show you|guide|join in|pass on|answer|continue"
-    r"|engage|advise|recommend ways|compose|come up|participate|go along|look up|identify|guess|diagnose|plan)"
+    r"|engage|advise|recommend ways|compose|come up|participate|go along|look up|identify|diagnose|plan)"
 )
 #: Refusals, as patterns on the folded text. Source: ours, from reading how assistants and labelers decline.
 REFUSALS: tuple[re.Pattern[str], ...] = tuple(

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict
 
 from tutelage.errors import DataError
 from tutelage.files import read_json, read_records, sha256_of
 from tutelage.records import USE_CASE_SHARES, Demonstration, Prompt, PromptForm, Split, UseCase
+from tutelage.starter import reading
 from tutelage.starter.constraints import Constraint
 from tutelage.starter.splits import split_of
 
@@ -32,6 +35,8 @@ class Rubric:
     `least_words`: fewer are no answer. `constraints`: those that the prompt states. `refuse`: declining is right.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     require: tuple[tuple[str, ...], ...] = ()
     forbid: tuple[str, ...] = ()
     number: float | None = None
@@ -40,12 +45,13 @@ class Rubric:
     refuse: bool = False
 
     def __post_init__(self) -> None:
-        if not all(group and all(group) for group in self.require) or not all(self.forbid):
-            raise DataError("a rubric has an empty group, alternative or error; take it out")
+        said = [*self.require, self.forbid or ("none",)]
+        if not all(group and all(reading.tokens(one) for one in group) for group in said):
+            raise DataError("a rubric has an empty group, or an alternative or error without a word; take it out.")
         if self.least_words < 1:
-            raise DataError(f"least_words must be 1 or more, got {self.least_words}")
+            raise DataError(f"least_words must be 1 or more, got {self.least_words}.")
         if not (self.require or self.constraints or self.number is not None):
-            raise DataError("the rubric requires nothing; name a fact, a number or a constraint")
+            raise DataError("the rubric requires nothing; name a fact, a number or a constraint.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +74,13 @@ class Row:
 
     def __post_init__(self) -> None:
         if not self.prompt.strip():
-            raise DataError(f"the prompt of {self.id!r} is empty")
+            raise DataError(f"the prompt of {self.id!r} is empty; write one.")
         if not _TOPIC.fullmatch(self.topic):
-            raise DataError(f"the topic {self.topic!r} of {self.id!r} is not lower-case words joined by hyphens")
+            raise DataError(f"the topic {self.topic!r} of {self.id!r} is not lower-case words joined by hyphens.")
         if self.focus == "truthfulness" and not self.bad:
-            raise DataError(f"{self.id!r} is on truthfulness and names no wrong answer in `bad`")
+            raise DataError(f"{self.id!r} is on truthfulness and names no wrong answer in `bad`.")
         if self.rubric.refuse and self.focus != "sensitive":
-            raise DataError(f"{self.id!r} is to be refused and is not marked sensitive")
+            raise DataError(f"{self.id!r} is to be refused and is not marked sensitive.")
 
     @property
     def split(self) -> Split:
