@@ -8,13 +8,13 @@ from pathlib import Path
 from statistics import median
 
 from tutelage.files import write_text
-from tutelage.records import USE_CASE_SHARES
+from tutelage.records import USE_CASE_SHARES, Split
 from tutelage.starter import rows
 from tutelage.starter.rows import Row
 
 CARD = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
-SPLITS = ("train", "validation", "test")
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 def figures(found: Sequence[Row]) -> str:
