@@ -75,7 +75,7 @@ def test_related_prompts_are_on_one_side_and_every_side_is_large_enough() -> Non
 
 
 def test_the_split_is_the_hash_that_is_written_down() -> None:
-    # printf 'starter split: acorn' | sha256sum begins with 6c78 (0.42), of harbour with b2df (0.70).
+    # printf "starter split: acorn" | sha256sum: 2cce is 0.175; harbour: 9832 is 0.594; basil: 8471 is 0.517.
     for topic, end in (("acorn", "train"), ("harbour", "test"), ("basil", "validation")):
         place = int(hashlib.sha256(f"starter split: {topic}".encode()).hexdigest(), 16) / 2**256
         assert split_of(topic) == ("train" if place < 0.48 else "validation" if place < 0.56 else "test") == end
