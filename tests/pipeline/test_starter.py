@@ -20,7 +20,7 @@ def test_intake_drops_nothing_and_keeps_the_split(tmp_path) -> None:
             assert {rule.name: rule.dropped for rule in report.rules if rule.dropped} == {}
             expected = {f"starter-{row.id}": row.split for row in rows.load()}
             assert {prompt.id: prompt.split for prompt in prompts.usable(store)} == expected
-        found = export.demonstrations(store, kind="model")
+        found = list(export.sft(store, kind="model"))
         wanted = {row.prompt: row.demonstration for row in rows.load() if row.demonstration and row.split == "train"}
-        assert {row.prompt: row.completion for row in found.rows} == wanted
-        assert export.demonstrations(store, kind="human").rows == []
+        assert {row.prompt: row.completion for row in found} == wanted
+        assert not list(export.sft(store, kind="human"))
