@@ -151,7 +151,7 @@ def test_a_question_becomes_an_example_that_is_read_before_going_on(enter: Enter
     anna.get_by_role("button", name="Send").click()
     arrived(anna, "Conversation")
     main_link(lead, "Messages")
-    expect(lead.get_by_text("unread")).to_be_visible()
+    expect(lead.get_by_text("unread", exact=True)).to_be_visible()
     check(lead)
     lead.get_by_role("link", name="Are two empty outputs tied?").click()
     arrived(lead, "Conversation")
