@@ -29,6 +29,7 @@ fix: setup
 	$(PY) -m ruff format tutelage tests benchmarks docs
 	$(PY) -m tutelage.cli.reference docs/reference/cli.md
 	$(PY) -m tutelage.cli.api docs/reference/python.md
+	$(PY) -m tutelage.feedback.app.api.schema docs/reference/openapi.json
 
 test: check
 	$(PYTEST) -m "not soak and not vllm"

@@ -8,6 +8,9 @@ class UserError(Exception):
     """A mistake outside the program; its message is one full sentence that says what to do."""
 
     exit_code = 2
+    #: A word by which a program tells this error from others, and the name that it is about.
+    code: str | None = None
+    param: str | None = None
 
 
 class SettingsError(UserError):
@@ -20,6 +23,18 @@ class MissingError(UserError):
 
 class DataError(UserError):
     """Data that cannot be used as it is: a malformed row, an empty prompt, text that is not UTF-8."""
+
+
+class ConflictError(DataError):
+    """Data that was right for another state: somebody handed in, changed or decided meanwhile."""
+
+    code = "conflict"
+
+
+class RefusedError(UserError):
+    """Something that the person who asks may not do."""
+
+    code = "refused"
 
 
 class UnavailableError(UserError):

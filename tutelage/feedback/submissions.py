@@ -57,7 +57,8 @@ class Submission:
 
     Each kind of work has its part: `text` is the demonstration; `groups` holds output ids, best group first, tied ids
     together; `ratings` is by output id, all outputs for the kind `rate`, all or none for `rank`; then the parts of
-    written prompts, privacy reviews and toxicity. `supersedes` names the submission that is corrected.
+    written prompts, privacy reviews and toxicity. `supersedes` names the submission that is corrected, `token` the
+    access token of a program that hands it in.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Submission:
     active_ms: int = 0
     idle_ms: int = 0
     supersedes: str = ""
+    token: str = ""
 
 
 def receipt(submission: Submission) -> Receipt:
@@ -98,4 +100,5 @@ def receipt(submission: Submission) -> Receipt:
         idle_ms=submission.idle_ms,
         note=submission.note,
         supersedes=submission.supersedes,
+        token=submission.token,
     )

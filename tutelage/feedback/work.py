@@ -159,6 +159,11 @@ def skip(store: Store, assignment: str, labeler: str, *, reason: SkipReason, now
     tasks.skip(store, assignment, labeler, reason=reason, note=note, now=now)
 
 
+def release(store: Store, assignment: str, labeler: str, *, now: datetime) -> None:
+    """Give a task back without a reason; its draft stays, and anybody may take the task."""
+    tasks.release(store, assignment, labeler, now=now)
+
+
 def expire(store: Store, *, now: datetime) -> int:
     """End all leases that ran out (`lease` does so too); return how many."""
     return tasks.expire(store, now=now)

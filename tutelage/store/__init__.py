@@ -3,7 +3,7 @@
 `Store` opens a database; the noun modules (`prompts`, `users`, `completions`, `labelers`, `tasks`, `receipts`,
 `labels`, `training`, `registry`, `accounts`, `sessions`, `audit`, `screening`, `guidance`, `messages`, `drafts`,
 `openings`, `jobs`, `choices`, `returns`, `judged`, `progress`, `pace`, `withdrawals`, `written`, `privacy`, `toxicity`,
-`welfare`) hold functions whose first argument is the store.
+`welfare`, `tokens`, `submitted`) hold functions whose first argument is the store.
 """
 
 # So that the metadata holds every table.
@@ -15,6 +15,7 @@ from tutelage.store import (  # noqa: F401
     kind_tables,
     return_tables,
     screening_tables,
+    token_tables,
     welfare_tables,
     withdrawal_tables,
 )

@@ -18,6 +18,7 @@ from tutelage.store import audit
 from tutelage.store.account_tables import invitations, people, sessions
 from tutelage.store.database import Store
 from tutelage.store.tables import labelers
+from tutelage.store.token_tables import tokens
 from tutelage.store.withdrawal_tables import labeler_withdrawals
 
 Role = Literal["candidate", "labeler", "lead", "researcher", "admin"]
@@ -295,9 +296,10 @@ def _withdraw(connection: Connection, which: ColumnElement[bool], now: datetime)
 
 
 def end_all(connection: Connection, person: str, now: datetime, *, keep: str = "") -> None:
-    """Sign a person out everywhere, but for the session `keep`."""
+    """Sign a person out everywhere, but for the session `keep`; the person's access tokens end too."""
     live = update(sessions).where(sessions.c.person == person, sessions.c.ended.is_(None), sessions.c.id != keep)
     connection.execute(live.values(ended=now))
+    connection.execute(update(tokens).where(tokens.c.person == person, tokens.c.ended.is_(None)).values(ended=now))
 
 
 def rows() -> Select[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from tutelage.errors import DataError, MissingError
+from tutelage.errors import ConflictError, DataError, MissingError
 from tutelage.store import batches, receipts
 from tutelage.store.database import Store
 from tutelage.store.draft_tables import drafts
@@ -51,8 +51,10 @@ class Desk:
     saved: datetime | None
 
 
-class NewerDraftError(DataError):
+class NewerDraftError(ConflictError):
     """A save that began from an older version than the store has."""
+
+    code = "newer_draft"
 
 
 def begin(store: Store, assignment: str, labeler: str, *, now: datetime) -> Draft:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select, update
 
-from tutelage.errors import DataError, MissingError
+from tutelage.errors import ConflictError, DataError, MissingError
 from tutelage.store import batches
 from tutelage.store.account_tables import people
 from tutelage.store.database import Store
@@ -76,12 +76,12 @@ def send(store: Store, message: Message, *, now: datetime, opening: Thread | Non
             row["assignment_id"] = opening.assignment_id or None
             batches.insert_new(connection, threads, [{**row, "created": now}])
             if _thread(connection.execute(select(threads).where(threads.c.id == opening.id)).one()) != opening:
-                raise DataError("This conversation is open already; reload the page and send the message again.")
+                raise ConflictError("This conversation is open already; reload the page and send the message again.")
         row = {name: getattr(message, name) for name in Message.__slots__}
         batches.insert_new(connection, messages, [{**row, "created": now}])
         there = connection.execute(select(messages).where(messages.c.id == message.id)).one()
         if (there.thread, there.author, there.text) != (message.thread, message.author, message.text):
-            raise DataError("This message was sent before with another text; reload the page and send it again.")
+            raise ConflictError("This message was sent before with another text; reload the page and send it again.")
         _mark(connection, message.thread, message.author, there.number)
 
 

@@ -149,6 +149,15 @@ def usable(store: Store, *, split: Split | None = None, stage: Stage | None = No
     return _all(store, query)
 
 
+def page(store: Store, *, after: str, limit: int, split: str = "", stage: str = "") -> list[Prompt]:
+    """Return up to `limit` prompts that may be shown (`allowed`), by id, those after an id; "" takes all."""
+    query = select(prompts).where(allowed(), prompts.c.id > after).order_by(prompts.c.id).limit(limit)
+    for column, wanted in ((prompts.c.split, split), (prompts.c.stage, stage)):
+        if wanted:
+            query = query.where(column == wanted)
+    return _all(store, query)
+
+
 def allowed() -> Any:
     """Return the condition under which a prompt may be used at all.
 

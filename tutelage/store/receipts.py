@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select, update
 
-from tutelage.errors import DataError
+from tutelage.errors import ConflictError, DataError
 from tutelage.store import batches, labels
 from tutelage.store.database import Store
 from tutelage.store.labels import Judgements
@@ -17,7 +17,10 @@ from tutelage.store.tasks import HELD, LIVE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What a client hands in for an assignment. `id` is made by the client, `sha256` is the hash of all its content."""
+    """What a client hands in for an assignment. `id` is made by the client, `sha256` is the hash of all its content.
+
+    `token` names the access token that it came through, "" for none.
+    """
 
     id: str
     assignment_id: str
@@ -27,6 +30,7 @@ class Receipt:
     idle_ms: int = 0
     note: str = ""
     supersedes: str = ""
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +83,7 @@ def _known(connection: Connection, receipts: Sequence[Receipt]) -> set[str]:
             hashes[row.id] = row.sha256
     for receipt in receipts:
         if hashes.get(receipt.id, receipt.sha256) != receipt.sha256:
-            raise DataError(f"The submission {receipt.id} was handed in before with another content; use a new id.")
+            raise ConflictError(f"The submission {receipt.id} was handed in before with another content; use a new id.")
     return set(hashes)
 
 
@@ -109,7 +113,7 @@ def _check(connection: Connection, receipt: Receipt, row: Row[Any] | None) -> No
     elif receipt.supersedes:
         raise DataError(f"The submission {receipt.id} corrects {receipt.supersedes}, which was never handed in.")
     elif row.state not in HELD and not (row.state == "expired" and _regain(connection, row)):
-        raise DataError(
+        raise ConflictError(
             f"The assignment {receipt.assignment_id} is {row.state} and its task went to others; ask for other work."
         )
 
@@ -117,9 +121,9 @@ def _check(connection: Connection, receipt: Receipt, row: Row[Any] | None) -> No
 def _check_correction(connection: Connection, receipt: Receipt) -> None:
     latest = connection.scalar(standing(receipt.assignment_id))
     if not receipt.supersedes:
-        raise DataError(f"The assignment {receipt.assignment_id} is submitted; a correction must name {latest}.")
+        raise ConflictError(f"The assignment {receipt.assignment_id} is submitted; a correction must name {latest}.")
     if receipt.supersedes != latest:
-        raise DataError(f"The submission {receipt.id} corrects {receipt.supersedes}, but the latest is {latest}.")
+        raise ConflictError(f"The submission {receipt.id} corrects {receipt.supersedes}, but the latest is {latest}.")
 
 
 def _regain(connection: Connection, row: Row[Any]) -> bool:
@@ -155,5 +159,6 @@ def _row(receipt: Receipt, now: datetime) -> dict[str, Any]:
         "idle_ms": receipt.idle_ms,
         "note": receipt.note,
         "supersedes": receipt.supersedes,
+        "token": receipt.token,
         "created": now,
     }

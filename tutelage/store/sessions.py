@@ -45,7 +45,7 @@ class Attempt:
 
 
 def attempt(store: Store, name: str, *, now: datetime) -> Attempt | None:
-    """Begin to sign in: count a failure, which `open_for` takes back. None: unknown, suspended or locked.
+    """Begin to sign in: count a failure, which `open_for` and `take_back` undo. None: unknown, suspended or locked.
 
     Counting first means that many guesses at once are counted too; five in a row lock the account for 15 minutes, so
     that guesses can not flood the log either.
@@ -82,6 +82,12 @@ def open_for(store: Store, person: str, *, agent: str, now: datetime) -> str:
         connection.execute(sessions.insert(), row)
         audit.append(connection, audit.Event(actor=person, action="session.open", subject=made), now=now)
     return token
+
+
+def take_back(store: Store, person: str) -> None:
+    """Take back what `attempt` counted: the password was right, and no session is wanted."""
+    with store.write() as connection:
+        connection.execute(update(people).where(people.c.id == person).values(failures=0, locked_until=None))
 
 
 def find(store: Store, token: str, *, now: datetime) -> Session | None:

@@ -182,6 +182,7 @@ assignments = Table(
 )
 
 #: What came back for an assignment; its judgements are in the tables below and in `kind_tables`. Append-only.
+#: `token` names the access token of a program that handed it in, "" for a page and for labelers that are no people.
 submissions = Table(
     "submissions",
     metadata,
@@ -193,7 +194,9 @@ submissions = Table(
     Column("idle_ms", BigInteger, nullable=False),
     _text("note"),
     _word("supersedes"),
+    _word("token"),
     _created(),
+    Index("ix_submissions_created", "created", "id"),
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, not_, or_, select, update
 
-from tutelage.errors import DataError, MissingError
+from tutelage.errors import ConflictError, DataError, MissingError
 from tutelage.records import Group, Kind, Labeler, Purpose
 from tutelage.store import batches, welfare
 from tutelage.store import prompts as stored_prompts
@@ -194,6 +194,14 @@ def skip(store: Store, assignment: str, labeler: str, *, reason: str, note: str,
             stored_prompts.quarantine(connection, [found], now=now)
 
 
+def release(store: Store, assignment: str, labeler: str, *, now: datetime) -> None:
+    """End a lease at once, as if it had run out: others may take the task, and so may this labeler again."""
+    with store.write() as connection:
+        _lock_held(connection, assignment, labeler)
+        values = {"state": "expired", "lease_until": now}
+        connection.execute(update(assignments).where(assignments.c.id == assignment).values(values))
+
+
 def expire(store: Store, *, now: datetime) -> int:
     """End all leases that ran out; return how many. Their rows stay."""
     with store.write() as connection:
@@ -327,7 +335,7 @@ def _lock_held(connection: Connection, assignment: str, labeler: str) -> str:
     if row is None or row.labeler != labeler:
         raise DataError(f"Labeler {labeler} has no assignment {assignment}; ask for work first.")
     if row.state not in HELD:
-        raise DataError(f"The assignment {assignment} is {row.state}; ask for other work.")
+        raise ConflictError(f"The assignment {assignment} is {row.state}; ask for other work.")
     return str(row.task_id)
 
 

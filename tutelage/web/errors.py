@@ -11,6 +11,17 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from tutelage.errors import ConflictError, DataError, MissingError, RefusedError, UnavailableError, UserError
+
+#: What a caller is told by a number when a rule of ours refuses; other errors that a user can mend are the operator's.
+STATUSES: Mapping[type[UserError], int] = {
+    DataError: 400,
+    RefusedError: 403,
+    MissingError: 404,
+    ConflictError: 409,
+    UnavailableError: 503,
+}
+
 
 class ApiError(Exception):
     """An answer other than success; `message` is one sentence for the caller."""
@@ -55,15 +66,22 @@ def told(request: Request, error: Exception) -> ApiError:
     """Return what the caller is told about any exception; of a bug, nothing but that it was one."""
     if isinstance(error, ApiError):
         return error
+    if isinstance(error, UserError):
+        known = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
+        return ApiError(known, str(error), code=error.code, param=error.param)
     if isinstance(error, HTTPException):
         sentences = {
             404: f"There is nothing at {request.url.path}; see /v1/models, /v1/completions and /v1/chat/completions.",
+            400: "The body of this request cannot be read; send JSON in UTF-8.",
             405: f"{request.method} is not possible at {request.url.path}.",
+            413: "The body of this request is too long; send less at once.",
         }
         message = sentences.get(error.status_code, f"{HTTPStatus(error.status_code).phrase}.")
         return ApiError(error.status_code, message, headers=error.headers)
     if isinstance(error, RequestValidationError):
-        return invalid(error.errors()[0])
+        problem = error.errors()[0]
+        # The first part of the place says where in the request it is: path, query or body.
+        return invalid({**problem, "loc": problem["loc"][1:]})
     return ApiError(500, "Something went wrong here; it has been logged. Try again.", code="internal_error")
 
 
@@ -71,6 +89,8 @@ def invalid(problem: Mapping[str, Any]) -> ApiError:
     """Return the error for what a pydantic model found wrong first."""
     # Union members add their own names to the place; the first part is the field that the caller wrote.
     field = str(problem["loc"][0]) if problem["loc"] else None
+    if problem["type"] == "json_invalid":
+        return ApiError(400, "The body of this request is no JSON; send JSON in UTF-8.")
     if problem["type"] == "extra_forbidden":
         return ApiError(400, f"{field!r} is not a parameter of this endpoint; leave it out.", param=field)
     message = str(problem["msg"]).removeprefix("Value error, ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.exceptions import HTTPException
 
-from tutelage.errors import DataError, MissingError, UnavailableError, UserError
+from tutelage.errors import UserError
 from tutelage.store.accounts import Person
 from tutelage.web import access, errors
 from tutelage.web.errors import ApiError
@@ -110,7 +110,4 @@ async def _answer(request: Request, error: Exception) -> Response:
 def _told(words: Catalogue, request: Request, error: Exception) -> ApiError:
     if isinstance(error, HTTPException) and error.status_code == 404:
         return ApiError(404, words("web.nothing_here"))
-    if isinstance(error, UserError):
-        statuses: Mapping[type[UserError], int] = {DataError: 400, MissingError: 404, UnavailableError: 503}
-        return ApiError(statuses.get(type(error), 500), str(error))
     return errors.told(request, error)

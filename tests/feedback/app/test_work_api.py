@@ -134,7 +134,7 @@ def test_handing_in_twice_counts_once_and_another_content_is_refused(ida: Labeli
     assert ida.ask("POST", address, body) == (200, {"next": f"/?done={draft}"})
     assert ida.ask("POST", address, body)[0] == 200
     status, refused = ida.ask("POST", address, {**body, "text": "another"})
-    assert status == 400 and "another content" in refused["error"]["message"]
+    assert status == 409 and "another content" in refused["error"]["message"]
     (made,) = labels.demonstrations_of(ida.desk.store, Which())
     assert made.text == "an answer"
     audit.verify(ida.desk.store)
@@ -151,7 +151,7 @@ def test_handing_in_twice_counts_once_and_another_content_is_refused(ida: Labeli
         ({"active_ms": -1}, "greater than or equal to 0"),
         ({"id": "short"}, "at least 16 characters"),
         ({"seeded": "yes"}, "boolean"),
-        ({"policy": "x"}, "'body'"),
+        ({"policy": "x"}, "'policy'"),
     ],
 )
 def test_a_submission_that_does_not_fit_is_refused_and_nothing_is_stored(

@@ -1,4 +1,4 @@
-"""One's own account: password, where one is signed in, and what is stored of a labeler."""
+"""One's own account: password, sessions, access tokens of one's programs, and what is stored of a labeler."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tutelage.errors import DataError
-from tutelage.store import sessions, withdrawals
+from tutelage.store import sessions, tokens, withdrawals
 from tutelage.store.accounts import ROLES
 from tutelage.store.sessions import Session
 from tutelage.web.access import Current, CurrentSession, require
 from tutelage.web.forms import Fields
 from tutelage.web.site import Here, Site
+
+#: For how many days a token may be asked for.
+LASTS = (7, 30, 90, tokens.LONGEST_DAYS)
 
 router = APIRouter(prefix="/account", dependencies=[Depends(require(*ROLES))])
 
@@ -28,8 +31,7 @@ def change_password(request: Request, here: Here, session: CurrentSession, field
 
     A wrong present password counts as a failed attempt to sign in, so that it can not be guessed here either.
     """
-    attempt = sessions.attempt(here.store, session.person.name, now=here.now())
-    if not here.passwords.is_right(fields.get("present", ""), attempt.password if attempt else None):
+    if not _knows_password(here, session, fields.get("present", "")):
         return _page(request, here, session, problem=here.pages.words("account.wrong"))
     try:
         password = here.passwords.hashed(fields.get("new", ""), name=session.person.name)
@@ -46,16 +48,44 @@ def end_session(here: Here, person: Current, made: str) -> Response:
     return RedirectResponse("/account", status_code=303)
 
 
-def _page(request: Request, here: Site, session: Session, *, problem: str = "", notice: str = "") -> HTMLResponse:
-    open_sessions = sessions.of(here.store, session.person.id, now=here.now())
+@router.post("/tokens")
+def make_token(request: Request, here: Here, session: CurrentSession, fields: Fields) -> HTMLResponse:
+    """Make an access token for a program and show it, this once; who only found an open browser makes none."""
+    if not _knows_password(here, session, fields.get("password", "")):
+        return _page(request, here, session, token_problem=here.pages.words("account.token_wrong"))
+    sessions.take_back(here.store, session.person.id)
+    days = {str(days): days for days in LASTS}.get(fields.get("days", ""), 0)
+    try:
+        made = tokens.make(here.store, session.person.id, fields.get("name", ""), days=days, now=here.now())
+    except DataError as error:
+        return _page(request, here, session, token_problem=str(error))
+    return _page(request, here, session, token=made)
+
+
+@router.post("/tokens/{made}/revoke")
+def revoke_token(here: Here, person: Current, made: str) -> Response:
+    """End a token: programs that bring it are refused from now on."""
+    tokens.revoke(here.store, person.id, made, by=person.id, now=here.now())
+    return RedirectResponse("/account", status_code=303)
+
+
+def _knows_password(here: Site, session: Session, given: str) -> bool:
+    attempt = sessions.attempt(here.store, session.person.name, now=here.now())
+    return here.passwords.is_right(given, attempt.password if attempt else None)
+
+
+def _page(request: Request, here: Site, session: Session, **told: str) -> HTMLResponse:
+    """Show the account; `told` says what became of a form: problem, notice, token_problem, or the new token."""
     labeler = session.person.labeler
     values = {
-        "sessions": open_sessions,
+        **{name: told.get(name, "") for name in ("problem", "notice", "token_problem", "token")},
+        "sessions": sessions.of(here.store, session.person.id, now=here.now()),
         "own": session.id,
-        "problem": problem,
-        "notice": notice,
+        "tokens": tokens.of(here.store, session.person.id, now=here.now()),
+        "lasts": LASTS,
         "stored": withdrawals.stored(here.store, labeler) if labeler else {},
         "withdrawn": withdrawals.withdrawn(here.store).get(labeler),
         "asked": withdrawals.asked(here.store).get(labeler),
     }
-    return here.pages.render(request, "account.html", 400 if problem else 200, **values)
+    is_refused = "problem" in told or "token_problem" in told
+    return here.pages.render(request, "account.html", 400 if is_refused else 200, **values)

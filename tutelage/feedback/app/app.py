@@ -28,6 +28,7 @@ from tutelage.feedback.app import (
     withdrawal,
     work,
 )
+from tutelage.feedback.app.api import app as api
 from tutelage.feedback.app.words import WORDS
 from tutelage.store import Store
 from tutelage.web import access, headers, pages
@@ -58,13 +59,14 @@ AREAS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The app's one clock, whether browsers reach it by https (cookies then refuse to travel readable), and the cost of
-    passwords.
+    """The app's one clock, whether browsers reach it by https (cookies then refuse to travel readable), the cost of
+    passwords, and how often a program may call the API with one token.
     """
 
     now: Callable[[], datetime] = utc_now
     is_encrypted: bool = False
     passwords: Passwords = field(default_factory=Passwords)
+    calls_per_minute: int = 600
 
 
 def create(store: Store, settings: Settings) -> FastAPI:
@@ -90,4 +92,5 @@ def create(store: Store, settings: Settings) -> FastAPI:
     app.include_router(static.router())
     for area in AREAS:
         app.include_router(area.router)
+    app.mount(api.PREFIX, api.create(app.state.site, calls_per_minute=settings.calls_per_minute))
     return app

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tutelage.feedback import filing, work
 from tutelage.feedback.app.filing import FILERS
-from tutelage.feedback.app.work import KINDS
+from tutelage.feedback.desk import KINDS
 from tutelage.store import accounts, drafts, returns
 from tutelage.store.accounts import JOINING, ROLES, Person
 from tutelage.web.access import Current, require

@@ -7,16 +7,15 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from tutelage.feedback import staff
+from tutelage.feedback.actor import Actor
 from tutelage.feedback.app.entry import LINK
+from tutelage.feedback.staff import LOOKS_AFTER
 from tutelage.store import accounts, withdrawals
-from tutelage.store.accounts import GROUPS, INVITATION, ROLES, Offer, Person, Role
+from tutelage.store.accounts import INVITATION, Person
 from tutelage.web.access import Current, require
-from tutelage.web.errors import ApiError
 from tutelage.web.forms import Fields
 from tutelage.web.site import Here, Site
-
-#: The roles that a role invites and looks after.
-LOOKS_AFTER: dict[Role, tuple[Role, ...]] = {"lead": ("candidate", "labeler"), "admin": ROLES}
 
 router = APIRouter(prefix="/people", dependencies=[Depends(require(*LOOKS_AFTER))])
 
@@ -31,65 +30,46 @@ def people(request: Request, here: Here, person: Current) -> HTMLResponse:
 def invite(request: Request, here: Here, person: Current, fields: Fields) -> HTMLResponse:
     """Make a link and show it, this once."""
     role, _, group = fields.get("who", "").partition("/")
-    offers = {(offer.role, offer.group): offer for offer in _offers(person)}
-    if (role, group) not in offers:
-        raise ApiError(403, here.pages.words("people.not_yours"))
-    chosen = offers[role, group]  # type: ignore[index]
-    note = fields.get("note", "").strip()[:200]
-    return _with_link(request, here, person, Offer(role=chosen.role, group=chosen.group, note=note), note)
+    note = fields.get("note", "")
+    token = staff.invite(here.store, Actor(person=person), role, group, note, now=here.now())
+    return _with_link(request, here, person, token, note.strip())
 
 
 @router.post("/invitations/{made}/withdraw")
 def withdraw(here: Here, person: Current, made: str) -> Response:
     """Make a link useless."""
-    for invitation in accounts.open_invitations(here.store, now=here.now()):
-        if invitation.id == made:
-            check_looks_after(here, person, invitation.offer.role)
-    accounts.withdraw_invitation(here.store, made, by=person.id, now=here.now())
+    staff.withdraw(here.store, Actor(person=person), made, now=here.now())
     return RedirectResponse("/people", status_code=303)
 
 
 @router.post("/{whom}/suspend")
 def suspend(here: Here, person: Current, whom: str) -> Response:
     """Keep somebody out from now on; labels stay."""
-    check_looks_after(here, person, accounts.get(here.store, whom).role)
-    if whom == person.id:
-        raise ApiError(400, here.pages.words("people.not_self"))
-    accounts.set_active(here.store, whom, False, by=person.id, now=here.now())
+    staff.set_active(here.store, Actor(person=person), whom, False, now=here.now())
     return RedirectResponse("/people", status_code=303)
 
 
 @router.post("/{whom}/reinstate")
 def reinstate(here: Here, person: Current, whom: str) -> Response:
     """Let somebody in again."""
-    check_looks_after(here, person, accounts.get(here.store, whom).role)
-    accounts.set_active(here.store, whom, True, by=person.id, now=here.now())
+    staff.set_active(here.store, Actor(person=person), whom, True, now=here.now())
     return RedirectResponse("/people", status_code=303)
 
 
 @router.post("/{whom}/renew")
 def renew(request: Request, here: Here, person: Current, whom: str) -> HTMLResponse:
     """Make a link by which somebody sets a new password."""
-    other = accounts.get(here.store, whom)
-    check_looks_after(here, person, other.role)
-    offer = Offer(role=other.role, group=other.group, person=other.id)
-    return _with_link(request, here, person, offer, other.name)
+    token = staff.renew(here.store, Actor(person=person), whom, now=here.now())
+    return _with_link(request, here, person, token, accounts.get(here.store, whom).name)
 
 
-def check_looks_after(here: Site, person: Person, role: Role) -> None:
-    """Refuse who does not look after people of this role."""
-    if role not in LOOKS_AFTER[person.role]:
-        raise ApiError(403, here.pages.words("people.not_yours"))
+def link_of(request: Request, token: str) -> str:
+    """Return the address to send to somebody who is to come in."""
+    return f"{request.url.scheme}://{request.url.netloc}{LINK}{token}"
 
 
-def _offers(person: Person) -> list[Offer]:
-    return [Offer(role=role, group=group) for role in LOOKS_AFTER[person.role] for group in GROUPS[role] or ("",)]
-
-
-def _with_link(request: Request, here: Site, person: Person, offer: Offer, who: str) -> HTMLResponse:
-    token = accounts.invite(here.store, offer, by=person.id, now=here.now())
-    link = f"{str(request.base_url).rstrip('/')}{LINK}{token}"
-    return _page(request, here, person, link=link, who=who, expires=here.now() + INVITATION)
+def _with_link(request: Request, here: Site, person: Person, token: str, who: str) -> HTMLResponse:
+    return _page(request, here, person, link=link_of(request, token), who=who, expires=here.now() + INVITATION)
 
 
 def _page(request: Request, here: Site, person: Person, **made: Any) -> HTMLResponse:
@@ -99,7 +79,7 @@ def _page(request: Request, here: Site, person: Person, **made: Any) -> HTMLResp
         "names": {one.id: one.name for one in everybody},
         "mine": LOOKS_AFTER[person.role],
         "invitations": accounts.open_invitations(here.store, now=here.now()),
-        "offers": _offers(person),
+        "offers": staff.offers(person),
         "asked": withdrawals.asked(here.store),
         "only_labels": accounts.ONLY_LABELS,
         "withdrawn": withdrawals.withdrawn(here.store),

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tutelage.feedback import withdrawal
-from tutelage.feedback.app.people import LOOKS_AFTER, check_looks_after
+from tutelage.feedback.staff import LOOKS_AFTER, check_looks_after
 from tutelage.store import accounts, withdrawals
 from tutelage.store.accounts import ROLES, Person
 from tutelage.web.access import Current, require
@@ -44,7 +44,7 @@ def ask(here: Here, person: Current) -> Response:
 
 def _labeler(here: Site, person: Person, whom: str) -> Person:
     other = accounts.get(here.store, whom)
-    check_looks_after(here, person, other.role)
+    check_looks_after(person, other.role)
     if not other.labeler:
         raise ApiError(400, here.pages.words("withdrawal.no_labels"))
     return other

@@ -1,13 +1,12 @@
 """The work itself: take a task, keep a draft, hold the lease, hand in, skip; pages and what their scripts ask for.
 
-An address names a draft, which is random: it tells neither the task nor its purpose, so that gold and repeated items
-look like all others. Facts (taking, skipping, handing in) are in the audit log; drafts and heartbeats are none.
+The rules are those of `tutelage.feedback.desk`, which the API calls too.
 """
 
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, get_args
 from urllib.parse import quote
 
@@ -15,17 +14,17 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from tutelage import pii
-from tutelage.errors import DataError
-from tutelage.feedback import work
-from tutelage.feedback.app.bodies import Handed, Saved
+from tutelage.feedback import desk
+from tutelage.feedback.actor import Actor
+from tutelage.feedback.app.bodies import Handed, submission
 from tutelage.feedback.judging import MOST_PAIRS
+from tutelage.feedback.wire.work import Save
 from tutelage.feedback.work import Assignment, SkipReason, TaskKind
 from tutelage.pii import PiiKind
 from tutelage.records import FLAGS, USE_CASE_SHARES, Personal
-from tutelage.store import Store, audit, drafts, guidance, prompts, returns, tasks, welfare
+from tutelage.store import Store, drafts, prompts, returns, welfare
 from tutelage.store.accounts import Person
 from tutelage.store.drafts import Draft
-from tutelage.store.tasks import HELD
 from tutelage.store.welfare import CONTENTS
 from tutelage.web import markdown
 from tutelage.web.access import Current, require_labeler
@@ -33,7 +32,6 @@ from tutelage.web.errors import ApiError
 from tutelage.web.forms import Fields
 from tutelage.web.site import Here, Site
 
-KINDS: tuple[TaskKind, ...] = get_args(TaskKind)
 #: The flags by what they are about; `satisfies_constraint` is a merit, so "none of these" leaves it alone.
 FLAG_GROUPS: dict[str, tuple[str, ...]] = {
     "task": ("fails_task", "satisfies_constraint", "hallucination", "inappropriate"),
@@ -55,8 +53,6 @@ FLAG_KEYS = {
     "opinion": "o",
     "moral_judgment": "m",
 }
-#: How exactly the end of a lease is kept; every save of a draft would write twice otherwise.
-_BEAT = timedelta(minutes=1)
 #: What a finding of the program is to a person who looks through a text.
 PERSONAL: dict[PiiKind, Personal] = {
     "secret": "secret",
@@ -76,17 +72,18 @@ router = APIRouter(prefix="/work", dependencies=[Depends(require_labeler)])
 @router.post("/next")
 def take(here: Here, person: Current, fields: Fields) -> RedirectResponse:
     """Go to the next work of the kind that the form names; without any, back to the home page."""
-    return RedirectResponse(_next(here, person, _kind(fields.get("kind", ""))) or "/", status_code=303)
+    return RedirectResponse(_next(here, person, desk.kind_of(fields.get("kind", ""))) or "/", status_code=303)
 
 
 @router.get("/{draft}")
 def page(request: Request, here: Here, person: Current, draft: str, done: str = "") -> Response:
     """Show one piece of work, after its instructions were read; `done` is the work that was handed in before it."""
-    kept = drafts.get(here.store, draft, person.labeler)
-    held = work.shown(here.store, kept.assignment_id, person.labeler)
-    if held.state in HELD and held.instruction_version not in guidance.acknowledged(here.store, person.labeler):
-        there = f"/instructions/{quote(held.instruction_version, safe='')}?next=/work/{draft}"
+    try:
+        shown = desk.shown(here.store, person, draft)
+    except desk.UnreadError as error:
+        there = f"/instructions/{quote(error.param, safe='')}?next=/work/{draft}"
         return RedirectResponse(there, status_code=303)
+    held = shown.held
     contents = _contents(here.store, held)
     return here.pages.render(
         request,
@@ -97,7 +94,7 @@ def page(request: Request, here: Here, person: Current, draft: str, done: str = 
         done=done,
         returned=[one for one in returns.of_assignment(here.store, held.id) if not one.answer],
         letters=_LETTERS,
-        task_json=_for_script(here, person, kept, held, contents),
+        task_json=_for_script(here, person, shown, contents),
         flag_groups=FLAG_GROUPS,
         flag_keys=FLAG_KEYS,
         reasons=get_args(SkipReason),
@@ -114,84 +111,46 @@ def read(here: Here, person: Current, draft: str) -> dict[str, Any]:
 
 
 @router.put("/{draft}/draft")
-def save(here: Here, person: Current, draft: str, body: Saved) -> dict[str, Any]:
+def save(here: Here, person: Current, draft: str, body: Save) -> dict[str, Any]:
     """Save a draft over the version it began from, and keep the lease."""
-    now = here.now()
-    try:
-        saved = drafts.save(here.store, draft, person.labeler, body.content, base=body.base, now=now)
-    except drafts.NewerDraftError as error:
-        raise ApiError(409, str(error), code="newer_draft") from error
-    return {**_draft(saved), **_keep(here.store, saved, now)}
+    saved, until = desk.save(here.store, person, draft, body.content, base=body.base, now=here.now())
+    return {**_draft(saved), **_lease(here, until)}
 
 
 @router.post("/{draft}/lease")
 def keep(here: Here, person: Current, draft: str) -> dict[str, Any]:
     """Say that the labeler is still at work."""
-    kept = drafts.get(here.store, draft, person.labeler)
-    told = _keep(here.store, kept, here.now())
-    if not told["is_leased"]:
-        raise ApiError(409, here.pages.words("work.lease_over"), code="lease_over")
-    return told
+    try:
+        return _lease(here, desk.keep(here.store, person, draft, now=here.now()))
+    except desk.LeaseOverError as error:
+        raise ApiError(409, here.pages.words("work.lease_over"), code=error.code) from error
 
 
 @router.post("/{draft}/submission")
 def hand_in(here: Here, person: Current, draft: str, body: Handed) -> dict[str, Any]:
     """Hand the work in; return where the labeler goes on."""
-    kept = drafts.get(here.store, draft, person.labeler)
-    now = here.now()
-    submission = body.submission(kept.assignment_id, person.labeler)
-    details = {"submission": body.id, "supersedes": body.supersedes}
-    event = audit.Event(actor=person.id, action="work.submit", subject=kept.assignment_id, details=details)
-    work.submit(audit.audited(here.store, event, now=now), [submission], now=now)
-    following = None if body.supersedes else _next(here, person, kept.kind)
+    kind = desk.hand_in(here.store, Actor(person=person), draft, submission(body.id, body), now=here.now())
+    following = None if body.supersedes else _next(here, person, kind)
     return {"next": f"{following or '/'}?done={draft}"}
 
 
 @router.post("/{draft}/skip")
 def skip(here: Here, person: Current, draft: str, fields: Fields) -> RedirectResponse:
     """Give the work back with a reason and go to the next of its kind."""
-    kept = drafts.get(here.store, draft, person.labeler)
-    reason: Any = fields.get("reason", "")
-    now = here.now()
-    event = audit.Event(
-        actor=person.id, action="work.skip", subject=kept.assignment_id, details={"reason": str(reason)}
-    )
-    store = audit.audited(here.store, event, now=now)
-    work.skip(store, kept.assignment_id, person.labeler, reason=reason, now=now, note=fields.get("note", ""))
-    return RedirectResponse(_next(here, person, kept.kind) or "/", status_code=303)
-
-
-def _kind(name: str) -> TaskKind:
-    for kind in KINDS:
-        if kind == name:
-            return kind
-    raise DataError(f"{name!r} is no kind of work; choose one of {', '.join(KINDS)}.")
+    reason, note = fields.get("reason", ""), fields.get("note", "")
+    kind = desk.skip(here.store, Actor(person=person), draft, reason=reason, note=note, now=here.now())
+    return RedirectResponse(_next(here, person, kind) or "/", status_code=303)
 
 
 def _next(here: Site, person: Person, kind: TaskKind) -> str | None:
     """Return the address of work of this kind: what the labeler holds already, else a task from the queue."""
-    now = here.now()
-    held = [one for one in tasks.held(here.store, person.labeler) if one.kind == kind and one.lease_until > now]
-    if not held:
-        event = audit.Event(actor=person.id, action="work.take", subject=person.labeler, details={"kind": kind})
-        held = work.take(audit.audited(here.store, event, now=now), person.labeler, now=now, kind=kind)
-    if not held:
-        return None
-    return f"/work/{drafts.begin(here.store, held[0].id, person.labeler, now=now).id}"
+    draft = desk.take(here.store, Actor(person=person), kind, now=here.now())
+    return f"/work/{draft.id}" if draft else None
 
 
-def _keep(store: Store, draft: Draft, now: datetime) -> dict[str, Any]:
-    """Renew a lease older than `_BEAT`; say whether there is one, and for how long.
-
-    Without, work counts while nobody took the task.
-    """
-    until = draft.lease_until
-    if draft.state != "open" or until < now + timedelta(seconds=work.LEASE_SECONDS) - _BEAT:
-        try:
-            until = work.heartbeat(store, draft.assignment_id, draft.labeler, now=now)
-        except DataError:
-            return {"is_leased": False, "lease_seconds": 0.0}
-    return {"is_leased": True, "lease_seconds": (until - now).total_seconds()}
+def _lease(here: Site, until: datetime | None) -> dict[str, Any]:
+    """Return whether work is held and for how long; without a lease, it counts while nobody else took the task."""
+    return {"is_leased": until is not None, "lease_seconds": (until - here.now()).total_seconds() if until else 0.0}
 
 
 def _draft(draft: Draft) -> dict[str, Any]:
@@ -208,16 +167,17 @@ def _contents(store: Store, held: Assignment) -> list[str]:
     return [name for name in CONTENTS if name in known or name == held.kind]
 
 
-def _for_script(here: Site, person: Person, draft: Draft, held: Assignment, contents: list[str]) -> str:
+def _for_script(here: Site, person: Person, shown: desk.Work, contents: list[str]) -> str:
     """Return what the page's script must know, as JSON for an attribute."""
+    held = shown.held
     known = {
-        **_draft(draft),
+        **_draft(shown.draft),
         "who": person.id,
-        "draft": draft.id,
+        "draft": shown.draft.id,
         "kind": held.kind,
         "state": held.state,
         "lease_seconds": max(0.0, (held.lease_until - here.now()).total_seconds()),
-        "supersedes": drafts.latest_submission(here.store, held.id),
+        "supersedes": shown.latest,
         "outputs": [output.id for output in held.outputs],
         "letters": list(_LETTERS[: len(held.outputs)]),
         "flags": FLAGS,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from tutelage.feedback.app.lead.asked import OPEN
-from tutelage.feedback.app.work import KINDS
+from tutelage.feedback.desk import KINDS
 from tutelage.feedback.views import progress as view
 from tutelage.feedback.work import TaskKind
 from tutelage.store import progress as counted

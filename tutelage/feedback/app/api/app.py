@@ -1,0 +1,70 @@
+"""The API as one application, mounted below the pages. Nothing of it is open without an access token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from tutelage import __version__
+from tutelage.errors import UserError
+from tutelage.feedback.app.api import guidance, schema, screening, staff, submissions, tasks, work
+from tutelage.feedback.app.api.access import Allowance, admit
+from tutelage.web import errors
+from tutelage.web.bodies import Limit
+from tutelage.web.errors import ApiError
+from tutelage.web.site import Site
+
+#: Where the API stands below the pages.
+PREFIX = "/api/v1"
+#: A text of a million characters takes up to 12 MB when every one is escaped.
+LARGEST_BYTES = 16_000_000
+AREAS = (work, guidance, screening, staff, tasks, submissions)
+
+DESCRIPTION = """\
+What the pages of the labeling app do, for programs.
+
+Every request brings a personal access token (`Authorization: Bearer TOKEN`), made on one's account page. The role and
+group of its person decide what it may do, and what it does is that person's doing.
+
+Lists that may be long come in parts: `next` is the cursor of the part that follows. What is made with PUT under a key
+that the client makes (a UUID) can be sent again: the same again changes nothing. Errors have one shape."""
+
+
+def create(site: Site | None, *, calls_per_minute: int) -> FastAPI:
+    """Return the application; without a site only its OpenAPI page can be made."""
+    app = FastAPI(
+        title="Tutelage labeling",
+        version=__version__,
+        summary="The labeling app for programs",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(admit)],
+        generate_unique_id_function=lambda route: route.name,
+        openapi_tags=[{"name": area.TAG, "description": (area.__doc__ or "").strip()} for area in AREAS],
+    )
+    app.state.site = site
+    app.state.allowance = Allowance(per_minute=calls_per_minute, burst=calls_per_minute)
+    for kind in (ApiError, UserError, HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(kind, _answer)
+    app.add_middleware(Limit, most=LARGEST_BYTES)
+    for area in AREAS:
+        app.include_router(area.router, tags=[area.TAG])
+
+    @app.get("/openapi.json", include_in_schema=False)
+    def openapi() -> dict[str, Any]:
+        """Return this page's own description, to whoever brings a token."""
+        return schema.page(app)
+
+    return app
+
+
+async def _answer(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, HTTPException) and error.status_code == 404:
+        error = ApiError(404, f"There is nothing at {request.url.path}; see {PREFIX}/openapi.json.")
+    return errors.as_json(errors.told(request, error))
