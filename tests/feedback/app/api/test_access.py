@@ -61,6 +61,8 @@ def test_what_is_not_there_is_json_too(call: Call) -> None:
     for method, path, status in (("GET", "/nowhere", 404), ("PATCH", "/me", 405), ("GET", "/work/none", 404)):
         answer = caller.ask(method, path, accept="text/html")
         assert (answer.status_code, set(answer.json())) == (status, {"error"})
+    assert caller.ask("PATCH", "/invitations").headers["allow"] == "GET, POST"
+    assert caller.ask("PATCH", "/work/none/lease").headers["allow"] == "DELETE, PUT"
 
 
 def test_a_token_ends_by_time_revocation_suspension_and_a_new_password(call: Call, desk: Desk, clock: Clock) -> None:

@@ -1,7 +1,7 @@
 """Whatever is sent, the answer is one that the OpenAPI page lists, and without a token it is 401.
 
 Schemathesis makes requests from the page: those that fit it and those that do not. `make test` runs a few for each
-operation, `make soak` the full count with every edge of every field.
+operation, `make soak` many, and before them every edge of every field.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ CHECKS = [
     checks.allow_header_conformance,
 ]
 ALLOWED = {(method.upper(), path): sorted(roles) for method, path, roles in TABLE}
+#: How many requests by chance are made for each operation.
+SHORT, LONG = 10, 50
 CALM = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture]
 
 
@@ -115,13 +117,13 @@ def check(case: Any, world: World) -> None:
 
 
 @FEW.parametrize()
-@settings(max_examples=10, deadline=None, derandomize=True, database=None, suppress_health_check=CALM)
+@settings(max_examples=SHORT, deadline=None, derandomize=True, database=None, suppress_health_check=CALM)
 def test_a_few_requests_of_each_kind_get_answers_that_are_listed(case: Any, world: World) -> None:
     check(case, world)
 
 
 @pytest.mark.soak
 @ALL.parametrize()
-@settings(max_examples=500, deadline=None, suppress_health_check=CALM)
+@settings(max_examples=LONG, deadline=None, suppress_health_check=CALM)
 def test_very_many_requests_get_answers_that_are_listed(case: Any, world: World) -> None:
     check(case, world)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from tutelage import __version__
 from tutelage.errors import UserError
@@ -65,6 +67,25 @@ def create(site: Site | None, *, calls_per_minute: int) -> FastAPI:
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        error = HTTPException(405, headers={"Allow": ", ".join(_methods(request))})
     if isinstance(error, HTTPException) and error.status_code == 404:
         error = ApiError(404, f"There is nothing at {request.url.path}; see {PREFIX}/openapi.json.")
     return errors.as_json(errors.told(request, error))
+
+
+def _methods(request: Request) -> list[str]:
+    """Return all methods of the resource that was asked for: the framework names those of its first route only."""
+    asked = request.scope["path"].removeprefix(request.scope["root_path"])
+    return sorted(
+        method.upper()
+        for path, operations in _paths(request.app).items()
+        if compile_path(path)[0].fullmatch(asked)
+        for method in operations
+    )
+
+
+@lru_cache(maxsize=1)
+def _paths(app: FastAPI) -> dict[str, Any]:
+    found: dict[str, Any] = schema.page(app)["paths"]
+    return found
