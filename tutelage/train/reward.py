@@ -22,11 +22,12 @@ from tutelage.files import content_hash
 from tutelage.models.attention import compute_streams
 from tutelage.models.distributed import inside, whole
 from tutelage.models.load import context_of, hash_of, load_policy
+from tutelage.models.papers import carry
 from tutelage.models.policy import Row, cut
 from tutelage.models.prefix import Group, Groups, collate_groups
 from tutelage.models.scalar import ScalarModel, load_scalar, write_scalar
 from tutelage.models.scoring import score_rows
-from tutelage.models.tokens import Renderer, Template
+from tutelage.models.tokens import Renderer, Template, template_parent
 from tutelage.records import RankedGroup
 from tutelage.train import ranks
 from tutelage.train.batching import Example, encode_examples, fits, told_dropped
@@ -108,7 +109,8 @@ def train_reward(
     What cannot be used is a UserError before anything is written.
     """
     used = [[*map(asdict, data.train)], [*map(asdict, data.heldout)], data.demonstrations]
-    origin = Origin(run_dir, "reward", settings, {"init": hash_of(init), "data": content_hash(used)})
+    parents = {"init": hash_of(init), "data": content_hash(used), **template_parent(init, settings.template)}
+    origin = Origin(run_dir, "reward", settings, parents)
     if made := finished(origin):
         return made
     check_layout(settings, settings.adam)
@@ -145,6 +147,7 @@ def train_reward(
             write_scalar(part, plain, tokenizer)
             check_reload(plain, part, demonstrations)
             learner.write_adapters(part)
+            carry(init, part, stage="reward", template=settings.template)
 
     return conclude(run, {"model": write})
 

@@ -18,8 +18,9 @@ from tutelage.errors import DataError, SettingsError
 from tutelage.files import content_hash
 from tutelage.models.distributed import inside
 from tutelage.models.load import context_of, hash_of, load_policy, write_into
+from tutelage.models.papers import carry
 from tutelage.models.policy import Row, branches
-from tutelage.models.tokens import Renderer, Template
+from tutelage.models.tokens import Renderer, Template, template_parent
 from tutelage.train import ranks
 from tutelage.train.batching import Example, completion_batch, encode_examples, text_batch
 from tutelage.train.layout import LaidOutSettings, check_layout, policy_learner
@@ -93,7 +94,8 @@ def train_sft(
     Called again with the same arguments, it goes on where it was, or returns at once. `progress` is told every step.
     What cannot be used is a UserError before anything is written.
     """
-    origin = Origin(run_dir, "sft", settings, {"init": hash_of(init), "data": content_hash(data)})
+    parents = {"init": hash_of(init), "data": content_hash(data), **template_parent(init, settings.template)}
+    origin = Origin(run_dir, "sft", settings, parents)
     if made := finished(origin):
         return made
     check_layout(settings, settings.adam)
@@ -112,6 +114,8 @@ def train_sft(
     def write(part: Path) -> None:
         write_into(part, learner.plain(), tokenizer)
         learner.write_adapters(part)
+        if ranks.is_first():
+            carry(init, part, stage="sft", template=settings.template)
 
     def after_step(step: int) -> None:
         epoch = settings.keep_epochs and _epoch_ended(step, steps, len(train), settings)
@@ -181,6 +185,9 @@ def add_residual_dropout(model: PreTrainedModel, rate: float) -> None:
     if not found:
         raise SettingsError(f"Residual dropout is not known for {model.config.model_type} models; set dropout = 0.")
 
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0  # what an architecture drops by itself, as GPT-2 does, is not what was asked for
     for module in found:
         module.register_forward_hook(functools.partial(_drop, rate))
 

@@ -68,7 +68,7 @@ class PackedRows:
     """
 
     def __init__(self, texts: Sequence[str], renderer: Renderer, width: int, seed: int) -> None:
-        self.rows = pack(renderer.texts_ids(texts), renderer.end_id, width, seed)
+        self.rows = pack(renderer.documents_ids(texts), renderer.end_id, width, seed)
         self.stream = Shuffled(len(self.rows), seed)
 
     def take(self, number: int) -> Tensor:

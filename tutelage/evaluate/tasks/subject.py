@@ -29,7 +29,10 @@ BUDGET = 2048
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """A model and its tokenizer. Texts begin with an end token, as documents do when a model is pretrained."""
+    """A model and its tokenizer.
+
+    Texts begin as documents do when a model is pretrained: with what its tokenizer puts before them, else an end token.
+    """
 
     model: PreTrainedModel
     tokenizer: Tokenizer
@@ -42,8 +45,9 @@ class Subject:
 
     def prompts_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Encode texts that the model shall continue as they are, without any template."""
-        end = self.tokenizer.eos_token_id
-        return [[end, *ids] for ids in Renderer(self.tokenizer).texts_ids(texts)]
+        renderer = Renderer(self.tokenizer)
+        begin = renderer.start_ids or [renderer.end_id]
+        return [begin + ids for ids in renderer.texts_ids(texts)]
 
     def mean_logprobs(self, prompts: Sequence[str], choices: Sequence[Sequence[str]]) -> list[list[float]]:
         """Give each choice's mean log-probability per token after its prompt, in nats (paper, App. D: at T = 1).

@@ -1,0 +1,173 @@
+"""`tutelage models`: what is added, exported and refused, and what is left behind."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+from tests.checkpoints import write
+from tests.cli.test_data import demonstration, ranked
+from tutelage.models.load import load_policy
+from tutelage.models.scalar import ScalarModel, save_scalar
+from tutelage.models.scoring import Answer, Scorer
+
+ADAPTERS = ("--set=layout.kind=adapters", "--set=layout.rank=2")
+ONE = ("--threads", "1", "--set=batch=4")
+IDS = torch.tensor([[5, 6, 7, 8]])
+
+
+@pytest.fixture
+def base(tutelage, tmp_path):
+    """A checkpoint with a licence, in the registry."""
+    source = write("llama", tmp_path / "source")
+    (source / "LICENSE.txt").write_text("You may.")
+    (source / "card.json").write_text('{"model": "Small (somebody)", "licence": "Apache-2.0"}')
+    tutelage("models", "add", source, "--name", "base")
+
+
+@pytest.fixture
+def trained(base, tutelage, written):
+    """A policy of PPO and its reward model, both with adapters, trained on labels of the store, in the registry."""
+    everything = ("--set", "train=1.0", "--set", "validation=0.0", "--set", "test=0.0")
+    rows = [demonstration(n) for n in range(4)] + [ranked(n) for n in range(10, 14)]
+    tutelage("labels", "import", written("labels.jsonl", rows), *everything)
+    prompts = written("prompts.jsonl", [{"prompt": "a cat"}, {"prompt": "two dogs"}])
+    tutelage("train", "sft", "runs/sft", "--init", "base", "--set=pretraining_mix=0", "--set=dropout=0", *ONE)
+    tutelage("train", "reward", "runs/reward", "--init", "runs/sft/model", *ONE, *ADAPTERS)
+    tutelage("train", "ppo", "runs/ppo", "--init", "runs/sft/model", "--reward", "runs/reward/model", "--data", prompts,
+             *ONE, *ADAPTERS, "--set=episodes=8", "--set=minibatch=4", "--set=max_tokens=4",
+             "--set=ptx_coef=0", "--set=policy.lr=0.01")  # fmt: skip
+    tutelage("models", "add", "runs/ppo/model", "--alias", "default")
+    tutelage("models", "add", "runs/reward/model")
+
+
+@torch.no_grad()
+def logits(path):
+    return AutoModelForCausalLM.from_pretrained(path).eval()(IDS).logits
+
+
+@torch.no_grad()
+def our_logits(path):
+    return load_policy(path)[0](IDS).logits
+
+
+def test_a_policy_is_exported_merged_as_an_average_and_as_base_and_adapter(trained, tutelage, refused):
+    assert tutelage("models", "export", "default", "out") == "ppo@1 is in out\n"
+    torch.testing.assert_close(logits("out"), our_logits("runs/ppo/model"))
+    tutelage("models", "export", "ppo", "average", "--ema")
+    torch.testing.assert_close(logits("average"), our_logits("runs/ppo/ema"))
+    tutelage("models", "export", "ppo@1", "apart", "--unmerged")
+    torch.testing.assert_close(logits("apart"), our_logits("runs/ppo/model"))
+    assert not torch.allclose(logits("apart"), our_logits("runs/sft/model"))
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        assert Path("apart", name).read_bytes() == Path("runs/ppo/model/adapter", name).read_bytes()
+        Path("apart", name).unlink()
+    torch.testing.assert_close(logits("apart"), our_logits("runs/sft/model"))
+
+    assert "out is there already; choose another directory" in refused("models", "export", "ppo", "out")
+    shutil.rmtree("runs")
+    for form, told in (("--ema", "run that made ppo@1 is gone"), ("--unmerged", "the run that made it is gone")):
+        assert told in refused("models", "export", "ppo", "more", form)
+        assert not Path("more").exists()
+    tutelage("models", "export", "ppo", "more")
+
+
+def test_a_reward_model_is_exported_with_its_bias(trained, tutelage, refused):
+    tutelage("models", "export", "reward", "out")
+    scorer = Scorer("runs/reward/model")
+    ids = torch.tensor([scorer.renderer.prompt_ids("a cat") + scorer.renderer.completion_ids("sat")])
+    with pytest.warns(UserWarning, match="has no bias"), torch.no_grad():
+        found = AutoModelForSequenceClassification.from_pretrained("out").eval()(ids).logits
+    assert found.tolist() == [pytest.approx(scorer.score([Answer("a cat", "sat")]), abs=1e-5)]
+    told = refused("models", "export", "reward", "more", "--ema")
+    assert "A reward model has one form" in told
+    assert "holds an adapter (adapter_config.json)" in refused("models", "add", "out", "--name", "again")
+
+
+def test_the_card_says_what_was_learned_from_whom_and_under_which_licence(trained, tutelage):
+    tutelage("models", "export", "ppo", "policy")
+    tutelage("models", "export", "reward", "reward")
+    assert Path("policy/LICENSE.txt").read_text() == Path("reward/LICENSE.txt").read_text() == "You may."
+    policy, reward = (Path(name, "README.md").read_text() for name in ("policy", "reward"))
+    head = policy.split("---")[1]
+    assert "license: apache-2.0" in head and "pipeline_tag: text-generation" in head
+    assert "Base: Small (somebody). Licence of the base: Apache-2.0. Its text is in `LICENSE.txt`." in policy
+    assert "last trained by PPO against a reward model" in policy
+    for row in ("| demonstrations | human: people | 4 |", "| rankings | human: people | 4 |"):
+        assert row in policy and row in reward
+    assert "A prompt is its text and a line feed" in policy
+    assert "pipeline_tag: text-classification" in reward and "model.config.score_bias" in reward
+    assert "score one text at a time" in reward
+    assert "## Limits" in policy and "## Limits" in reward
+
+
+def test_a_reward_model_that_counts_likelihoods_is_not_exported(tutelage, refused, tmp_path):
+    policy, tokenizer = load_policy(write("gpt2", tmp_path / "source"))
+    save_scalar(ScalarModel.from_policy(policy, 0, likelihood=True), tokenizer, tmp_path / "likely")
+    tutelage("models", "add", tmp_path / "likely")
+    assert "counts likelihoods, which no classifier computes" in refused("models", "export", "likely", "out")
+    assert not Path("out").exists()
+
+
+def only_pickles(path):
+    (path / "model.safetensors").rename(path / "pytorch_model.bin")
+
+
+def missing_shard(path):
+    model = AutoModelForCausalLM.from_pretrained(path)
+    (path / "model.safetensors").unlink()
+    model.save_pretrained(path, max_shard_size="15KB")
+    sorted(path.glob("model-*.safetensors"))[1].unlink()
+
+
+def unknown(path):
+    config = json.loads((path / "config.json").read_text()) | {"model_type": "own", "architectures": ["OwnForCausalLM"]}
+    (path / "config.json").write_text(json.dumps(config))
+
+
+def more_tokens(path):
+    tokenizer = load_policy(path)[1]
+    tokenizer.add_tokens(["<more>"])
+    tokenizer.save_pretrained(path)
+
+
+def no_end(path):
+    for name in ("config.json", "generation_config.json", "tokenizer_config.json"):
+        told = json.loads((path / name).read_text())
+        told.pop("eos_token_id", None), told.pop("eos_token", None)
+        (path / name).write_text(json.dumps(told | ({"eos_token_id": None} if name == "config.json" else {})))
+
+
+def classifier(path):
+    config = json.loads((path / "config.json").read_text()) | {"architectures": ["LlamaForSequenceClassification"]}
+    (path / "config.json").write_text(json.dumps(config))
+
+
+BAD = {
+    only_pickles: r"pytorch_model.bin but no .safetensors file; convert it first, for pickles can run code",
+    missing_shard: "lacks model-00002-of-0000",
+    unknown: "cannot be loaded",
+    more_tokens: "has the token '<more>'",
+    no_end: "has no end token (eos_token); set one",
+    classifier: "is a LlamaForSequenceClassification and writes no text",
+}
+
+
+@pytest.mark.parametrize("harm", BAD, ids=lambda harm: harm.__name__)
+def test_a_checkpoint_that_cannot_be_used_leaves_nothing_behind(refused, tmp_path, harm):
+    source = write("llama", tmp_path / "source")
+    harm(source)
+    assert BAD[harm] in refused("models", "add", "source")
+    assert {path.name for path in tmp_path.iterdir()} == {"source"}
+
+
+@pytest.mark.parametrize("content", [b"", b"GGUF", b"GGUF\x03\0\0\0" + b"\xff" * 40, b"not at all" * 50])
+def test_a_broken_gguf_file_is_told(refused, tmp_path, content):
+    (tmp_path / "small.gguf").write_bytes(content)
+    assert "small.gguf is no GGUF file that can be read" in refused("models", "add", "small.gguf")
+    (tmp_path / "small.txt").write_bytes(content)
+    assert "small.txt is neither a directory nor a GGUF file" in refused("models", "add", "small.txt")
+    assert {path.name for path in tmp_path.iterdir()} == {"small.gguf", "small.txt"}
