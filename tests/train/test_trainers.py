@@ -231,10 +231,10 @@ def test_residual_dropout_drops_only_while_training(world):
 
 
 def test_dropout_is_refused_where_the_branches_are_unknown(world):
-    from transformers import GPT2Config, GPT2LMHeadModel
+    from transformers import BloomConfig, BloomForCausalLM
 
-    with pytest.raises(SettingsError, match="not known for gpt2 models"):
-        add_residual_dropout(GPT2LMHeadModel(GPT2Config(vocab_size=9, n_embd=8, n_layer=1, n_head=1)), 0.1)
+    with pytest.raises(SettingsError, match="not known for bloom models"):
+        add_residual_dropout(BloomForCausalLM(BloomConfig(vocab_size=9, hidden_size=8, n_layer=1, n_head=1)), 0.1)
 
 
 def test_a_mix_without_text_is_refused(world, tmp_path):

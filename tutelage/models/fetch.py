@@ -23,6 +23,7 @@ from tutelage.models.load import (
     HEAD_FILE,
     check_end_token,
     check_together,
+    hash_of,
     load_model,
     read_tokenizer,
     write_into,
@@ -93,7 +94,7 @@ def _from_directory(source: Path, target: Path) -> Path:
     about = {
         **{"model": source.name, "licence": UNKNOWN},
         **card(source),
-        **{"source": str(source.resolve()), "sha256": sha256_of(source)},
+        **{"source": str(source.resolve()), "sha256": hash_of(source)},
     }
     return _copied(source, target, about)
 
