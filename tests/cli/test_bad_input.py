@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_data import ranked
+from tests.cli.test_data import RANKED, ranked
 from tutelage.cli import main
 from tutelage.models.load import load_policy
 
@@ -117,10 +117,10 @@ def test_labels_of_the_store_are_read_anew_after_a_refusal(tutelage, refused, wo
     tie = ranked(1)
     for output in tie["completions"]:
         output["rank"] = 0
-    tutelage("labels", "import", written("ties.jsonl", [tie]), *everything)
+    tutelage("labels", "import", written("ties.jsonl", [tie]), *RANKED, *everything)
     train = ("train", "reward", "runs/one", "--init", world.policy, "--threads", "1", "--set=batch=4",
              "--demonstrations", files["demonstrations"])  # fmt: skip
     assert "hold no prompt with a preference" in refused(*train)
     assert not Path("runs/one/run.json").exists()
-    tutelage("labels", "import", written("more.jsonl", [ranked(2)]), *everything)
+    tutelage("labels", "import", written("more.jsonl", [ranked(2)]), *RANKED, *everything)
     assert "Model: runs/one/model" in tutelage(*train)

@@ -38,6 +38,11 @@ def ranked(number):
     return {"id": f"row-{number}", "tree": f"tree-{number}", "prompt": f"Question {number}?", "completions": outputs}
 
 
+#: What `labels import` must be told besides the file.
+LABELS = ("--kind", "human", "--source", "oasst", "--licence", "Apache-2.0")
+DEMONSTRATIONS, RANKED = ("--format", "demonstrations", *LABELS), ("--format", "ranked", *LABELS)
+
+
 def test_prompts_are_taken_in_listed_and_counted(tutelage, written):
     rows = [*PROMPTS, PROMPTS[0] | {"id": "again"}, PROMPTS[1] | {"id": "silent", "text": "No consent.", "consent": ""}]
     printed = table(tutelage("prompts", "import", written("sent.jsonl", rows), "--set", "shares.train=1.0",
@@ -82,10 +87,12 @@ def test_prompts_refuses_what_is_not_there(refused, written):
 
 def test_labels_come_in_by_what_their_rows_hold_and_go_out_with_a_manifest(tutelage, refused, written):
     everything = ("--set", "train=1.0", "--set", "validation=0.0", "--set", "test=0.0")
-    told = tutelage("labels", "import", written("d.jsonl", [demonstration(n) for n in range(3)]), *everything)
-    assert told.startswith("3 demonstrations of d.jsonl; 0 prompts")
+    told = tutelage(
+        "labels", "import", written("d.jsonl", [demonstration(n) for n in range(3)]), *DEMONSTRATIONS, *everything
+    )
+    assert told.startswith("3 demonstrations of d.jsonl, source oasst, kind human: 3 new, the others were there.\n0 of")
     assert "2 rankings" in tutelage(
-        "labels", "import", written("r.jsonl", [ranked(7), ranked(8)]), *everything, "--stage", "ppo"
+        "labels", "import", written("r.jsonl", [ranked(7), ranked(8)]), *RANKED, *everything, "--stage", "ppo"
     )
     assert tutelage("export", "sft", "out/d", "--parquet").startswith("3 rows for sft in out/d, sha256 ")
     rows = [json.loads(line) for line in Path("out/d/rows.jsonl").read_text().splitlines()]
@@ -112,7 +119,7 @@ def test_labels_come_in_by_what_their_rows_hold_and_go_out_with_a_manifest(tutel
         "row-8",
     ]
     assert "out/d is there already; name another directory" in refused("export", "sft", "out/d")
-    tutelage("labels", "import", "d.jsonl", *everything)
+    assert "kind human: 0 new" in tutelage("labels", "import", "d.jsonl", *DEMONSTRATIONS, *everything)
     assert table(tutelage("prompts", "counts"))[1:] == [
         ["imported", "train", "", "3", "3"],
         ["imported", "train", "ppo", "2", "2"],
@@ -135,28 +142,47 @@ def test_progress_counts_the_tasks_of_the_queue(tutelage, written):
     assert row == ["demonstrate", "train", "training", "3", "1", "2"]
 
 
-@pytest.mark.parametrize(
-    ("row", "told"),
-    [
-        ("[", ":2: Expecting value"),
-        (demonstration(1, completion=" "), ":2: the field 'completion' is empty; nothing was imported."),
-        (demonstration(1, tree=3), ":2: the field 'tree' must be a text"),
-        (b'{"id": "\xff"}', ":2: byte 9 of the line is not UTF-8"),
-    ],
-)
-def test_a_malformed_label_is_named_and_nothing_is_imported(tutelage, refused, written, row, told):
-    assert f"bad.jsonl{told}" in refused("labels", "import", written("bad.jsonl", [demonstration(0), row]))
-    assert tutelage("prompts", "counts") == "source\tsplit\tstage\tprompts\tusable\n"
+def test_bad_labels_are_listed_in_a_file_and_the_good_ones_come_in(tutelage, refused, written):
+    bad = ["[", demonstration(1, completion=" "), demonstration(2, tree=3.5), b'{"id": "\xff"}', demonstration(0)]
+    rows = written("mixed.jsonl", [demonstration(0), *bad, demonstration(3)])
+    printed = tutelage("labels", "import", rows, *DEMONSTRATIONS)
+    assert "2 demonstrations of mixed.jsonl" in printed
+    assert "5 rows are left out and listed in mixed.jsonl.left-out.jsonl." in printed
+    listed = [json.loads(line) for line in Path("mixed.jsonl.left-out.jsonl").read_text().splitlines()]
+    assert [one["line"] for one in listed] == [2, 3, 4, 5, 6]
+    assert [one["reason"] for one in listed[1:]] == [
+        "the field 'completion' is empty",
+        "the field 'tree' must be a text, not 3.5",
+        "byte 9 of the row is not UTF-8; save the file as UTF-8",
+        "it says what line 1 says",
+    ]
+    tutelage("labels", "import", rows, *DEMONSTRATIONS, "--left-out", "out/bad.jsonl")
+    assert Path("out/bad.jsonl").read_text() == Path("mixed.jsonl.left-out.jsonl").read_text()
+    told = refused("labels", "import", written("bad.jsonl", bad[1:3]), *DEMONSTRATIONS)
+    assert told.startswith("bad.jsonl:1: the field 'completion' is empty; none of the 2 rows can be used")
+    assert not Path("bad.jsonl.left-out.jsonl").exists()
+
+
+def test_pairs_come_from_tables_whose_columns_have_other_names(tutelage):
+    Path("p.csv").write_text('question,better,worse\nWhy?,"Because\nof that",No\n')
+    named = ("--field", "prompt=question", "--field", "chosen=better", "--field", "rejected=worse")
+    everything = ("--set", "train=1.0", "--set", "validation=0.0", "--set", "test=0.0")
+    tutelage("labels", "import", "p.csv", "--format", "pairs", *LABELS, *named, *everything)
+    tutelage("export", "reward", "out")
+    (row,) = [json.loads(line) for line in Path("out/rows.jsonl").read_text().splitlines()]
+    assert sorted(zip(row["ranks"], row["completions"], strict=True)) == [(0, "Because\nof that"), (1, "No")]
 
 
 def test_labels_refuses_what_it_does_not_know(tutelage, refused, written):
     odd = written("odd.jsonl", [{"id": "x", "answer": "?"}])
-    assert "odd.jsonl:1: the row has neither 'completion'" in refused("labels", "import", odd)
+    assert "odd.jsonl:1: the field 'completion' is missing" in refused("labels", "import", odd, *DEMONSTRATIONS)
     good = written("d.jsonl", [demonstration(0)])
-    assert "There is no import format 'csv'; there are: oasst." in refused("labels", "import", good, "--format", "csv")
-    assert "did you mean train?" in refused("labels", "import", good, "--set", "trian=0.5")
-    assert "There is no file no.jsonl." in refused("labels", "import", "no.jsonl")
-    tutelage("labels", "import", good)
+    assert "'csv' is not one of 'demonstrations', 'ranked'" in refused("labels", "import", good, "--format", "csv")
+    assert "Missing option '--kind'" in refused("labels", "import", good, "--format", "pairs")
+    assert "write NAME=COLUMN" in refused("labels", "import", good, *DEMONSTRATIONS, "--field", "x")
+    assert "did you mean train?" in refused("labels", "import", good, *DEMONSTRATIONS, "--set", "trian=0.5")
+    assert "There is no file no.jsonl." in refused("labels", "import", "no.jsonl", *DEMONSTRATIONS)
+    tutelage("labels", "import", good, *DEMONSTRATIONS)
     assert "no rankings by labelers of the kind human" in refused("export", "reward", "out")
     assert "no prompt for the stage 'ppo'" in refused("export", "ppo", "out")
     assert "'rankings' is not one of 'sft', 'reward', 'ppo'" in refused("export", "rankings", "out")
@@ -207,7 +233,7 @@ def test_who_withdraws_is_in_no_later_export(tutelage, refused, written):
     tutelage("prompts", "import", written("sent.jsonl", PROMPTS), "--set", "shares.train=1.0",
              "--set", "shares.validation=0.0", "--set", "shares.test=0.0")  # fmt: skip
     everything = ("--set", "train=1.0", "--set", "validation=0.0", "--set", "test=0.0")
-    tutelage("labels", "import", written("d.jsonl", [demonstration(n) for n in range(3)]), *everything)
+    tutelage("labels", "import", written("d.jsonl", [demonstration(n) for n in range(3)]), *DEMONSTRATIONS, *everything)
     printed = tutelage("prompts", "withdraw", "u0")
     assert "is withdrawn: 2 prompts are in no later export." in printed
     assert "No registered model and no run under runs learned from them." in printed

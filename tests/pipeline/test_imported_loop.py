@@ -110,14 +110,22 @@ def tie(row: dict[str, Any]) -> None:
 
 BAD = {
     "ties": ("ranked", tie, "hold no prompt with a preference between two completions"),
-    "one": ("ranked", lambda row: row["completions"].__delitem__(slice(1, None)), "must be a list of two or more"),
+    "one": (
+        "ranked",
+        lambda row: row["completions"].__delitem__(slice(1, None)),
+        "needs two or more completions, not 1",
+    ),
     "empty": ("demonstrations", lambda row: row.update(completion=""), "the field 'completion' is empty"),
     "long": (
         "demonstrations",
         lambda row: row.update(completion="hat " * 99),
         "no held-out demonstrations of at most",
     ),
-    "prompts": ("ranked", lambda row: row.update(prompt="goat " * 99), r"\(of \d+, 0 are all ties and \d+ too long\)"),
+    "prompts": (
+        "ranked",
+        lambda row: row.update(prompt="goat " * 99 + row["id"]),
+        r"\(of \d+, 0 are all ties and \d+ too long\)",
+    ),
 }
 
 

@@ -2,14 +2,20 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl, Overrides
 from tutelage.cli.terminal import print_table
 from tutelage.cli.withdrawal import DEFAULT_RUNS, Runs, tell
-from tutelage.records import Stage
+from tutelage.records import Kind, Stage
+
+# As in feedback/shapes.py, which is not imported before it is needed.
+Format = Literal["demonstrations", "ranked", "pairs", "trees", "messages"]
+Fields = Annotated[
+    list[str], typer.Option("--field", metavar="NAME=COLUMN", help="A field that the file calls otherwise.")
+]
 
 group = typer.Typer(help="See how labeling goes, import labels, and withdraw a labeler.", no_args_is_help=True)
 
@@ -44,31 +50,86 @@ def chosen(database: DatabaseUrl = DEFAULT_DATABASE) -> None:
     print_table(("rule", "use case", "chosen", "tasks", "done"), rows)
 
 
-@group.command("import", epilog="Example: tutelage labels import oasst_ranked.jsonl --format oasst --stage reward")
-def import_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Demonstrations or rankings.", show_default=False)],
-    format: Annotated[str, typer.Option("--format", help="How the file's fields are named.")] = "oasst",
+@group.command(
+    "import",
+    epilog="Example: tutelage labels import pairs.jsonl --format pairs --kind human --source hh --licence MIT",
+)
+def import_command(  # noqa: PLR0913 - one parameter per option
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE|hub:OWNER/NAME/FILE", help="Demonstrations or rankings.", show_default=False),
+    ],
+    format: Annotated[Format, typer.Option("--format", help="How a row holds a label.", show_default=False)],
+    kind: Annotated[Kind, typer.Option("--kind", help="Who made the labels, as you know it.", show_default=False)],
+    source: Annotated[str, typer.Option("--source", help="What to call where they come from.", show_default=False)],
+    licence: Annotated[
+        str, typer.Option("--licence", help="Under which they were published; kept with them.", show_default=False)
+    ],
+    fields: Fields = [],  # noqa: B006 - typer copies it
+    left_out: Annotated[
+        Path | None,
+        typer.Option("--left-out", metavar="FILE", help="Where bad rows are listed; default NAME.left-out.jsonl."),
+    ] = None,
     stage: Annotated[Stage, typer.Option("--stage", help="Set new prompts aside for this stage.")] = "",
     database: DatabaseUrl = DEFAULT_DATABASE,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
 ) -> None:
-    """Import demonstrations or rankings, one per JSON line; whole conversation trees go to one split.
+    """Import labels that were made elsewhere: JSON lines, CSV or Parquet, from a file or from the hub.
 
-    A demonstration has id, tree, prompt and completion; a ranking has id, tree, prompt and completions, a list of two
-    or more objects with id, text and rank (0 is best, equal ranks are ties). Settings: train, validation and test, the
-    shares of trees in each split. A malformed line is named, and then nothing is imported.
+    demonstrations: prompt, completion. ranked: prompt and completions, texts with ranks beside them or objects with
+    text and rank (0 is best, equal ranks are ties). pairs: prompt, chosen and rejected, or no prompt where both begin
+    with the same dialogue. trees and messages: conversations as Open-Assistant publishes them. Texts may be lists of
+    messages. id, tree (the conversation) and labeler are kept where a row has them.
+
+    Rows that cannot be used are listed with line and reason; the others come in together or not at all, and nothing
+    twice. A conversation goes to one split. Settings: train, validation and test, the shares of conversations.
     """
+    from rich.console import Console
+    from rich.progress import Progress
+
     from tutelage.config import load
-    from tutelage.feedback.importers import Source, import_labels
+    from tutelage.feedback import hub
+    from tutelage.feedback.importers import Source, import_labels, write_faults
     from tutelage.prompts.intake import Shares
     from tutelage.store import Store
 
     shares = load(Shares, None, overrides).as_dict()
-    source = Source(path=file, format=format, shares=shares, stage=stage)
-    with Store.open(database) as store:
-        made = import_labels(store, source, now=datetime.now(UTC))
-    print(f"{made.rows} {made.what} of {file}; {made.quarantined} prompts with personal data are kept out of training.")
-    print_table(("split", made.what), list(made.prompts.items()))
+    console = Console(stderr=True)
+    bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+    with hub.local(file) as (path, origin):
+        found = Source(
+            path=path, format=format, name=source, kind=kind, licence=licence, shares=shares, stage=stage,
+            fields=named_fields(fields), origin=origin,
+        )  # fmt: skip
+        with Store.open(database) as store, bar:
+            task = bar.add_task("Looking for personal data", total=None)
+            made = import_labels(
+                store,
+                found,
+                now=datetime.now(UTC),
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+    counts = f"{made.demonstrations} demonstrations" if made.demonstrations else f"{made.rankings} rankings"
+    print(f"{counts} of {file}, source {source}, kind {kind}: {made.new} new, the others were there.")
+    print(f"{made.quarantined} of them have prompts with personal data and are kept out of training.")
+    if made.faults:
+        listed = left_out or Path(f"{path.name}.left-out.jsonl")
+        write_faults(listed, made.faults)
+        print(f"{len(made.faults)} rows are left out and listed in {listed}.")
+    print_table(("split", "labels"), list(made.prompts.items()))
+
+
+def named_fields(pairs: list[str]) -> dict[str, str]:
+    """Read NAME=COLUMN options."""
+    from tutelage.errors import SettingsError
+
+    found = {}
+    for pair in pairs:
+        name, equals, column = pair.partition("=")
+        if not (name and equals and column):
+            raise SettingsError(f"--field {pair}: write NAME=COLUMN, such as chosen=better.")
+        found[name] = column
+    return found
 
 
 @group.command("withdraw", epilog="Example: tutelage labels withdraw p-0123456789ab")

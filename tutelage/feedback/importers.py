@@ -1,290 +1,280 @@
-"""Import demonstrations and rankings that people made elsewhere, from JSON lines.
+"""Import demonstrations and rankings that were made elsewhere, in the shapes in which they are published (`shapes`).
 
-A file is read whole before anything is stored: a malformed row is named by file and line, and then nothing is imported.
-All rows of one conversation tree belong to one split, decided once by the salted hash of the tree: they share text.
+A file is read whole before anything is stored. Rows that cannot be used are told by their line and left out; the others
+come in together or not at all, and what is there already stays as it is. All rows of one conversation belong to one
+split, decided once by the salted hash of the conversation: they share text.
 """
 
 from __future__ import annotations
 
-import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
 
 from tutelage import pii
 from tutelage.core import rankings
 from tutelage.errors import DataError, SettingsError
-from tutelage.files import numbered_lines
+from tutelage.feedback.rowfiles import Fault, read
+from tutelage.feedback.shapes import Judged, Output, judged
+from tutelage.files import content_hash, write_records
 from tutelage.records import Completion, Demonstration, Instructions, Kind, Labeler, Prompt, Ranking, Split, Stage
 from tutelage.store import Store, completions, labelers, labels, prompts, users
+from tutelage.store.joined import joined
 from tutelage.store.prompts import Found, Mark, PiiStatus
 
-T = TypeVar("T")
-What = Literal["demonstrations", "rankings"]
+#: Called while prompts are looked through, with how many are done and how many there are.
+Progress = Callable[[int, int], None]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
-    """Where a format keeps what we need; `consent` names what its contributors agreed to."""
+class Source:
+    """A file in a format, what it is called, whose labels it holds, and under which licence it was published.
 
-    consent: str
-    id: str = "id"
-    tree: str = "tree"
-    prompt: str = "prompt"
-    demonstration: str = "completion"
-    outputs: str = "completions"
-    output_id: str = "id"
-    output_text: str = "text"
-    output_rank: str = "rank"
-    synthetic: str = "synthetic"
+    `shares` are those of conversations in each split, `stage` is what new prompts are set aside for. `fields` maps our
+    names of fields to the file's, where they differ; `origin` says where the file came from, by default its name.
+    """
 
+    path: Path
+    format: str
+    name: str
+    kind: Kind
+    licence: str
+    shares: Mapping[Split, float]
+    stage: Stage = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    origin: str = ""
 
-FORMATS: Mapping[str, Format] = {"oasst": Format(consent="oasst: published by its contributors under Apache-2.0")}
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise SettingsError(
+                f"{self.name!r} cannot name a source; use letters, digits, dots, hyphens and underscores."
+            )
+        if not self.licence.strip():
+            raise SettingsError("Say under which licence the labels were published; without one none is trained on.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What an import added: rows, and how many prompts of them are in each split."""
+    """What an import did: labels by kind of label, how many of them are new, and the rows that were left out.
 
-    what: What
-    rows: int
+    `prompts` counts labels in each split; `quarantined` those whose prompt holds personal data.
+    """
+
+    demonstrations: int
+    rankings: int
+    new: int
+    faults: tuple[Fault, ...]
     prompts: dict[Split, int]
     quarantined: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
+class _Label:
+    """A row as it comes into the store."""
+
     line: int
     prompt: Prompt
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Demonstrated(_Row):
-    text: str
-    kind: Kind
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ranked(_Row):
     outputs: tuple[Completion, ...]
-    ranks: tuple[int, ...]
+    made: Demonstration | Ranking
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A file in a format, the shares of trees in each split, and the stage its prompts are set aside for."""
-
-    path: Path
-    format: str
-    shares: Mapping[Split, float]
-    stage: Stage = ""
-
-
-def import_labels(store: Store, source: Source, *, now: datetime) -> Imported:
-    """Import a file of demonstrations or of rankings; which it is, its first row says by the fields it has."""
-    fields = _fields(source)
-    for number, line in numbered_lines(source.path):
-        try:
-            first = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{source.path}:{number}: {error}; nothing was imported.") from None
-        names = first.keys() if isinstance(first, dict) else ()
-        if fields.outputs in names:
-            return import_rankings(store, source, now=now)
-        if fields.demonstration in names:
-            return import_demonstrations(store, source, now=now)
-        raise DataError(
-            f"{source.path}:{number}: the row has neither {fields.demonstration!r} (a demonstration) nor "
-            f"{fields.outputs!r} (a ranking); nothing was imported."
+def import_labels(store: Store, source: Source, *, now: datetime, progress: Progress | None = None) -> Imported:
+    """Import the rows of a file that can be used; a file without any is a DataError, and nothing is stored."""
+    found, faults = read_labels(source.path, source.format, source.fields)
+    with joined(store) as together:
+        wanted = [_label(source, row) for row in found]
+        known = labels.find(together, [label.made.id for label in wanted])
+        made, conflicts = _without_conflicts(together, wanted, known)
+        faults = sorted([*faults, *conflicts], key=lambda fault: fault.line)
+        if not made:
+            raise _nothing(source.path, faults)
+        _prepare(together, source, made, now)
+        splits, quarantined = _add_prompts(together, source, made, now, progress or (lambda *_: None))
+        completions.add(together, [output for label in made for output in label.outputs], now=now)
+        ours = labels.Judgements(
+            demonstrations=[label.made for label in made if isinstance(label.made, Demonstration)],
+            rankings=[label.made for label in made if isinstance(label.made, Ranking)],
         )
-    raise DataError(f"{source.path} holds no row; nothing was imported.")
+        labels.add(together, ours, now=now)
+    return Imported(
+        demonstrations=len(ours.demonstrations),
+        rankings=len(ours.rankings),
+        new=sum(label.made.id not in known for label in made),
+        faults=tuple(faults),
+        prompts=splits,
+        quarantined=quarantined,
+    )
 
 
-def import_demonstrations(store: Store, source: Source, *, now: datetime) -> Imported:
-    """Import answers as demonstrations; those that a model wrote are kept under the kind `model`."""
-    rows = _read(source, _demonstrated)
-    people = _prepare(store, source.format, now)
-    imported = _add_prompts(store, "demonstrations", source, rows, now)
-    made = [
-        Demonstration(
-            id=f"{source.format}-demonstration-{row.prompt.id}",
-            prompt_id=row.prompt.id,
-            text=row.text,
-            labeler=people[row.kind],
-            kind=row.kind,
-            instruction_version=f"{source.format}-demonstration",
-        )
-        for row in rows
-    ]
-    labels.add(store, labels.Judgements(demonstrations=made), now=now)
-    return imported
+def read_labels(path: Path, format: str, fields: Mapping[str, str]) -> tuple[list[Judged], list[Fault]]:
+    """Read the rows of a file that can be used, each once, and why the others cannot; without any it is a DataError."""
+    rows: list[Judged] = []
+    faults: list[Fault] = []
+    names: dict[str, int] = {}
+    known: dict[str, int] = {}
+    for one in judged(read(path), format, fields):
+        if isinstance(one, Fault):
+            faults.append(one)
+        elif one.key in known:
+            faults.append(Fault(line=one.line, reason=f"it says what line {known[one.key]} says"))
+        elif one.id and one.id in names:
+            faults.append(Fault(line=one.line, reason=f"the id {one.id} is used in line {names[one.id]}"))
+        else:
+            names[one.id] = known[one.key] = one.line
+            rows.append(one)
+    if not rows:
+        raise _nothing(path, faults)
+    return rows, faults
 
 
-def import_rankings(store: Store, source: Source, *, now: datetime) -> Imported:
-    """Import rankings of two or more completions; equal ranks are ties. The file's order is stored as presented."""
-    rows = _read(source, _ranked)
-    people = _prepare(store, source.format, now)
-    imported = _add_prompts(store, "rankings", source, rows, now)
-    completions.add(store, [output for row in rows for output in row.outputs], now=now)
-    made = []
-    for row in rows:
-        ids = tuple(output.id for output in row.outputs)
-        made.append(
-            Ranking(
-                id=f"{source.format}-ranking-{row.prompt.id}",
-                prompt_id=row.prompt.id,
-                labeler=people["human"],
-                kind="human",
-                instruction_version=f"{source.format}-comparison",
-                purpose="train",
-                groups=rankings.groups(row.ranks, ids),
-                presented=ids,
-            )
-        )
-    labels.add(store, labels.Judgements(rankings=made), now=now)
-    return imported
+def write_faults(path: Path, faults: Sequence[Fault]) -> None:
+    """List rows that were left out as JSON lines with line and reason, without their texts, which may be anything."""
+    write_records(path, faults)
 
 
-def _read(source: Source, parse: Callable[[Source, int, dict[str, Any]], T]) -> list[T]:
-    fields = _fields(source)
-    rows, seen = [], set()
-    for number, line in numbered_lines(source.path):
-        try:
-            found = json.loads(line)
-            if not isinstance(found, dict):
-                raise DataError("the row is no JSON object")
-            row = parse(source, number, found)
-            name = found[fields.id]
-            if name in seen:
-                raise DataError(f"the id {name} is used twice")
-        except (DataError, json.JSONDecodeError) as error:
-            raise DataError(f"{source.path}:{number}: {str(error).rstrip('.')}; nothing was imported.") from None
-        seen.add(name)
-        rows.append(row)
-    return rows
+def _nothing(path: Path, faults: Sequence[Fault]) -> DataError:
+    if not faults:
+        return DataError(f"{path} holds no row; nothing was imported.")
+    return DataError(
+        f"{path}:{faults[0].line}: {faults[0].reason.rstrip('.')}; none of the {len(faults)} rows can be used, and "
+        "nothing was imported."
+    )
 
 
-def _fields(source: Source) -> Format:
-    if source.format not in FORMATS:
-        raise SettingsError(f"There is no import format {source.format!r}; there are: {', '.join(FORMATS)}.")
-    return FORMATS[source.format]
-
-
-def _prompt(source: Source, found: dict[str, Any]) -> Prompt:
-    fields = FORMATS[source.format]
-    return Prompt(
-        id=_string(found, fields.id),
-        text=_string(found, fields.prompt),
+def _label(source: Source, row: Judged) -> _Label:
+    prompt_id = row.prompt_id or row.id or _named(source, "prompt", row.prompt)
+    prompt = Prompt(
+        id=prompt_id,
+        text=row.prompt,
         source="imported",
-        user=f"{source.format} tree {_string(found, fields.tree)}",
-        consent=fields.consent,
+        user=f"{source.name} tree {row.tree}",
+        consent=f"{source.name}: published under {source.licence}",
         stage=source.stage,
-        meta={"format": source.format, "tree": _string(found, fields.tree)},
+        meta={
+            "format": source.format,
+            "source": source.name,
+            "origin": source.origin or source.path.name,
+            "tree": row.tree,
+        },
+    )
+    name = row.id or _named(source, "label", row.key)
+    if not row.ranks:
+        return _Label(line=row.line, prompt=prompt, outputs=(), made=_demonstration(source, row, prompt_id, name))
+    outputs = tuple(_completion(source, prompt_id, output) for output in row.outputs)
+    ids = tuple(output.id for output in outputs)
+    ranking = Ranking(
+        id=f"{source.name}-ranking-{name}",
+        prompt_id=prompt_id,
+        labeler=_labeler(source, source.kind, row.labeler),
+        kind=source.kind,
+        instruction_version=f"{source.name}-comparison",
+        purpose="train",
+        groups=rankings.groups(row.ranks, ids),
+        presented=tuple(sorted(ids)) if source.format == "pairs" else ids,  # a pair's file names the better one first
+    )
+    return _Label(line=row.line, prompt=prompt, outputs=outputs, made=ranking)
+
+
+def _demonstration(source: Source, row: Judged, prompt_id: str, name: str) -> Demonstration:
+    """Make a demonstration; one that the file says a model wrote is of the kind `model`, whatever the others are."""
+    kind: Kind = "model" if row.outputs[0].synthetic else source.kind
+    return Demonstration(
+        id=f"{source.name}-demonstration-{name}",
+        prompt_id=prompt_id,
+        text=row.outputs[0].text,
+        labeler=_labeler(source, kind, row.labeler),
+        kind=kind,
+        instruction_version=f"{source.name}-demonstration",
     )
 
 
-def _demonstrated(source: Source, line: int, found: dict[str, Any]) -> _Demonstrated:
-    fields = FORMATS[source.format]
-    kind: Kind = "model" if _boolean(found, fields.synthetic) else "human"
-    return _Demonstrated(line=line, prompt=_prompt(source, found), text=_string(found, fields.demonstration), kind=kind)
-
-
-def _ranked(source: Source, line: int, found: dict[str, Any]) -> _Ranked:
-    fields = FORMATS[source.format]
-    prompt, outputs = _prompt(source, found), found.get(fields.outputs)
-    if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs) or len(outputs) < 2:
-        raise DataError(f"the field {fields.outputs!r} must be a list of two or more objects")
-    made = tuple(
-        Completion(
-            id=f"{source.format}-{_string(output, fields.output_id)}",
-            prompt_id=prompt.id,
-            text=_string(output, fields.output_text, empty=True),
-            policy=f"{source.format}-model" if _boolean(output, fields.synthetic) else f"{source.format}-people",
-            finish_reason="stop",
-        )
-        for output in outputs
-    )
-    if len({output.id for output in made}) != len(made):
-        raise DataError("a completion id is used twice")
-    return _Ranked(
-        line=line, prompt=prompt, outputs=made, ranks=tuple(_rank(output, fields.output_rank) for output in outputs)
+def _completion(source: Source, prompt_id: str, output: Output) -> Completion:
+    return Completion(
+        id=f"{source.name}-{output.id}" if output.id else _named(source, prompt_id, output.text),
+        prompt_id=prompt_id,
+        text=output.text,
+        policy=_labeler(source, "model" if output.synthetic else source.kind),
+        finish_reason="stop",
     )
 
 
-def _string(found: dict[str, Any], name: str, *, empty: bool = False) -> str:
-    value = found.get(name)
-    if not isinstance(value, str):
-        raise DataError(f"the field {name!r} must be a text, not {value!r:.40}")
-    if not empty and not value.strip():
-        raise DataError(f"the field {name!r} is empty")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise DataError(f"the field {name!r} holds half of a character") from None
-    return value
+def _labeler(source: Source, kind: Kind, name: str = "") -> str:
+    return f"{source.name}-{name or {'human': 'people'}.get(kind, kind)}"
 
 
-def _boolean(found: dict[str, Any], name: str) -> bool:
-    value = found.get(name, False)
-    if not isinstance(value, bool):
-        raise DataError(f"the field {name!r} must be true or false, not {value!r:.40}")
-    return value
+def _named(source: Source, *parts: str) -> str:
+    """Name what the file gives no name by what it is, so that a second import finds it."""
+    return f"{source.name}-{content_hash(parts)[:20]}"
 
 
-def _rank(found: dict[str, Any], name: str) -> int:
-    value = found.get(name)
-    if type(value) is not int or value < 0:
-        raise DataError(f"the field {name!r} must be a whole number from 0 (best), not {value!r:.40}")
-    return value
+def _without_conflicts(
+    store: Store, made: Sequence[_Label], known: Mapping[str, Demonstration | Ranking]
+) -> tuple[list[_Label], list[Fault]]:
+    """Leave out what is in the store, or earlier in the file, under the same name and with another content."""
+    there = {name: prompt.text for name, prompt in prompts.get(store, (label.prompt.id for label in made)).items()}
+    texts = completions.get(store, (output.id for label in made for output in label.outputs))
+    outputs = {name: (one.prompt_id, one.text) for name, one in texts.items()}
+    kept, faults = [], []
+    for label in made:
+        name = label.prompt.id
+        other = [one.id for one in label.outputs if outputs.get(one.id, (name, one.text)) != (name, one.text)]
+        if there.get(name, label.prompt.text) != label.prompt.text:
+            reason = f"the prompt {name} is there with another text"
+        elif other:
+            reason = f"the completion {other[0]} is there with another text or prompt"
+        elif known.get(label.made.id, label.made) != label.made:
+            reason = f"the label {label.made.id} is there with another content or kind"
+        else:
+            there[name] = label.prompt.text
+            outputs |= {one.id: (name, one.text) for one in label.outputs}
+            kept.append(label)
+            continue
+        faults.append(Fault(line=label.line, reason=reason))
+    return kept, faults
 
 
-def _prepare(store: Store, format: str, now: datetime) -> dict[Kind, str]:
-    """Register who made the labels and what is known of their instructions; return the labeler of each kind."""
-    people: dict[Kind, str] = {"human": f"{format}-people", "model": f"{format}-model"}
-    labelers.add(store, [Labeler(id=name, group="training", kind=kind) for kind, name in people.items()], now=now)
-    text = f"Labels imported from the format {format}. What its labelers were told is not part of the data."
+def _prepare(store: Store, source: Source, made: Sequence[_Label], now: datetime) -> None:
+    """Register who made the labels and what is known of their instructions."""
+    people = {label.made.labeler: label.made.kind for label in made}
+    labelers.add(store, [Labeler(id=name, group="training", kind=kind) for name, kind in people.items()], now=now)
+    text = f"Labels imported from {source.name}. What its labelers were told is not part of the data."
     for version in (
-        Instructions(version=f"{format}-demonstration", task="demonstration", text=text),
-        Instructions(version=f"{format}-comparison", task="comparison", text=text),
+        Instructions(version=f"{source.name}-demonstration", task="demonstration", text=text),
+        Instructions(version=f"{source.name}-comparison", task="comparison", text=text),
     ):
         labelers.publish(store, version, now=now)
-    return people
 
 
-def _add_prompts(store: Store, what: What, source: Source, rows: Sequence[_Row], now: datetime) -> Imported:
-    """Add the prompts that are not in the store yet; look for personal data in those of the training split."""
-    known = prompts.get(store, (row.prompt.id for row in rows))
-    for row in rows:
-        if row.prompt.id in known and known[row.prompt.id].text != row.prompt.text:
-            raise DataError(
-                f"{source.path}:{row.line}: the prompt {row.prompt.id} is in the store with another text; nothing was "
-                "imported."
-            )
-    trees = {row.prompt.user: store.user_hash(row.prompt.user) for row in rows}
+def _add_prompts(
+    store: Store, source: Source, made: Sequence[_Label], now: datetime, progress: Progress
+) -> tuple[dict[Split, int], int]:
+    """Add the prompts that are not in the store yet; look for personal data in those of the training split.
+
+    Return the labels in each split, and how many of them have a quarantined prompt.
+    """
+    known = prompts.get(store, (label.prompt.id for label in made))
+    trees = {label.prompt.user: store.user_hash(label.prompt.user) for label in made}
     splits = users.assign(store, trees.values(), shares=source.shares, now=now)
+    wanted = {label.prompt.id: label.prompt for label in made if label.prompt.id not in known}
     new, marks, findings = [], {}, []
-    for row in rows:
-        user = trees[row.prompt.user]
-        if row.prompt.id in known:
-            continue
-        prompt = replace(row.prompt, user=user, split=splits[user])
+    for done, prompt in enumerate(wanted.values(), start=1):
+        user = trees[prompt.user]
+        prompt = replace(prompt, user=user, split=splits[user])
         found = _personal_data(prompt) if prompt.split == "train" else []
         status: PiiStatus = "quarantined" if found else "clean" if prompt.split == "train" else ""
         marks[prompt.id] = Mark(pii=status)
         new.append(prompt)
         findings += found
+        progress(done, len(wanted))
     prompts.add(store, new, now=now, marks=marks, findings=findings)
-    counts = Counter(splits[trees[row.prompt.user]] for row in rows)
-    held = prompts.marks(store, (row.prompt.id for row in rows))
-    return Imported(
-        what=what,
-        rows=len(rows),
-        prompts={split: counts[split] for split in users.SPLITS},
-        quarantined=sum(mark.pii == "quarantined" for mark in held.values()),
-    )
+    counts = Counter(splits[trees[label.prompt.user]] for label in made)
+    held = prompts.marks(store, (label.prompt.id for label in made))
+    quarantined = sum(held[label.prompt.id].pii == "quarantined" for label in made)
+    return {split: counts[split] for split in users.SPLITS}, quarantined
 
 
 def _personal_data(prompt: Prompt) -> list[Found]:

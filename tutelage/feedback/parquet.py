@@ -25,13 +25,7 @@ _TEXTS = {
 @contextmanager
 def writer(path: Path, what: What) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Give a function that adds a row to the file; without pyarrow MissingError says how to install it."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingError(
-            "Parquet needs the package pyarrow; install it with: pip install 'tutelage[parquet]'"
-        ) from error
+    pyarrow = library()
     shape = schema(what)
     held: list[Mapping[str, Any]] = []
     with pyarrow.parquet.ParquetWriter(path, shape, compression="zstd") as file:
@@ -48,6 +42,18 @@ def writer(path: Path, what: What) -> Iterator[Callable[[Mapping[str, Any]], Non
         yield add
         if held:
             flush()
+
+
+def library() -> Any:
+    """Load pyarrow; where it is not installed MissingError says how it is."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingError(
+            "Parquet needs the package pyarrow; install it with: pip install 'tutelage[parquet]'"
+        ) from error
+    return pyarrow
 
 
 def schema(what: What) -> pyarrow.Schema:

@@ -19,12 +19,12 @@ from tutelage.pipeline.recipe import ImportSettings, Recipe, parts
 from tutelage.pipeline.sources import texts
 from tutelage.pipeline.stages import Stage, Workspace
 from tutelage.pipeline.training import Maker, model_of, open_store
-from tutelage.records import Prompt, RegisteredModel
+from tutelage.records import Prompt, RegisteredModel, Split
 from tutelage.sample import Policy
 from tutelage.store import Store, prompts, registry
 
 #: A fifth of the conversation trees is held out, before anything is trained.
-SHARES = {"train": 0.8, "validation": 0.2, "test": 0.0}
+SHARES: dict[Split, float] = {"train": 0.8, "validation": 0.2, "test": 0.0}
 #: Held-out prompts that every model answers for people to read, and on which the baseline's epoch is chosen.
 SHOWN, CHOSEN_ON = 12, 200
 #: PPO samples from the prompts of demonstrations and of rankings.
@@ -117,19 +117,26 @@ def baseline(recipe: Recipe) -> list[Stage]:
 def take_labels(source: ImportSettings) -> Maker:
     """Import demonstrations and rankings; a tree's rows all go to one split."""
 
-    def run(space: Workspace, _: Path) -> dict[str, Any]:
+    def run(space: Workspace, out: Path) -> dict[str, Any]:
         if not source.directory:
             raise SettingsError("Name the folder of the labels: --set imported.directory=DATA_DIR.")
         folder, now = Path(source.directory), datetime.now(UTC)
         with open_store(space) as store:
             instructions.publish_defaults(store, now=now)
 
-            def of(name: str, stage: Any) -> importers.Source:
-                return importers.Source(path=folder / name, format=source.format, shares=SHARES, stage=stage)  # type: ignore[arg-type]
+            def take(file: str, format: str, stage: Literal["sft", "reward"]) -> importers.Imported:
+                found = importers.Source(
+                    path=folder / file, format=format, name=source.source, kind="human", licence=source.licence,
+                    shares=SHARES, stage=stage,
+                )  # fmt: skip
+                made = importers.import_labels(store, found, now=now)
+                importers.write_faults(out / f"{file}.left-out.jsonl", made.faults)
+                return made
 
-            made = importers.import_demonstrations(store, of(source.demonstrations, "sft"), now=now)
-            ranked = importers.import_rankings(store, of(source.rankings, "reward"), now=now)
-        return {"demonstrations": made.rows, "rankings": ranked.rows}
+            made = take(source.demonstrations, "demonstrations", "sft")
+            ranked = take(source.rankings, source.format, "reward")
+        left_out = len(made.faults) + len(ranked.faults)
+        return {"demonstrations": made.demonstrations, "rankings": ranked.rankings, "left_out": left_out}
 
     return run
 

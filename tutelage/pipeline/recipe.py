@@ -46,12 +46,17 @@ class VillageSettings(Settings):
 
 
 class ImportSettings(Settings):
-    """Labels that people made elsewhere, as JSON lines."""
+    """Labels that people made elsewhere: JSON lines, CSV or Parquet."""
 
     directory: str = ""
-    """The folder that holds the files. Must be set, on the command line for instance."""
-    format: Literal["oasst"] = "oasst"
-    """How the files' fields are named."""
+    """The folder that holds the files. Must be set, on the command line for instance; who sets it states that people
+    made these labels."""
+    source: str = "oasst"
+    """What to call where the labels come from."""
+    licence: str = "Apache-2.0"
+    """The licence under which they were published; it is kept with them."""
+    format: Literal["ranked", "pairs", "trees", "messages"] = "ranked"
+    """How a row of rankings holds a label; docs/guide/lead.md has the formats."""
     demonstrations: str = "oasst_demonstrations.jsonl"
     """Demonstrations."""
     rankings: str = "oasst_ranked.jsonl"

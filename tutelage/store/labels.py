@@ -1,6 +1,6 @@
 """Judgements: demonstrations, ratings, rankings and the rarer kinds. They are added; a correction supersedes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,7 @@ __all__ = [
     "current",
     "demonstration",
     "demonstrations_of",
+    "find",
     "insert",
     "merged",
     "ranking",
@@ -118,6 +119,18 @@ def rankings_of(store: Store, which: Which) -> list[Ranking]:
     """Return current rankings by id."""
     with store.read() as connection:
         return [ranking(found) for found in connection.execute(_query(rankings, which))]
+
+
+def find(store: Store, ids: Iterable[str]) -> dict[str, Demonstration | Ranking]:
+    """Return the demonstrations and rankings of these ids, whether they still count or not."""
+    found: dict[str, Demonstration | Ranking] = {}
+    with store.read() as connection:
+        for part in batches.of(sorted(set(ids))):
+            for one in connection.execute(select(demonstrations).where(demonstrations.c.id.in_(part))):
+                found[one.id] = demonstration(one)
+            for one in connection.execute(select(rankings).where(rankings.c.id.in_(part))):
+                found[one.id] = ranking(one)
+    return found
 
 
 def ranking(found: Row[Any]) -> Ranking:
