@@ -16,6 +16,7 @@ from tutelage.config import dotted_names
 from tutelage.pipeline.recipe import Recipe
 from tutelage.prompts.intake import IntakeSettings, Shares
 from tutelage.sample import SamplingSettings
+from tutelage.train.folds import FoldSettings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -58,7 +59,9 @@ def parse(line: str) -> None:
 
 
 #: Settings of commands that are no part of a recipe.
-ALONE = set(dotted_names(SamplingSettings)) | set(dotted_names(IntakeSettings)) | set(dotted_names(Shares))
+ALONE = {
+    name for settings in (SamplingSettings, IntakeSettings, Shares, FoldSettings) for name in dotted_names(settings)
+}
 LINES = [(page, line) for page in PAGES for line in shown(page)]
 
 

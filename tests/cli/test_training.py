@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import table
-from tests.cli.test_data import demonstration, ranked
+from tests.cli.test_data import DEMONSTRATIONS, RANKED, demonstration, ranked
 from tutelage.runs import Run
 from tutelage.store import Store, registry
 from tutelage.store import prompts as stored
@@ -86,13 +86,13 @@ def test_the_start_of_ppo_takes_its_section_of_a_recipe(tutelage, refused, world
 
 def test_the_store_feeds_every_training_and_a_run_keeps_its_export(tutelage, refused, world, written, texts):
     everything = ("--set", "train=1.0", "--set", "validation=0.0", "--set", "test=0.0")
-    tutelage(
-        "labels", "import", written("d.jsonl", [demonstration(n) for n in range(4)]), *everything, "--stage", "sft"
-    )
-    tutelage("labels", "import", written("r.jsonl", [ranked(n) for n in range(10, 14)]), *everything, "--stage", "ppo")
+    demonstrations = written("d.jsonl", [demonstration(n) for n in range(4)])
+    tutelage("labels", "import", demonstrations, *DEMONSTRATIONS, *everything, "--stage", "sft")
+    rankings = written("r.jsonl", [ranked(n) for n in range(10, 14)])
+    tutelage("labels", "import", rankings, *RANKED, *everything, "--stage", "ppo")
     sft = ("train", "sft", "runs/sft", "--init", world.policy, *SMALL, "--set", "epochs=1.0")
     tutelage(*sft)
-    tutelage("labels", "import", written("more.jsonl", [demonstration(9)]), *everything)
+    tutelage("labels", "import", written("more.jsonl", [demonstration(9)]), *DEMONSTRATIONS, *everything)
     assert model_of(tutelage(*sft)) == Path("runs/sft/model"), "the run goes on with the labels that it began with"
     assert json.loads(Path("runs/sft/data/sft-train-human/manifest.json").read_text())["rows"] == 4
     tutelage("train", "reward", "runs/reward", "--init", "runs/sft/model", *SMALL)
@@ -233,3 +233,34 @@ def test_models_refuses_what_it_cannot_add(tutelage, refused, world):
         r"'policy' is the name of a model; choose another alias",
         refused("models", "add", world.policy, "--alias", "policy"),
     )
+
+
+FOLDS = ("--init", "--kind", "human", "--threads", "1", "--set=folds=2", "--set=batch=4", "--set=prompt_tokens=30",
+         "--set=completion_tokens=30", "--set=layout.frozen_share=0.5")  # fmt: skip
+
+
+def test_reward_models_are_judged_out_of_fold(tutelage, refused, world, written):
+    groups = world.rankings(12)
+    rows = [{"prompt": one.prompt, "completions": one.completions, "ranks": one.ranks} for one in groups]
+    file = written("r.jsonl", [*rows, {"prompt": "p"}])
+    command = ("evaluate", "reward", "runs/folds", FOLDS[0], world.policy, *FOLDS[1:], "--data", file)
+    printed = tutelage(*command)
+    assert printed.startswith(
+        "12 rankings of r.jsonl, kind human, 12 conversations; 1 rows are left out and 0 rankings"
+    )
+    pairs = [json.loads(line) for line in Path("runs/folds/pairs.jsonl").read_text().splitlines()]
+    # The world's labelers prefer what is longer, and nothing else.
+    assert all(one["characters"][0] > one["characters"][1] for one in pairs)
+    assert len(pairs) == sum(a < b for one in groups for a in one.ranks for b in one.ranks)
+    right = sum(one["scores"][0] > one["scores"][1] for one in pairs)
+    report = json.loads(Path("runs/folds/report.json").read_text())
+    assert (report["rule"]["mean"], report["kind"], report["left_out"]) == (1.0, "human", 1)
+    assert report["model"]["mean"] == pytest.approx(right / len(pairs), abs=0.01)
+    assert json.loads(Path("runs/folds/left-out.jsonl").read_text())["line"] == 13
+    assert table(printed)[4][0] == "all"
+    assert "shorter wins" in tutelage(*command, "--against", "shorter")
+    assert json.loads(Path("runs/folds/report.json").read_text())["rule"]["mean"] == 0.0
+    assert "12 conversations cannot be dealt to 13 folds" in refused(*command, "--set=folds=13")
+    assert "names no labeler, so folds cannot be made by labeler" in refused(*command, "--set=by=labeler")
+    assert "made from something else" in refused(*command, "--set=epochs=3")
+    assert "Missing option '--kind'" in refused("evaluate", "reward", "runs/x", "--init", "m")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 #: A whole recipe, or what one command's --set overrides.
 Subject = Literal[
-    "recipe", "intake", "sampling", "shares", "pretrain", "start", "sft", "reward", "ppo", "people", "work"
+    "recipe", "intake", "sampling", "shares", "pretrain", "start", "sft", "reward", "ppo", "people", "work", "folds"
 ]
 
 
@@ -26,7 +26,7 @@ def config(
         Subject,
         typer.Argument(
             metavar="SUBJECT",
-            help="recipe, pretrain, start, sft, reward, ppo, intake, shares, sampling, people or work.",
+            help="recipe, pretrain, start, sft, reward, ppo, intake, shares, sampling, folds, people or work.",
             show_default=False,
         ),
     ],
@@ -39,7 +39,7 @@ def config(
 
     `recipe` is a whole recipe for `tutelage run`; pretrain, start, sft, reward and ppo are what `tutelage train` takes,
     intake what `tutelage prompts import`, shares what `tutelage labels import`, sampling what `tutelage sample`,
-    people what `tutelage evaluate people`, and work what `tutelage work`.
+    folds what `tutelage evaluate reward`, people what `tutelage evaluate people`, and work what `tutelage work`.
     """
     from tutelage.config import template
 
@@ -47,7 +47,7 @@ def config(
 
 
 def _settings(subject: Subject, recipe: str, overrides: list[str]) -> Settings | type[Settings]:
-    if subject == "intake" or subject == "sampling" or subject == "shares":
+    if subject == "intake" or subject == "sampling" or subject == "shares" or subject == "folds":
         return _alone(subject, recipe, overrides)
     if subject == "people" or subject == "work":
         return _of_a_file(subject, recipe, overrides)
@@ -69,14 +69,17 @@ def _of_a_file(subject: Literal["people", "work"], file: str, overrides: list[st
     return load(kind, file or None, overrides) if file or overrides else kind
 
 
-def _alone(subject: Literal["intake", "sampling", "shares"], recipe: str, overrides: list[str]) -> Settings:
+def _alone(subject: Literal["intake", "sampling", "shares", "folds"], recipe: str, overrides: list[str]) -> Settings:
     """Return settings that commands read from --set alone."""
     from tutelage.config import load
     from tutelage.errors import SettingsError
     from tutelage.prompts.intake import IntakeSettings, Shares
     from tutelage.sample import SamplingSettings
+    from tutelage.train.folds import FoldSettings
 
     if recipe:
         raise SettingsError(f"The settings of {subject} are taken from --set alone; leave out {recipe}.")
-    kinds: dict[str, type[Settings]] = {"intake": IntakeSettings, "sampling": SamplingSettings, "shares": Shares}
+    kinds: dict[str, type[Settings]] = {
+        "intake": IntakeSettings, "sampling": SamplingSettings, "shares": Shares, "folds": FoldSettings
+    }  # fmt: skip
     return load(kinds[subject], None, overrides)

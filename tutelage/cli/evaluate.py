@@ -1,12 +1,17 @@
 """`tutelage evaluate`: models on tasks with known answers, and before labelers."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl, Overrides, Threads
+from tutelage.cli.labels import Fields, Format, named_fields
+from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl, Init, Overrides, RunDirectory, Threads
 from tutelage.cli.terminal import print_table, warn
+from tutelage.records import Kind
+
+# As in evaluate/folds.py, which is not imported before it is needed.
+Against = Literal["longer", "shorter"]
 
 group = typer.Typer(help="Evaluate models.", no_args_is_help=True)
 
@@ -104,6 +109,65 @@ def people(
             rows = [[f"{cell.text} {cell.small}" for cell in row] for row in table.rows]
             print_table([head or "flag" for head in table.columns], rows, table.caption)
     print(f"Report: {directory / 'report.html'}")
+
+
+@group.command(
+    "reward",
+    epilog="Example: tutelage evaluate reward runs/hh --init smollm2 --data pairs.jsonl --format pairs --kind human",
+)
+def reward(  # noqa: PLR0913 - one parameter per option
+    run: RunDirectory,
+    init: Init,
+    kind: Annotated[Kind, typer.Option("--kind", help="Who made the labels, as you know it.", show_default=False)],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="FILE", help="Rankings; without it those of the store.", show_default=False),
+    ] = None,
+    format: Annotated[Format, typer.Option("--format", help="How a row of FILE holds a label.")] = "ranked",
+    fields: Fields = [],  # noqa: B006 - typer copies it
+    against: Annotated[Against, typer.Option("--against", help="The length rule to be held against.")] = "longer",
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    database: DatabaseUrl = DEFAULT_DATABASE,
+    threads: Threads = 0,
+) -> None:
+    """Judge reward models out of fold: each fold of the rankings is scored by one that learned from the others.
+
+    FILE is what `tutelage labels import` takes; nothing of it comes into the store. The share of pairs in the order of
+    the labels is held against a length rule, pair by pair. RUN keeps every pair (pairs.jsonl, without texts), the
+    figures (report.json) and rows that cannot be used (left-out.jsonl). Given again, it goes on behind the last whole
+    fold. Settings: `tutelage config folds`.
+    """
+    from tutelage.cli.live import whole
+    from tutelage.config import load
+    from tutelage.evaluate.wording import percent, points
+    from tutelage.pipeline import folding
+    from tutelage.pipeline.sources import check_run, find_model
+    from tutelage.sample import computing_with
+    from tutelage.train.folds import FoldSettings
+
+    settings = load(FoldSettings, None, overrides)
+    check_run(run, "folds")
+    if data is not None:
+        rows = folding.rows_of_file(data, format, named_fields(fields), kind)
+    else:
+        rows = folding.rows_of_store(run, database, kind)
+    model = find_model(init, database)
+    with computing_with(threads or None), whole("Folds") as watch:
+        made = folding.evaluate(run, settings, rows, model, against, watch)
+    found = made.report
+    print(
+        f"{made.rankings} rankings of {rows.source}, kind {kind}, {found.groups} {found.by}s; {made.left_out} rows are "
+        f"left out and {made.shortened} rankings not read whole."
+    )
+    print_table(
+        ("fold", f"{found.by}s", "pairs", "reward model", f"{against} wins"),
+        [
+            *((str(one.fold), one.groups, one.pairs, f"{one.model:.1%}", f"{one.rule:.1%}") for one in found.folds),
+            ("all", found.groups, found.model.n, percent(found.model, 1), percent(found.rule, 1)),
+        ],
+    )
+    print(f"Difference: {points(found.difference)}; {100 * found.detectable:.1f} points would be seen 4 times in 5.")
+    print(f"Pairs and figures: {run / folding.PAIRS}, {run / folding.REPORT}")
 
 
 @group.command(

@@ -139,6 +139,17 @@ class Block:
 
 
 @contextmanager
+def whole(title: str) -> Iterator[Callable[[float, float, Mapping[str, float]], None]]:
+    """Watch one work by itself; it is called with what is done, all that there was to do now, and figures."""
+    began = time.monotonic()
+    stage = Stage(title, title, run=lambda space, out: {}, settings=None)
+    with observer() as watching:
+        watching.begin(stage, 1, 1)
+        yield watching.advance
+        watching.end(stage, time.monotonic() - began, skipped=False)
+
+
+@contextmanager
 def steps(title: str, episodes: int = 0) -> Iterator[Callable[[int, int, Mapping[str, float]], None]]:
     """Watch one training by itself; it is called after every step, which has so many episodes."""
     began = time.monotonic()

@@ -97,6 +97,21 @@ def paired_difference(
     return mean_estimate(change, prompts, level) if labelers is None else two_way(change, prompts, labelers, level)
 
 
+def detectable(values: ArrayLike, clusters: ArrayLike, level: float = 0.95, power: float = 0.8) -> float:
+    """Give the smallest true mean that data with this spread would tell from 0 in a share `power` of repetitions.
+
+    (t_(1 + level) / 2 + t_power) * sqrt(V) with V and the G - 1 degrees of freedom of `mean_estimate` (Bloom 1995);
+    infinite for a single cluster.
+    """
+    rows = _rows(values)
+    codes = _codes(clusters, len(rows))
+    freedom = _size(codes) - 1
+    if freedom == 0:
+        return math.inf
+    reach = float(stdtrit(freedom, (1 + level) / 2) + stdtrit(freedom, power))
+    return reach * math.sqrt(_variance(rows, codes))
+
+
 def wilson(successes: float, n: int, level: float = 0.95) -> Estimate:
     """Give a proportion of n *independent* trials with Wilson's score interval (1927), sound near 0 and 1 too.
 

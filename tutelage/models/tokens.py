@@ -40,10 +40,13 @@ class Renderer:
         """Encode a prompt, up to where the completion begins."""
         return self.prompts_ids([text])[0]
 
-    def prompts_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Encode many prompts at once."""
+    def prompts_ids(self, texts: Sequence[str], longest: int = 0) -> list[list[int]]:
+        """Encode many prompts at once; of those with more than `longest` tokens, where that is above 0, the last ones.
+
+        What the template writes around a prompt is always whole and does not count.
+        """
         bodies = self.texts_ids([text + self._after_text for text in texts])
-        return [self._before + body + self._after for body in bodies]
+        return [self._before + body[-longest:] + self._after for body in bodies]
 
     def completion_ids(self, text: str, end: bool = True) -> list[int]:
         """Encode a completion, by default with its end token."""

@@ -70,6 +70,10 @@ class Lower(nn.Module):
         known: Tensor = self._known[ids]
         return known
 
+    def tell(self, ids: Tensor, hidden: Tensor) -> None:
+        """Take hidden states [B, T, H] that were computed of these ids before, so that they are not computed again."""
+        self._known[ids] = hidden
+
 
 class Upper(nn.Module):
     """The stack of layers as one role sees it: the shared lower layers, then upper layers and a norm of its own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -130,7 +130,7 @@ def train_reward(
     Loop(
         run=run,
         trained=[Trained(name="reward", model=learner.trained, adam=settings.adam, schedule=schedule)],
-        batches=RankedBatches(train, settings),
+        batches=RankedBatches(len(train), settings, micros_of(train, settings.loop.micro_tokens)),
         loss=functools.partial(reward_loss, model),
         steps=steps,
         settings=settings.loop,
@@ -164,7 +164,7 @@ def encode_groups(
     encoded: list[Ranked] = []
     too_long = long_prompts = tied = 0
     for number, group in enumerate(groups, start=1):
-        _check_group(group, f"Number {number} of the {what}")
+        check_group(group, f"Number {number} of the {what}")
         cuts = group.cut or (False,) * len(group.completions)
         prompt = renderer.prompt_ids(group.prompt)
         texts = renderer.completions_ids(group.completions, end=False)
@@ -190,18 +190,17 @@ def encode_groups(
 
 
 class RankedBatches:
-    """Steps of ranked prompts; every step is a boundary."""
+    """Steps of ranked prompts, which `make` makes micro-batches of by their numbers; every step is a boundary."""
 
     at_boundary = True
 
-    def __init__(self, ranked: Sequence[Ranked], settings: RewardSettings) -> None:
-        self.ranked, self.batch, self.budget = ranked, settings.batch, settings.loop.micro_tokens
-        self.stream = Shuffled(len(ranked), settings.seed)
+    def __init__(self, count: int, settings: RewardSettings, make: Callable[[Sequence[int]], Sequence[Any]]) -> None:
+        self.batch, self.make = settings.batch, make
+        self.stream = Shuffled(count, settings.seed)
 
     def next_step(self) -> Step:
         """Draw the prompts of one step."""
-        batch = [self.ranked[i] for i in self.stream.take(self.batch)]
-        return Step({"rankings": ranked_batch(batch, self.budget)})
+        return Step({"rankings": self.make(self.stream.take(self.batch))})
 
     def state_dict(self) -> dict[str, Any]:
         """Give the cursor."""
@@ -210,6 +209,11 @@ class RankedBatches:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go to a cursor."""
         self.stream.load_state_dict(state)
+
+
+def micros_of(ranked: Sequence[Ranked], budget: int) -> Callable[[Sequence[int]], list[RankedMicro]]:
+    """Give the function that makes micro-batches of some of these prompts, by their numbers."""
+    return lambda numbers: ranked_batch([ranked[number] for number in numbers], budget)
 
 
 def ranked_batch(batch: Sequence[Ranked], budget: int) -> list[RankedMicro]:
@@ -270,7 +274,8 @@ def _measure(model: ScalarModel, micros: Sequence[RankedMicro]) -> dict[str, flo
     return ranks.total({f"heldout/{name}": sum(float(metrics[name]) for metrics in found) for name in names})
 
 
-def _check_group(group: RankedGroup, name: str) -> None:
+def check_group(group: RankedGroup, name: str) -> None:
+    """Refuse a ranking that nothing can be learned from; `name` says which it is."""
     if not group.prompt.strip():
         raise DataError(f"{name} has an empty prompt; remove it.")
     count = len(group.completions)
