@@ -122,6 +122,16 @@ def test_the_head_stays_fp32_under_a_half_precision_trunk(scalar, tokenizer, tmp
     assert torch.equal(loaded.head.bias, scalar.head.bias)
 
 
+def test_the_head_computes_in_fp32_under_autocast(scalar):
+    """In bfloat16 close scores would be equal: each is the sum of products in fp64, up to rounding in fp32."""
+    hidden = torch.randn(1, 64, scalar.head.in_features, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        scores = scalar.at(hidden, torch.arange(64))
+    expected = hidden[0].double() @ scalar.head.weight[0].double() + scalar.head.bias.double()
+    assert scores.dtype == torch.float32
+    torch.testing.assert_close(scores.double(), expected, atol=1e-6, rtol=1e-6)
+
+
 def test_a_lost_head_is_told(scalar, tokenizer, tmp_path):
     path = save_scalar(scalar, tokenizer, tmp_path / "rm")
     (path / HEAD_FILE).unlink()
