@@ -90,7 +90,7 @@ def test_labels_come_in_by_what_their_rows_hold_and_go_out_with_a_manifest(tutel
     told = tutelage(
         "labels", "import", written("d.jsonl", [demonstration(n) for n in range(3)]), *DEMONSTRATIONS, *everything
     )
-    assert told.startswith("3 demonstrations of d.jsonl, source oasst, kind human: 3 new, the others were there.\n0 of")
+    assert told.startswith("3 demonstrations of d.jsonl, source oasst, kind human: 3 new, 0 there before.\n0 of")
     assert "2 rankings" in tutelage(
         "labels", "import", written("r.jsonl", [ranked(7), ranked(8)]), *RANKED, *everything, "--stage", "ppo"
     )
@@ -119,7 +119,7 @@ def test_labels_come_in_by_what_their_rows_hold_and_go_out_with_a_manifest(tutel
         "row-8",
     ]
     assert "out/d is there already; name another directory" in refused("export", "sft", "out/d")
-    assert "kind human: 0 new" in tutelage("labels", "import", "d.jsonl", *DEMONSTRATIONS, *everything)
+    assert "kind human: 0 new, 3 there before." in tutelage("labels", "import", "d.jsonl", *DEMONSTRATIONS, *everything)
     assert table(tutelage("prompts", "counts"))[1:] == [
         ["imported", "train", "", "3", "3"],
         ["imported", "train", "ppo", "2", "2"],

@@ -109,8 +109,8 @@ def import_command(  # noqa: PLR0913 - one parameter per option
                 now=datetime.now(UTC),
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
-    counts = f"{made.demonstrations} demonstrations" if made.demonstrations else f"{made.rankings} rankings"
-    print(f"{counts} of {file}, source {source}, kind {kind}: {made.new} new, the others were there.")
+    total, noun = made.demonstrations + made.rankings, "demonstrations" if made.demonstrations else "rankings"
+    print(f"{total} {noun} of {file}, source {source}, kind {kind}: {made.new} new, {total - made.new} there before.")
     print(f"{made.quarantined} of them have prompts with personal data and are kept out of training.")
     if made.faults:
         listed = left_out or Path(f"{path.name}.left-out.jsonl")
