@@ -45,38 +45,40 @@ class Hub(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def endpoint() -> Iterator[str]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        yield
         server.shutdown()
 
 
-def test_one_file_is_downloaded_at_the_commit_that_is_told(endpoint: str) -> None:
-    with hub.local("hub:ann/pairs/test/pairs.jsonl", endpoint) as (path, origin):
+def test_one_file_is_downloaded_at_the_commit_that_is_told(server: None) -> None:
+    with hub.local("hub:ann/pairs/test/pairs.jsonl") as (path, origin):
         assert path.read_bytes() == CONTENT
         assert path.name == "pairs.jsonl"
         assert origin == f"hub:ann/pairs/test/pairs.jsonl@{COMMIT}"
     assert not path.exists()
 
 
-def test_what_is_not_there_is_told(endpoint: str) -> None:
+def test_what_is_not_there_is_told(server: None) -> None:
     with (
         pytest.raises(MissingError, match="another slash: test/pairs.jsonl, train/pairs.jsonl."),
-        hub.local("hub:ann/pairs", endpoint),
+        hub.local("hub:ann/pairs"),
     ):
         pass
-    with pytest.raises(MissingError, match="The hub has no data set ann/none"), hub.local("hub:ann/none/x", endpoint):
+    with pytest.raises(MissingError, match="The hub has no data set ann/none"), hub.local("hub:ann/none/x"):
         pass
-    with pytest.raises(SettingsError, match="hub:OWNER/NAME/FILE"), hub.local("hub:pairs", endpoint):
+    with pytest.raises(SettingsError, match="hub:OWNER/NAME/FILE"), hub.local("hub:pairs"):
         pass
-    with pytest.raises(SettingsError, match="no name of a data set"), hub.local("hub:-a/b--c/x", endpoint):
+    with pytest.raises(SettingsError, match="no name of a data set"), hub.local("hub:-a/b--c/x"):
         pass
 
 
-def test_a_hub_that_cannot_be_reached_is_told() -> None:
+def test_a_hub_that_cannot_be_reached_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with (
         pytest.raises(UnavailableError, match=r"The hub cannot be reached \(.*\); try again, or download the file"),
-        hub.local("hub:ann/pairs/x.jsonl", "http://127.0.0.1:9"),
+        hub.local("hub:ann/pairs/x.jsonl"),
     ):
         pass

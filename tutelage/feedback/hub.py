@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +16,8 @@ READABLE = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".parquet")
 
 
 @contextmanager
-def local(address: str, endpoint: str | None = None) -> Iterator[tuple[Path, str]]:
-    """Yield the path of a file and where it comes from; `hub:OWNER/NAME/FILE` is downloaded for as long as it is used.
-
-    `endpoint` is another hub than the one that the library's environment names.
-    """
+def local(address: str) -> Iterator[tuple[Path, str]]:
+    """Yield the path of a file and where it comes from; `hub:OWNER/NAME/FILE` is downloaded while it is used."""
     if not address.startswith(PREFIX):
         yield Path(address), Path(address).name
         return
@@ -28,15 +26,16 @@ def local(address: str, endpoint: str | None = None) -> Iterator[tuple[Path, str
     if not (owner and name):
         raise SettingsError(f"{address}: name a file of a data set as hub:OWNER/NAME/FILE.")
     with tempfile.TemporaryDirectory() as folder:
-        yield _download(f"{owner}/{name}", file, Path(folder), endpoint)
+        yield _download(f"{owner}/{name}", file, Path(folder))
 
 
-def _download(dataset: str, file: str, folder: Path, endpoint: str | None) -> tuple[Path, str]:
+def _download(dataset: str, file: str, folder: Path) -> tuple[Path, str]:
     from httpx2 import HTTPError
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 
-    hub = HfApi(endpoint=endpoint)
+    # The library reads this name when it is imported, too early for a program that sets it.
+    hub = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
     try:
         about = hub.dataset_info(dataset)
         files = sorted(one.rfilename for one in about.siblings or () if one.rfilename.endswith(READABLE))
@@ -49,7 +48,9 @@ def _download(dataset: str, file: str, folder: Path, endpoint: str | None) -> tu
     except HFValidationError:
         raise SettingsError(f"{PREFIX}{dataset}: that is no name of a data set; write hub:OWNER/NAME/FILE.") from None
     except RepositoryNotFoundError:
-        raise MissingError(f"The hub has no data set {dataset}, or shows it only to some who sign in.") from None
+        raise MissingError(
+            f"The hub has no data set {dataset}, or shows it only with HF_TOKEN, to some who sign in."
+        ) from None
     except (HfHubHTTPError, HTTPError, OSError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise UnavailableError(

@@ -30,7 +30,7 @@ from tutelage.models.policy import cut
 from tutelage.models.prefix import Group
 from tutelage.models.roles import part_of
 from tutelage.models.scalar import ScalarModel
-from tutelage.models.tokens import Renderer
+from tutelage.models.tokens import Renderer, template_parent
 from tutelage.models.trunk import Lower, Upper, check_cut, freeze_lower
 from tutelage.records import RankedGroup
 from tutelage.runs import Run
@@ -138,7 +138,7 @@ def score_folds(run_dir: Path, settings: FoldSettings, data: FoldData, init: Pat
     """
     check_layout(settings, settings.adam)
     used = [[*map(asdict, data.rankings)], list(data.folds)]
-    parents = {"init": hash_of(init), "data": content_hash(used)}
+    parents = {"init": hash_of(init), "data": content_hash(used), **template_parent(init, settings.template)}
     directories = [run_dir / f"fold-{number}" for number in range(1, settings.folds + 1)]
     about: dict[str, Any] = {"settings": settings, "parents": parents, "seeds": {"seed": settings.seed}}
     begun = Run.begun(run_dir, stage="folds", **about)
