@@ -134,7 +134,7 @@ def test_prompts_become_ranking_tasks_of_several_policies_and_the_queue_is_kept_
     bring(range(18, 24))
     tutelage("work", "plan.toml", "--once")
     assert len(choices.reasons(store)) == 10
-    assert choices.waiting(store, purpose="train", group="training") == 6
+    assert choices.waiting(store, purpose="train", group="training", now=datetime.now(UTC)) == 6
     unsure = [count for count in choices.counts(store) if count.reason == "uncertain"]
     assert sum(count.chosen for count in unsure) >= 2
     header, *rows = table(tutelage("labels", "chosen"))
@@ -216,7 +216,7 @@ def test_a_prompt_that_was_withdrawn_or_is_too_long_gets_no_task(
     assert sum(result["too_long"] for result in results) == 1
     arguments = next(job.arguments for job in jobs.find(store) if job.kind == "rank")
     (user,) = {prompt.user for prompt in prompts.get(store, ["p1"]).values()}
-    users.withdraw(store, [user], now=NOW)
+    users.withdraw(store, [user], by="", now=NOW)
     jobs.enqueue(store, [jobs.NewJob(kind="rank", arguments={**arguments, "prompts": ["p1"], "key": "k"})], now=NOW)
     tutelage("work", "--once")
     newest = jobs.find(store)[0]

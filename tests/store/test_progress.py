@@ -7,7 +7,7 @@ import pytest
 from tests.feedback.conftest import Desk, desk, later
 from tests.feedback.panel import hand_in
 from tutelage.feedback import work
-from tutelage.store import pace, progress
+from tutelage.store import choices, pace, progress
 from tutelage.store.progress import Hands, Key, Missing, Unfiled
 
 __all__ = ["desk"]
@@ -72,10 +72,27 @@ def test_the_queue_in_numbers(desk: Desk) -> None:
     hand_in(desk, "anna", "t-p", text="x")
     held = desk.lease("ben", limit=3)
     work.skip(desk.store, held[2].id, "ben", reason="unclear", now=later(60))
-    found = progress.hands(desk.store)
+    found = progress.hands(desk.store, now=later(60))
     assert Hands(kind="demonstrate", state="skipped", reason="unclear", assignments=1) in found
     assert sum(one.assignments for one in found if one.state == "offered") == 2 + 2
-    assert progress.places(desk.store) == {"demonstrate": 6 - 1 - 4}
+    assert progress.places(desk.store, now=later(60)) == {"demonstrate": 6 - 1 - 4}
+    # By the clock all four leases are over, though nobody has written so.
+    after = later(work.LEASE_SECONDS + 60)
+    assert progress.places(desk.store, now=after) == {"demonstrate": 6 - 1}
+    assert Hands(kind="demonstrate", state="expired", reason="", assignments=4) in progress.hands(desk.store, now=after)
+
+
+def test_a_ranking_whose_lease_ran_out_waits_again_though_nobody_has_written_so(desk: Desk) -> None:
+    for name in "pq":
+        desk.task(name, overlap=2)
+    desk.lease("anna", limit=1)
+    desk.lease("ben", limit=1)
+
+    def waiting(seconds: float) -> int:
+        return choices.waiting(desk.store, purpose="train", group="training", now=later(seconds))
+
+    assert waiting(work.LEASE_SECONDS - 1) == 1
+    assert waiting(work.LEASE_SECONDS) == 2
 
 
 def test_prompts_without_tasks(desk: Desk) -> None:

@@ -126,7 +126,8 @@ def plan(store: Store, arguments: Mapping[str, Any], progress: Progress) -> dict
     settings = from_dict(RankingSettings, arguments, "the standing plan")
     drawn = _drawn(store, settings)
     open_jobs, tally = jobs.find(store, states=("queued", "running")), _tally(store)
-    waiting = choices.waiting(store, purpose="train", group="training") + len(_prompts(open_jobs, RANK))
+    now = datetime.now(UTC)
+    waiting = choices.waiting(store, purpose="train", group="training", now=now) + len(_prompts(open_jobs, RANK))
     shares = {str(use_case): share for use_case, share in settings.shares.items()}
     aims = Aims(random=settings.random, uncertain=settings.uncertain, shares=shares, seed=settings.seed)
     reward = _version(store, settings.reward) if settings.reward else ""
@@ -153,7 +154,7 @@ def plan(store: Store, arguments: Mapping[str, Any], progress: Progress) -> dict
         unscored = [one for one in candidates if one.uncertainty is None and one.id not in passed_over]
         to_score = _unscored(unscored, math.ceil(wanted) - len(unsure) - len(under_way), aims)
         filed += _jobs(UNCERTAINTY, to_score, {**drawn, "reward": reward}, settings.batch)
-    choices.record(store, new, filed, now=datetime.now(UTC))
+    choices.record(store, new, filed, now=now)
     return {"chosen": len(new), "to_score": len(to_score)}
 
 

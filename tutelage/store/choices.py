@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, not_, select
 
 from tutelage.core.choosing import Reason
 from tutelage.records import Group, Purpose
@@ -14,7 +14,7 @@ from tutelage.store.database import Store
 from tutelage.store.job_tables import choices, uncertainties
 from tutelage.store.jobs import NewJob
 from tutelage.store.tables import assignments, prompts, rankings, tasks
-from tutelage.store.tasks import LIVE
+from tutelage.store.tasks import LIVE, ran_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +94,14 @@ def taken(store: Store, *, tasks_like: str = "") -> set[str]:
         return {prompt for query in queries for prompt in connection.scalars(query)}
 
 
-def waiting(store: Store, *, purpose: Purpose, group: Group) -> int:
-    """Count the ranking tasks that wait to be handed out; one that somebody skipped does not hold back others."""
+def waiting(store: Store, *, purpose: Purpose, group: Group, now: datetime) -> int:
+    """Count the ranking tasks that wait to be handed out; one that somebody skipped does not hold back others.
+
+    A task whose lease ran out by `now` waits again, though nobody has written so yet.
+    """
     of_task = assignments.c.task_id == tasks.c.id
-    live = select(func.count()).where(of_task, assignments.c.state.in_(LIVE)).correlate(tasks).scalar_subquery()
+    holds = of_task, assignments.c.state.in_(LIVE), not_(ran_out(now))
+    live = select(func.count()).where(*holds).correlate(tasks).scalar_subquery()
     skipped = select(assignments.c.id).where(of_task, assignments.c.state == "skipped").correlate(tasks).exists()
     query = (
         select(func.count())

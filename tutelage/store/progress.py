@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, case, func, not_, select
 
 from tutelage.records import Group, Kind, Purpose
 from tutelage.store import prompts as stored_prompts
 from tutelage.store.database import Store
 from tutelage.store.tables import assignments, completions, labelers, prompts, submissions, tasks
-from tutelage.store.tasks import HELD, TaskKind, may_be_shown
+from tutelage.store.tasks import LIVE, TaskKind, may_be_shown, ran_out
 
 _KEY = (tasks.c.kind, tasks.c.purpose, tasks.c.group, prompts.c.use_case, prompts.c.source)
 
@@ -170,22 +170,24 @@ def made(store: Store, *, since: datetime) -> list[Made]:
         ]
 
 
-def hands(store: Store) -> list[Hands]:
-    """Count assignments by kind of task, state and reason for skipping."""
-    keys = (tasks.c.kind, assignments.c.state, assignments.c.skip_reason)
-    query = select(*keys, func.count().label("number")).join(tasks, tasks.c.id == assignments.c.task_id)
+def hands(store: Store, *, now: datetime) -> list[Hands]:
+    """Count assignments by kind of task, state and reason for skipping; a lease that ran out by now is expired."""
+    state = case((ran_out(now), "expired"), else_=assignments.c.state).label("state")
+    as_now = (
+        select(tasks.c.kind, state, assignments.c.skip_reason.label("reason"))
+        .join(tasks, tasks.c.id == assignments.c.task_id)
+        .subquery()
+    )
+    query = select(as_now, func.count().label("assignments")).group_by(*as_now.c).order_by(*as_now.c)
     with store.read() as connection:
-        return [
-            Hands(kind=row.kind, state=row.state, reason=row.skip_reason, assignments=row.number)
-            for row in connection.execute(query.group_by(*keys).order_by(*keys))
-        ]
+        return [Hands(**row._mapping) for row in connection.execute(query)]
 
 
-def places(store: Store) -> dict[TaskKind, int]:
+def places(store: Store, *, now: datetime) -> dict[TaskKind, int]:
     """Count by kind the labels that nobody has begun: free places of open tasks about prompts that may be shown."""
     taken = (
         select(assignments.c.task_id, func.count().label("number"))
-        .where(assignments.c.state.in_((*HELD, "submitted")))
+        .where(assignments.c.state.in_(LIVE), not_(ran_out(now)))
         .group_by(assignments.c.task_id)
         .subquery()
     )

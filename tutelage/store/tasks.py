@@ -257,7 +257,7 @@ def _open_tasks(
     """
     counts = assignments.c.task_id == tasks.c.id
     if now is not None:
-        counts = and_(counts, not_(_ran_out(now)))
+        counts = and_(counts, not_(ran_out(now)))
     live = select(func.count()).where(counts, assignments.c.state.in_(LIVE)).correlate(tasks).scalar_subquery()
     mine = select(assignments.c.id).where(counts, assignments.c.labeler == labeler.id, assignments.c.state != "expired")
     own_text = (
@@ -318,13 +318,14 @@ def _assign(
 
 def _expire(connection: Connection, now: datetime) -> int:
     # Rows that somebody else is changing at this moment are left for the next time.
-    ids = connection.scalars(select(assignments.c.id).where(_ran_out(now)).with_for_update(skip_locked=True)).all()
+    ids = connection.scalars(select(assignments.c.id).where(ran_out(now)).with_for_update(skip_locked=True)).all()
     for part in batches.of(ids):
         connection.execute(update(assignments).where(assignments.c.id.in_(part)).values(state="expired"))
     return len(ids)
 
 
-def _ran_out(now: datetime) -> ColumnElement[bool]:
+def ran_out(now: datetime) -> ColumnElement[bool]:
+    """Return the condition under which an assignment's lease is over, though nobody may have written so yet."""
     return and_(assignments.c.state.in_(HELD), assignments.c.lease_until <= now)
 
 

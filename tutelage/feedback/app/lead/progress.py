@@ -23,11 +23,11 @@ def progress(request: Request, here: Here) -> HTMLResponse:
     found = view.of(here.store, now=here.now())
     states: Counter[tuple[TaskKind, str]] = Counter()
     reasons: Counter[str] = Counter()
-    for hands in counted.hands(here.store):
+    for hands in counted.hands(here.store, now=here.now()):
         states[hands.kind, hands.state] += hands.assignments
         if hands.state == "skipped":
             reasons[hands.reason] += hands.assignments
-    free = counted.places(here.store)
+    free = counted.places(here.store, now=here.now())
     return here.pages.render(
         request,
         "lead/progress.html",
