@@ -82,7 +82,7 @@ def filled(desk: Desk) -> Desk:
     )
     labels.add(desk.store, found, now=NOW)
     for split in get_args(Split):
-        users.withdraw(desk.store, [desk.store.user_hash(f"u-{split}-withdrawn")], now=NOW)
+        users.withdraw(desk.store, [desk.store.user_hash(f"u-{split}-withdrawn")], by="", now=NOW)
     for labeler in {case.labeler for case in CASES if case.labeler_withdrew}:
         withdrawal.withdraw_labeler(desk.store, labeler, by="", now=NOW)
     return desk

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.feedback.conftest import NOW, Desk, later, ranking
 from tutelage.errors import DataError, MissingError
 from tutelage.feedback import export, withdrawal
+from tutelage.feedback.submissions import Continuations, Review, Submission, Toxicity, Written
 from tutelage.records import RegisteredModel
 from tutelage.store import accounts, audit, drafts, labels, registry, sessions, withdrawals
 from tutelage.store.accounts import Offer, Person
@@ -31,13 +34,15 @@ def test_a_user_leaves_every_later_export_and_the_models_that_saw_the_prompts_ar
     desk.task("open", prompt={"user": "customer-7"})
     model(desk, "sft", prompts=(text_hash("Prompt p"), text_hash("Prompt other")))
     model(desk, "reward", prompts=(text_hash("something else"),))
-    report = withdrawal.withdraw_user(desk.store, "customer-7", now=NOW)
+    report = withdrawal.withdraw_user(desk.store, "customer-7", by="lead", now=NOW)
     assert (report.prompts, report.models) == (3, {Version("sft", 1): 1})
     assert [row.prompt_id for row in export.sft(desk.store, kind="human")] == ["other"]
     assert list(export.reward(desk.store, kind="human")) == []
     assert [row.prompt_id for row in export.ppo(desk.store)] == ["other"]
     assert desk.lease("anna") == []
-    assert withdrawal.withdraw_user(desk.store, report.who, now=NOW) == report
+    assert withdrawal.withdraw_user(desk.store, report.who, by="other", now=later(9)) == report
+    (entry,) = audit.find(desk.store, subject=report.who)
+    assert (entry.event.actor, entry.event.action, entry.at) == ("lead", "user.withdraw", NOW)
 
 
 def test_a_labeler_leaves_every_later_export_and_figure_and_the_models_are_named(desk: Desk) -> None:
@@ -53,7 +58,8 @@ def test_a_labeler_leaves_every_later_export_and_figure_and_the_models_are_named
     before = withdrawal.effect(desk.store, pia.labeler)
     report = withdrawal.withdraw_labeler(desk.store, pia.labeler, by="lead", now=NOW)
     assert report == before
-    assert (report.prompts, report.labels) == (1, {"demonstrations": 1, "ratings": 0, "rankings": 1})
+    others = dict.fromkeys(("ratings", "written_prompts", "privacy_reviews", "toxicity_ratings"), 0)
+    assert (report.prompts, report.labels) == (1, {"demonstrations": 1, "rankings": 1, **others})
     assert report.models == {Version("reward", 1): 1, Version("sft", 1): 2}
     assert list(export.sft(desk.store, kind="human")) == []
     assert [row.label_id for row in export.reward(desk.store, kind="human")] == ["r-s"], "and no order of Pia's text"
@@ -61,7 +67,7 @@ def test_a_labeler_leaves_every_later_export_and_figure_and_the_models_are_named
 
     (entry,) = audit.find(desk.store, subject=pia.labeler)
     assert (entry.event.actor, entry.event.action) == ("lead", "labeler.withdraw")
-    assert entry.event.details == {"leases": 0, "demonstrations": 1, "ratings": 0, "rankings": 1}
+    assert entry.event.details == {"leases": 0, "demonstrations": 1, "rankings": 1, **others}
     assert withdrawal.withdraw_labeler(desk.store, pia.labeler, by="other", now=later(9)) == report
     assert len(audit.find(desk.store, subject=pia.labeler)) == 1, "once is enough"
     assert withdrawals.withdrawn(desk.store) == {pia.labeler: NOW}
@@ -108,6 +114,28 @@ def test_what_is_stored_about_a_labeler_is_counted(desk: Desk) -> None:
         "prompts": 1,
         "active_minutes": 2,
     }
+
+
+def test_every_kind_of_work_counts_as_a_label(desk: Desk) -> None:
+    desk.task("w", "write", k=0, instruction_version="prompt-1", prompt={"status": "brief"})
+    desk.task("r", "review", k=0, instruction_version="privacy-1")
+    desk.task("t", "toxicity", k=2, purpose="evaluation", instruction_version="toxicity-1")
+    held = {one.kind: one for one in desk.lease("anna")}
+    outputs = {one.id: Toxicity(toxicity=1) for one in held["toxicity"].outputs}
+    parts: dict[str, Any] = {
+        "write": {"written": Written(use_case="chat", text="Good morning!")},
+        "review": {"review": Review(before=text_hash("Prompt r"))},
+        "toxicity": {"toxicity": Continuations(outputs=outputs), "groups": [list(outputs)]},
+    }
+    for kind, given in parts.items():
+        desk.submit(Submission(id=f"s-{kind}", assignment_id=held[kind].id, labeler="anna", **given))
+    counted = {"written_prompts": 1, "privacy_reviews": 1, "toxicity_ratings": 2}
+    found = withdrawals.stored(desk.store, "anna")
+    assert {name: number for name, number in found.items() if number} == {**counted, "assignments": 3}
+    assert withdrawals.label_ids(desk.store, "anna") == {"s-write", "s-review", "s-toxicity:0", "s-toxicity:1"}
+    withdrawals.withdraw(desk.store, "anna", by="lead", now=later(9))
+    (entry,) = audit.find(desk.store, subject="anna")
+    assert counted.items() <= entry.event.details.items()
 
 
 def test_who_asks_to_withdraw_is_listed_until_it_is_done(desk: Desk) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tutelage.errors import DataError, MissingError, SettingsError
 from tutelage.records import Completion, Instructions, Labeler, Prompt, Rating, RegisteredModel
-from tutelage.store import Store, completions, labelers, labels, prompts, registry, users
+from tutelage.store import Store, audit, completions, labelers, labels, prompts, registry, users
 from tutelage.store.registry import Version
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
@@ -55,9 +55,13 @@ def test_a_split_is_frozen_at_first_sight(store: Store) -> None:
 
 
 def test_a_withdrawal_is_remembered_once(store: Store) -> None:
-    users.withdraw(store, ["u", "v"], now=NOW)
-    users.withdraw(store, ["u"], now=LATER)
-    assert users.withdrawn(store) == {"u", "v"}
+    users.withdraw(store, ["u", "v"], by="", now=NOW)
+    users.withdraw(store, ["u", "w"], by="lead", now=LATER)
+    assert users.withdrawn(store) == {"u", "v", "w"}
+    told = [(one.event.subject, one.event.actor, one.at) for one in audit.find(store)]
+    assert told == [("w", "lead", LATER), ("v", "", NOW), ("u", "", NOW)]
+    assert {one.event.action for one in audit.find(store)} == {"user.withdraw"}
+    assert audit.verify(store).rows == 3
 
 
 # Prompts

@@ -133,6 +133,6 @@ def withdraw(
     from tutelage.store import Store, users
 
     with Store.open(database, create=False) as store:
-        found = withdrawal.withdraw_user(store, user, now=datetime.now(UTC))
+        found = withdrawal.withdraw_user(store, user, by="", now=datetime.now(UTC))
         gone = Seen(users.prompt_hashes(store, found.who))
     tell(found, gone, runs)

@@ -21,7 +21,10 @@ def tell(found: Withdrawal, gone: Seen, runs: Path) -> None:
     """Print what is left out from now on, and who learned from it before."""
     from tutelage.pipeline import seen
 
-    left = [f"{found.prompts} prompts", *(f"{number} {name}" for name, number in found.labels.items())]
+    left = [
+        f"{found.prompts} prompts",
+        *(f"{number} {name.replace('_', ' ')}" for name, number in found.labels.items()),
+    ]
     print(f"{found.who} is withdrawn: {', '.join(left)} are in no later export. Exports made before hold them still.")
     rows: list[tuple[str, int]] = [(f"{name}@{version}", number) for (name, version), number in found.models.items()]
     rows += [(str(path), number) for path, number in seen.touched(runs, gone)]

@@ -9,9 +9,6 @@ from datetime import datetime
 from tutelage.store import Store, registry, users, withdrawals
 from tutelage.store.registry import Version
 
-#: Which numbers of `withdrawals.stored` are labels.
-LABELS = ("demonstrations", "ratings", "rankings")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawal:
@@ -27,11 +24,14 @@ class Withdrawal:
     models: Mapping[Version, int]
 
 
-def withdraw_user(store: Store, user: str, *, now: datetime) -> Withdrawal:
-    """Take back a user's consent; once is enough. `user` is the name that prompts are sent under, or its hash."""
+def withdraw_user(store: Store, user: str, *, by: str, now: datetime) -> Withdrawal:
+    """Take back a user's consent; once is enough. `user` is the name that prompts are sent under, or its hash.
+
+    `by` is a person, "" on the command line.
+    """
     name = user if users.splits(store, [user]) else store.user_hash(user)
     hashes = users.prompt_hashes(store, name)
-    users.withdraw(store, [name], now=now)
+    users.withdraw(store, [name], by=by, now=now)
     saw = registry.trained_on(store, hashes)
     return Withdrawal(
         who=name, prompts=len(hashes), labels={}, models={version: len(seen) for version, seen in saw.items()}
@@ -53,6 +53,6 @@ def effect(store: Store, labeler: str) -> Withdrawal:
     return Withdrawal(
         who=labeler,
         prompts=counted["prompts"],
-        labels={name: counted[name] for name in LABELS},
+        labels={name: counted[name] for name in withdrawals.LABELS},
         models=dict(sorted(learned.items())),
     )

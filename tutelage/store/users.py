@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select, union
 
 from tutelage.errors import DataError, SettingsError
 from tutelage.records import Split
-from tutelage.store import batches
+from tutelage.store import audit, batches
 from tutelage.store.database import Store
 from tutelage.store.kind_tables import privacy_reviews
 from tutelage.store.tables import prompts, users, withdrawals
@@ -66,10 +66,17 @@ def splits(store: Store, hashes: Iterable[str]) -> dict[str, Split]:
         return _splits(connection, sorted(set(hashes)))
 
 
-def withdraw(store: Store, hashes: Iterable[str], *, now: datetime) -> None:
-    """Record that users took their consent back; for ever, and once is enough."""
+def withdraw(store: Store, hashes: Iterable[str], *, by: str, now: datetime) -> None:
+    """Record that users took their consent back; for ever, and once is enough. `by` is a person, "" for a command."""
+    found = sorted(set(hashes))
     with store.write() as connection:
-        batches.insert_new(connection, withdrawals, [{"user": user, "created": now} for user in sorted(set(hashes))])
+        known: set[str] = set()
+        for part in batches.of(found):
+            known.update(connection.scalars(select(withdrawals.c.user).where(withdrawals.c.user.in_(part))))
+        new = [user for user in found if user not in known]
+        batches.insert_new(connection, withdrawals, [{"user": user, "created": now} for user in new])
+        for user in new:
+            audit.append(connection, audit.Event(actor=by, action="user.withdraw", subject=user), now=now)
 
 
 def withdrawn(store: Store) -> set[str]:

@@ -1,9 +1,10 @@
 """Labelers who take their labels back. Rows stay, because judgements never change; no query counts them any more."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, Select, Table, func, select, update
 
 from tutelage.errors import MissingError
 from tutelage.store import accounts, audit, batches
@@ -11,6 +12,7 @@ from tutelage.store.account_tables import people, sessions
 from tutelage.store.database import Store
 from tutelage.store.draft_tables import drafts
 from tutelage.store.guidance_tables import acknowledgements, messages
+from tutelage.store.kind_tables import privacy_reviews, toxicity_ratings, written_prompts
 from tutelage.store.screening_tables import screening_answers
 from tutelage.store.tables import (
     assignments,
@@ -26,8 +28,15 @@ from tutelage.store.tables import withdrawals as user_withdrawals
 from tutelage.store.tasks import HELD
 from tutelage.store.withdrawal_tables import labeler_withdrawals, withdrawal_requests
 
-#: What counts as a labeler's labels.
-_LABELS = {"demonstrations": demonstrations, "ratings": ratings, "rankings": rankings}
+#: What counts as a labeler's labels: every kind of judgement.
+LABELS: Mapping[str, Table] = {
+    "demonstrations": demonstrations,
+    "ratings": ratings,
+    "rankings": rankings,
+    "written_prompts": written_prompts,
+    "privacy_reviews": privacy_reviews,
+    "toxicity_ratings": toxicity_ratings,
+}
 
 
 def ask(store: Store, labeler: str, *, by: str, now: datetime) -> None:
@@ -68,7 +77,7 @@ def withdraw(store: Store, labeler: str, *, by: str, now: datetime) -> bool:
         if person is not None:
             connection.execute(update(people).where(people.c.id == person).values(status="suspended"))
             accounts.end_all(connection, person, now)
-        details = {"leases": leases, **{name: _count(connection, table, labeler) for name, table in _LABELS.items()}}
+        details = {"leases": leases, **{name: _count(connection, table, labeler) for name, table in LABELS.items()}}
         event = audit.Event(actor=by, action="labeler.withdraw", subject=labeler, details=details)
         audit.append(connection, event, now=now)
         return True
@@ -79,7 +88,7 @@ def label_ids(store: Store, labeler: str) -> set[str]:
     with store.read() as connection:
         return {
             made
-            for table in _LABELS.values()
+            for table in LABELS.values()
             for made in connection.scalars(select(table.c.id).where(table.c.labeler == labeler))
         }
 
@@ -87,7 +96,7 @@ def label_ids(store: Store, labeler: str) -> set[str]:
 def stored(store: Store, labeler: str) -> dict[str, int]:
     """Count all that the store holds about a labeler, by kind; `active_minutes` is the time at work."""
     person = select(people.c.id).where(people.c.labeler == labeler)
-    by_labeler = {**_LABELS, "drafts": drafts, "assignments": assignments, "acknowledgements": acknowledgements}
+    by_labeler = {**LABELS, "drafts": drafts, "assignments": assignments, "acknowledgements": acknowledgements}
     counted: dict[str, Select[Any]] = {
         "prompts": _number(prompts).where(prompts.c.user == store.user_hash(labeler)),
         "screening_answers": _number(screening_answers).where(screening_answers.c.candidate == labeler),

@@ -45,7 +45,8 @@ def test_a_labeler_sees_what_is_stored_and_asks_and_a_lead_does_it(visit: Visit,
     registry.register(store, made, prompt_hashes=hashes, now=clock.now)
     page = lead.get(path).text
     assert "Anna asked for it on" in page and "No registered model learned from it" in page
-    assert counted(page) == {"Demonstrations": 0, "Ratings": 0, "Rankings": 0, "Prompts": 0}
+    kinds = ("Demonstrations", "Ratings", "Rankings", "Written prompts", "Looks for personal data")
+    assert counted(page) == dict.fromkeys((*kinds, "Judgements of toxicity", "Prompts taken in"), 0)
 
     answer = lead.post(path)
     assert answer.status_code == 400 and "Say that you know that this cannot be undone." in answer.text
