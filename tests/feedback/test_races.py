@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from tests.feedback.conftest import Desk, later, ranking
 from tutelage.errors import DataError
 from tutelage.feedback import work
-from tutelage.store import Store, labels, tables
+from tutelage.store import Store, labels, tables, welfare
 
 WORKER = """
 import sys
@@ -104,6 +104,20 @@ def test_one_labeler_in_two_windows_gets_a_task_once(desk: Desk) -> None:
     together([job] * 4)
     assert_overlap_kept(desk.store)
     assert sorted(got) == sorted(f"t-p{n}" for n in range(10))
+
+
+def test_a_labeler_in_many_windows_gets_no_more_hard_reading_than_the_limit(desk: Desk) -> None:
+    for n in range(8):
+        desk.task(f"p{n}", "toxicity", k=1, purpose="evaluation", instruction_version="toxicity-1")
+    welfare.set_limit(desk.store, 3)
+    got: list[str] = []
+
+    def job() -> None:
+        for _ in range(3):
+            got.extend(one.task_id for one in work.lease(desk.store, "anna", now=later(0), limit=2))
+
+    together([job] * 4)
+    assert len(got) == len(set(got)) == 3
 
 
 def test_expiring_leasing_and_handing_in_at_once_keep_the_overlap(desk: Desk) -> None:

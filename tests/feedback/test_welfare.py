@@ -74,6 +74,45 @@ def test_what_somebody_opened_is_counted_by_content_and_time(flagged: Desk) -> N
     assert welfare.exposure(flagged.store, "cleo", since=later(0)) == (0, {})
 
 
+def given(desk: Desk, labeler: str, at: float) -> set[str]:
+    """Let a labeler take all there is, check that it was announced, and give it back."""
+    announced = work.available(desk.store, labeler, now=later(at))
+    taken = desk.lease(labeler, at=at)
+    for held in taken:
+        work.release(desk.store, held.id, labeler, now=later(at))
+    assert sum(announced.values()) == len(taken)
+    return {held.prompt_id for held in taken}
+
+
+def test_a_person_is_given_hard_reading_up_to_a_limit_within_24_hours(flagged: Desk) -> None:
+    """Fight and grim are hard; fight was filed first."""
+    flagged.labelers("sim", kind="simulated")
+    at, day = 10_000, 24 * 3600
+    everything = {"fight", "open", "peace", "grim"}
+    assert welfare.limit(flagged.store) is None and given(flagged, "cleo", at) == everything
+    welfare.set_limit(flagged.store, 0)
+    assert given(flagged, "cleo", at) == {"open", "peace"}
+    assert given(flagged, "sim", at) == everything, "no person"
+    welfare.set_limit(flagged.store, 1)
+    assert welfare.limit(flagged.store) == 1
+    assert given(flagged, "cleo", at) == given(flagged, "cleo", at) == {"fight", "open", "peace"}, "unread is not read"
+    (held,) = flagged.lease("cleo", at=at, limit=1)
+    assert held.prompt_id == "fight" and given(flagged, "cleo", at) == {"open", "peace"}, "what is held counts"
+    outputs = {one.id: Judgement(quality=4) for one in held.outputs}
+    flagged.submit(Submission(id="s", assignment_id=held.id, labeler="cleo", ratings=outputs), at=at)
+    assert given(flagged, "cleo", at + day - 1) == {"open", "peace"}
+    assert given(flagged, "cleo", at + day) == {"open", "peace", "grim"}
+    welfare.set_limit(flagged.store, None)
+    assert welfare.limit(flagged.store) is None
+    assert welfare.exposures(flagged.store) == {"anna": 1, "cleo": 1}
+
+
+def test_a_limit_below_nothing_is_refused(desk: Desk) -> None:
+    with pytest.raises(DataError, match="Nobody can be given -1 pieces"):
+        welfare.set_limit(desk.store, -1)
+    assert welfare.limit(desk.store) is None
+
+
 @pytest.mark.parametrize("wrong", [{"use_cases": {"poetry"}}, {"contents": {"cats"}}])
 def test_an_unknown_choice_is_refused(desk: Desk, wrong: dict[str, set[str]]) -> None:
     choice = OptOuts(**{name: frozenset(values) for name, values in wrong.items()})

@@ -1,7 +1,5 @@
-"""What each labeler did: labels, time, skips, revisions, and how often the queue showed texts that are hard to read."""
+"""What each labeler did: labels, time, skips and revisions."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,15 +7,11 @@ from typing import Any
 from sqlalchemy import Select, Subquery, case, func, select
 
 from tutelage.records import Group, Kind
-from tutelage.store import batches
 from tutelage.store.account_tables import people, sessions
 from tutelage.store.database import Store
-from tutelage.store.labels import current
 from tutelage.store.progress import handed_in
-from tutelage.store.tables import assignments, completions, labelers, prompts, ratings, task_completions, tasks
+from tutelage.store.tables import assignments, completions, labelers, prompts, task_completions, tasks
 
-#: Flags that say that a text may be hard to read.
-SENSITIVE = ("sexual", "violent", "encourages_harm", "denigrates", "harmful_advice")
 #: A reader takes in at most about 400 words a minute (Rayner et al. 2016, "So Much to Read, So Little Time"); with six
 #: characters a word, the space included, that is 25 ms a character.
 READING_MS = 25
@@ -82,29 +76,6 @@ def paces(store: Store) -> list[Pace]:
             )
             for row in connection.execute(query)
         ]
-
-
-def sensitive(store: Store) -> set[str]:
-    """Return the completions that anybody flagged as sexual, violent, encouraging harm, denigrating or harmful."""
-    with store.read() as connection:
-        rows = connection.execute(select(ratings.c.completion_id, ratings.c.flags).where(current(ratings)))
-        return {row.completion_id for row in rows if any(row.flags.get(flag) for flag in SENSITIVE)}
-
-
-def exposures(store: Store, texts: Iterable[str]) -> Counter[str]:
-    """Count, by labeler, how many of these completions each had on the screen, in any assignment, each text once."""
-    shown: defaultdict[str, set[str]] = defaultdict(set)
-    with store.read() as connection:
-        for part in batches.of(sorted(set(texts))):
-            query = (
-                select(assignments.c.labeler, task_completions.c.completion_id)
-                .join(assignments, assignments.c.task_id == task_completions.c.task_id)
-                .where(task_completions.c.completion_id.in_(part), assignments.c.state != "offered")
-                .distinct()
-            )
-            for row in connection.execute(query):
-                shown[row.labeler].add(row.completion_id)
-    return Counter({labeler: len(seen) for labeler, seen in shown.items()})
 
 
 def _done() -> Subquery:

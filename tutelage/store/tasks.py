@@ -4,12 +4,13 @@ Two workers never get one task twice: SQLite writes one after another, and Postg
 about to give out, then counts again, because the first count was made before the locks.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, literal, not_, or_, select, update
 
 from tutelage.errors import ConflictError, DataError, MissingError
 from tutelage.records import Group, Kind, Labeler, Purpose
@@ -127,17 +128,24 @@ def offer(
     offered: list[str] = []
     with store.read() as connection:
         # Nothing is locked, and no other labeler waits, where there is nothing to give.
-        if connection.execute(_open_tasks(connection, labeler, kind, now).limit(1)).first() is None:
+        hard = welfare.left(connection, labeler, now=now)
+        query = _open_tasks(connection, labeler, kind, is_spared=hard == 0, now=now)
+        if connection.execute(query.limit(1)).first() is None:
             return []
     with store.write() as connection:
+        if hard is not None:
+            welfare.lock(connection, labeler.id)
         _expire(connection, now)
-        while len(offered) < limit:
-            query = _open_tasks(connection, labeler, kind).limit(limit - len(offered))
+        while (size := limit - len(offered)) > 0:
+            if hard := welfare.left(connection, labeler, now=now):
+                # All of these may be hard reading; then it is counted again.
+                size = min(size, hard)
+            query = _open_tasks(connection, labeler, kind, is_spared=hard == 0).limit(size)
             candidates = connection.execute(query.with_for_update(of=tasks, skip_locked=True)).all()
             rows = _assign(store, connection, labeler, candidates, now, until)
             batches.insert(connection, assignments, rows)
             offered += [row["id"] for row in rows]
-            if len(rows) == len(candidates):
+            if len(rows) == len(candidates) < size:
                 break
         if not offered:
             store.unchanged()
@@ -145,11 +153,17 @@ def offer(
 
 
 def available(store: Store, labeler: Labeler, *, now: datetime) -> dict[TaskKind, int]:
-    """Count by kind the tasks that `offer` would give a labeler now."""
+    """Count by kind the tasks that `offer` would give a labeler now who asks for this kind."""
     with store.read() as connection:
-        free = _open_tasks(connection, labeler, None, now).order_by(None).add_columns(tasks.c.kind).subquery()
-        rows = connection.execute(select(free.c.kind, func.count().label("number")).group_by(free.c.kind))
-        return {row.kind: row.number for row in rows}
+        hard = welfare.left(connection, labeler, now=now)
+        is_hard = case((welfare.is_hard(), 1), else_=0) if hard else literal(0)
+        query = _open_tasks(connection, labeler, None, is_spared=hard == 0, now=now)
+        free = query.order_by(None).add_columns(tasks.c.kind, is_hard.label("hard")).subquery()
+        keys = free.c["kind", "hard"]
+        found: Counter[TaskKind] = Counter()
+        for row in connection.execute(select(*keys, func.count().label("number")).group_by(*keys)):
+            found[row.kind] += min(row.number, hard or 0) if row.hard else row.number
+        return dict(found)
 
 
 def held(store: Store, labeler: str) -> list[Holding]:
@@ -249,11 +263,12 @@ def _outputs(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[str,
 
 
 def _open_tasks(
-    connection: Connection, labeler: Labeler, kind: TaskKind | None, now: datetime | None = None
+    connection: Connection, labeler: Labeler, kind: TaskKind | None, *, is_spared: bool, now: datetime | None = None
 ) -> Select[Any]:
     """Return the query for tasks that this labeler may have and did not opt out of; who withdrew gets none.
 
-    With `now`, leases that ran out by then count as ended, though nobody has written so yet.
+    Who `is_spared` gets no hard reading. With `now`, leases that ran out by then count as ended, though nobody has
+    written so yet.
     """
     counts = assignments.c.task_id == tasks.c.id
     if now is not None:
@@ -266,11 +281,12 @@ def _open_tasks(
         .where(task_completions.c.task_id == tasks.c.id, completions.c.authored_by == labeler.id)
     )
     withdrew = select(labeler_withdrawals.c.labeler).where(labeler_withdrawals.c.labeler == labeler.id)
+    hard = [welfare.is_hard()] if is_spared else []
     query = (
         select(tasks.c.id, tasks.c.overlap)
         .join(prompts, prompts.c.id == tasks.c.prompt_id)
         .where(tasks.c.closed.is_(None), tasks.c.group == labeler.group, may_be_shown())
-        .where(*(~condition for condition in welfare.unwanted(connection, labeler.id)))
+        .where(*(~condition for condition in (*welfare.unwanted(connection, labeler.id), *hard)))
         .where(live < tasks.c.overlap, ~mine.correlate(tasks).exists(), ~own_text.correlate(tasks).exists())
         .where(~withdrew.exists())
         .order_by(tasks.c.number)

@@ -13,7 +13,7 @@ from tests.feedback.panel import rated
 from tests.labeling import Clock, Visitor
 from tutelage.feedback import instructions, work
 from tutelage.feedback.work import Submission
-from tutelage.store import Store, accounts, audit, drafts, messages, returns, tasks
+from tutelage.store import Store, accounts, audit, drafts, messages, returns, tasks, welfare
 from tutelage.store.accounts import ROLES, Role
 
 Visit = Callable[..., Visitor]
@@ -179,6 +179,25 @@ def test_labelers_are_a_table_that_can_be_sorted(two: object, visit: Visit, stor
     assert lead.get("/lead/labelers/nobody").status_code == 404
     answer = lead.post(f"/lead/labelers/{labeler(store, 'Anna')}", id="w1", text="Thank you.")
     assert answer.headers["location"] == "/messages/w1-0"
+
+
+def test_a_lead_limits_hard_reading_and_labelers_read_so(
+    two: tuple[Visitor, Visitor], visit: Visit, store: Store
+) -> None:
+    lead, rita = visit("Lea", "lead"), visit("Rita", "researcher")
+    assert "There is no limit now." in lead.get("/lead/labelers").text
+    assert "at most" not in two[0].get("/wellbeing").text
+    assert lead.post("/lead/labelers", most="5").headers["location"] == "/lead/labelers"
+    assert "Now nobody is given more than 5." in rita.get("/lead/labelers").text
+    assert "Set the limit" not in rita.get("/lead/labelers").text
+    assert rita.post("/lead/labelers", most="9").status_code == 403
+    assert "at most 5 pieces of work" in two[0].get("/wellbeing").text
+    wrong = lead.post("/lead/labelers", most="-1")
+    assert wrong.status_code == 400 and "Write a whole number" in wrong.text
+    assert welfare.limit(store) == 5
+    assert lead.post("/lead/labelers", most="").status_code == 303 and welfare.limit(store) is None
+    told = [one.event.details for one in audit.find(store) if one.event.action == "welfare.limit"]
+    assert told == [{"most": None}, {"most": 5}]
 
 
 def test_a_label_is_returned_found_at_home_and_revised(

@@ -13,7 +13,7 @@ from tests.feedback.panel import hand_in, rated
 from tutelage.feedback import targets, work
 from tutelage.feedback.views import agreement, disagreements, labelers, monitors, progress
 from tutelage.records import Completion, Labeler, Ranking
-from tutelage.store import completions, judged, labels, pace, tasks
+from tutelage.store import completions, judged, labels, tasks
 from tutelage.store import labelers as stored
 from tutelage.store.judged import Looked
 from tutelage.store.labels import Judgements
@@ -162,8 +162,8 @@ def test_labelers_by_what_the_reader_asks_for(panel: Desk) -> None:
     assert [line.pace.labeler for line in people[:2]] == ["anna", "ben"] and people[0].pace.labels == 2
     assert {line.pace.kind for line in people} == {"human"}
     ben = next(line for line in people if line.pace.labeler == "ben")
-    # Ben flagged the three outputs of p as violent; he, Anna and Hal had them on the screen.
-    assert (ben.exposed, people[0].exposed) == (3, 3)
+    # Ben flagged outputs of p as violent; he, Anna and Hal opened one task about it each.
+    assert (ben.exposed, people[0].exposed) == (1, 1)
     assert ben.hours is None and ben.per_hour is None and ben.gold_share is None
     assert labelers.of_one(panel.store, "nobody", "comparison") is None
     unknown_last = labelers.lines(panel.store, PEOPLE, sort="agreement")
@@ -187,11 +187,6 @@ def test_gold_items_are_compared_with_the_researchers_order(desk: Desk) -> None:
     line = labelers.of_one(desk.store, "anna", "comparison")
     assert line is not None and line.gold_share == pytest.approx(2 / 3) and line.gold_items == 1
     assert (line.hours, line.per_hour) == (0.5, 2.0)
-
-
-def test_exposure_counts_each_text_once(panel: Desk) -> None:
-    found = pace.exposures(panel.store, pace.sensitive(panel.store))
-    assert found == {"anna": 3, "ben": 3, "hal": 3, "sim": 3}
 
 
 def imported(desk: Desk, draw: Callable[[np.random.Generator, tuple[str, ...]], list[str]]) -> None:

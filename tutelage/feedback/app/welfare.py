@@ -31,6 +31,7 @@ def page(request: Request, here: Here, person: Current, saved: bool = False) -> 
         "use_cases": tuple(USE_CASE_SHARES),
         "contents": CONTENTS,
         "seen": seen,
+        "limit": welfare.limit(here.store),
         "saved": saved,
     }
     return here.pages.render(request, "wellbeing.html", **values)

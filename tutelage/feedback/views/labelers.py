@@ -9,7 +9,7 @@ from tutelage.core.agreement import Tally, compare
 from tutelage.core.statistics import Estimate
 from tutelage.feedback.views import agreement
 from tutelage.records import Kind
-from tutelage.store import Store, judged, pace
+from tutelage.store import Store, judged, pace, welfare
 from tutelage.store.judged import Looked, Ordered
 from tutelage.store.pace import Pace
 
@@ -20,7 +20,7 @@ _HOUR_MS = 3_600_000
 class Line:
     """One labeler. `agreement` is with all others, a tie as a half; `gold` is with researchers' orders of gold items.
 
-    `exposed` counts the outputs that anybody flagged as hard to read and that this labeler had on the screen.
+    `exposed` counts the work with hard reading that this labeler opened.
     """
 
     pace: Pace
@@ -66,7 +66,7 @@ SORTS: dict[str, Any] = {
 def lines(store: Store, which: Looked, *, sort: str = "labeler", is_down: bool = False) -> list[Line]:
     """Return the labelers of the kind `which.kind`; agreement and gold are over what `which` looks at."""
     found = {line.names[0]: line for line in agreement.of(store, which).labelers()}
-    exposed = pace.exposures(store, pace.sensitive(store))
+    exposed = welfare.exposures(store)
     gold = _gold(store, which)
     made = [
         Line(

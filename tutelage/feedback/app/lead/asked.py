@@ -18,6 +18,8 @@ from tutelage.web.site import Here, Site
 
 SEES: tuple[Role, ...] = ("lead", "researcher", "admin")
 OPEN = Depends(require(*SEES))
+#: Who sets the rules of the queue; researchers look at them.
+RULES: tuple[Role, ...] = ("lead", "admin")
 
 #: The instructions under which outputs are judged: labels of one task are never compared with those of another.
 TASKS = ("comparison", "evaluation", "toxicity")

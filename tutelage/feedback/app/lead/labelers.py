@@ -1,19 +1,20 @@
-"""The labelers: pace, agreement, gold items, hard reading; one of them with their labels."""
+"""The labelers: pace, agreement, gold items, hard reading and its limit; one of them with their labels."""
 
 from __future__ import annotations
 
 import secrets
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tutelage.errors import MissingError, UserError
 from tutelage.feedback.app.lead import asked, conversations
-from tutelage.feedback.app.lead.asked import OPEN, Asked, AskedFor
+from tutelage.feedback.app.lead.asked import OPEN, RULES, Asked, AskedFor
 from tutelage.feedback.app.lead.conversations import To
 from tutelage.feedback.views import labelers as view
-from tutelage.store import judged
-from tutelage.web.access import Current
+from tutelage.store import audit, judged, welfare
+from tutelage.store.audit import Event
+from tutelage.web.access import Current, require
 from tutelage.web.errors import ApiError
 from tutelage.web.forms import Fields
 from tutelage.web.site import Here, Site
@@ -29,9 +30,19 @@ def labelers(request: Request, here: Here, found: AskedFor, sort: str = "labeler
     """Show all labelers of one kind in one table, sorted by what the reader chose, by pseudonym at first."""
     if sort not in view.SORTS:
         raise ApiError(400, here.pages.words("lead.unknown"))
-    lines = view.lines(here.store, found.looked, sort=sort, is_down=down)
-    values = {"lines": lines, "sorts": tuple(view.SORTS), "sort": sort, "is_down": down}
-    return asked.page(request, here, "lead/labelers.html", found, **values)
+    return _list(request, here, found, sort=sort, is_down=down)
+
+
+@router.post("", dependencies=[Depends(require(*RULES))])
+def limit(request: Request, here: Here, person: Current, found: AskedFor, fields: Fields) -> Response:
+    """Set how much hard reading a person is given in 24 hours; an empty field is no limit."""
+    given = fields.get("most", "").strip()
+    if given and not (given.isdecimal() and len(given) < 6):
+        return _list(request, here, found, problem=here.pages.words("lead.labelers.limit.number"))
+    most = int(given) if given else None
+    event = Event(actor=person.id, action="welfare.limit", details={"most": most})
+    welfare.set_limit(audit.audited(here.store, event, now=here.now()), most)
+    return RedirectResponse("/lead/labelers", status_code=303)
 
 
 @router.get("/{labeler}")
@@ -48,6 +59,21 @@ def write(request: Request, here: Here, person: Current, found: AskedFor, labele
     except UserError as error:
         return _page(request, here, found, labeler, problem=str(error), text=fields.get("text", ""))
     return RedirectResponse(there, status_code=303)
+
+
+def _list(
+    request: Request, here: Site, found: Asked, *, sort: str = "labeler", is_down: bool = False, problem: str = ""
+) -> HTMLResponse:
+    values = {
+        "lines": view.lines(here.store, found.looked, sort=sort, is_down=is_down),
+        "sorts": tuple(view.SORTS),
+        "sort": sort,
+        "is_down": is_down,
+        "limit": welfare.limit(here.store),
+        "rules": RULES,
+        "problem": problem,
+    }
+    return asked.page(request, here, "lead/labelers.html", found, **values)
 
 
 def _page(

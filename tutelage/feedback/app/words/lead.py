@@ -203,8 +203,18 @@ WORDS = {
     "lead.labelers.seen": "Last seen",
     "lead.labelers.gold_of": "{percent} % ({items} items)",
     "lead.labelers.legend": "Hours are time at work as the pages measured it. Agreement is with all others, over "
-    "pairs, a tie as a half. Gold is the same with researchers' orders of gold items. Hard reading counts outputs "
-    "that anybody flagged as sexual, violent, denigrating or harmful and that were on this labeler's screen.",
+    "pairs, a tie as a half. Gold is the same with researchers' orders of gold items. Hard reading counts opened "
+    "work about prompts of which anybody flagged an output as sexual, violent, denigrating or harmful, or which "
+    "somebody skipped as unsafe, and judgements of toxicity.",
+    "lead.labelers.limit": "Hard reading in 24 hours",
+    "lead.labelers.limit.what": "The queue can spare people: who has had so much hard reading within 24 hours gets "
+    "other work. What nobody reported yet cannot be known.",
+    "lead.labelers.limit.none": "There is no limit now.",
+    "lead.labelers.limit.now": "Now nobody is given more than {most}.",
+    "lead.labelers.limit.most": "Most pieces of hard reading for a person",
+    "lead.labelers.limit.help": "Empty is no limit; 0 gives nobody any. What is on the desk counts.",
+    "lead.labelers.limit.set": "Set the limit",
+    "lead.labelers.limit.number": "Write a whole number, or nothing for no limit.",
     "lead.labelers.not_screened": "not screened",
     "lead.labeler.title": "Labeler {labeler}",
     "lead.labeler.labels": "Last labels",

@@ -14,6 +14,7 @@ WORDS = {
     "wellbeing.days": "{days} days",
     "wellbeing.day": "24 hours",
     "wellbeing.all": "All work",
+    "wellbeing.limit": "Within 24 hours you are given at most {most} pieces of work for which one of these is known.",
     "wellbeing.support": "If something stays with you",
     "wellbeing.support.stop": "Stop, and do something else for a while. Your draft is kept, and a lease that ends "
     "costs you nothing.",
