@@ -11,7 +11,7 @@ import pytest
 
 from tests.databases import database, store
 from tutelage.feedback import instructions, people, work
-from tutelage.records import Completion, Demonstration, Group, Kind, Labeler, Prompt, Ranking
+from tutelage.records import Completion, Demonstration, Group, Kind, Labeler, Prompt, Ranking, Rating
 from tutelage.store import Store, completions, labels, prompts, users
 
 __all__ = ["database", "store"]
@@ -92,6 +92,20 @@ class Desk:
             "presented": (b, a, c),
         } | changes
         labels.add(self.store, labels.Judgements(rankings=[Ranking(**fields)]), now=NOW)
+
+    def rate(self, name: str, *, prompt: dict[str, Any] | None = None, author: str = "", **changes: Any) -> None:
+        """Add a prompt, one completion and a rating `q-NAME` of it that may be trained on, unless told otherwise."""
+        self.prompt(name, **(prompt or {}))
+        fields: dict[str, Any] = {
+            "id": f"q-{name}",
+            "completion_id": self.outputs(name, 1, author=author)[0],
+            "labeler": "anna",
+            "kind": "human",
+            "instruction_version": "comparison-1",
+            "purpose": "train",
+            "quality": 4,
+        } | changes
+        labels.add(self.store, labels.Judgements(ratings=[Rating(**fields)]), now=NOW)
 
     def task(self, name: str, kind: work.TaskKind = "rank", k: int = 4, **changes: Any) -> work.Task:
         """File a task `t-NAME` about a new prompt NAME."""

@@ -16,7 +16,9 @@ from tutelage import __version__
 from tutelage.errors import DataError, MissingError, UserError
 from tutelage.feedback import dataset, export, instructions, work
 from tutelage.feedback.export import Query
-from tutelage.records import Instructions
+from tutelage.files import read_records
+from tutelage.records import Instructions, ToxicityRating
+from tutelage.store import labels
 
 
 def written(desk: Desk, folder: Path, what: export.What = "reward", **chosen: Any) -> dict[str, bytes]:
@@ -62,11 +64,41 @@ def test_demonstrations_and_prompts_are_written_as_parquet_too(desk: Desk, tmp_p
     assert table.column_names == list(rows_of(files)[0])
 
 
+def test_judgements_of_single_outputs_are_written_with_manifest_and_card(desk: Desk, tmp_path: Path) -> None:
+    desk.rate("p", flags={"violent": True, "sexual": None})
+    told = {"purpose": "evaluation", "instruction_version": "evaluation-1", "labeler": "hal"}
+    desk.rate("e", prompt={"split": "test"}, **told)
+    made = ToxicityRating(
+        id="x", completion_id="e-sft-0", beginning=None, toxicity=2, relative=None, continuity=7, rank=0,
+        labeler="hal", kind="human", instruction_version="toxicity-1",
+    )  # fmt: skip
+    labels.add(desk.store, labels.Judgements(toxicity=[made]), now=NOW)
+    held: dict[str, Any] = {"purpose": "evaluation", "group": "heldout"}
+    for what, chosen in (("ratings", {}), ("ratings", held), ("toxicity", held)):
+        folder = tmp_path / f"{what}-{len(chosen)}"
+        files = written(desk, folder, what, **chosen)  # type: ignore[arg-type]
+        table = pyarrow.parquet.read_table(folder / "rows.parquet")
+        assert table.to_pylist() == rows_of(files) and table.num_rows == 1
+        assert table.column_names == list(rows_of(files)[0])
+        manifest, card = json.loads(files["manifest.json"]), files["README.md"].decode()
+        assert manifest["counts"]["policy"] == {"sft": 1} and "| Model that wrote the output: sft | 1 |" in card
+        assert all(f"| `{name}` |" in card for name in table.column_names)
+        if chosen:
+            assert manifest["query"] == {"what": what, "kind": "human", **held}
+            assert manifest["counts"]["group"] == {"heldout": 1} and manifest["counts"]["split"]["test"] == 1
+            assert "must not be trained on" in card and "split: test" in card and "tutelage train" not in card
+            with pytest.raises(DataError, match="has no field"):
+                read_records(folder / "rows.jsonl", export.SFTRow)
+    assert str(table.schema.field("toxicity").type) == "int64"
+    with pytest.raises(DataError, match="no judgements of toxicity for evaluation by .* in the group tr"):
+        written(desk, tmp_path / "none", "toxicity", purpose="evaluation")
+
+
 def test_more_rows_than_one_group_of_parquet_come_out_once(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tutelage.feedback.parquet.GROUP", 2)
-    monkeypatch.setattr("tutelage.store.training.PART", 2)
+    monkeypatch.setattr("tutelage.store.exported.PART", 2)
     for number in range(5):
         desk.rank(f"p{number}")
     files = written(desk, tmp_path / "out")

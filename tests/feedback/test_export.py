@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from tests.feedback.conftest import NOW, Desk, ranking
+from tests.feedback.conftest import NOW, Desk, later, ranking
 from tutelage.errors import DataError
 from tutelage.feedback import export, work
+from tutelage.feedback.submissions import Continuations, Toxicity
 from tutelage.records import FLAGS, Demonstration, RankedGroup
-from tutelage.store import accounts, labels, returns
+from tutelage.store import accounts, labels, returns, withdrawals
 from tutelage.store.accounts import Offer
 
 
@@ -109,11 +110,14 @@ def test_what_may_not_be_trained_on_is_not_exported(desk: Desk, changes: dict[st
     desk.rank("good-r")
     desk.demonstrate("bad-d", **changes)
     desk.rank("bad-r", **changes)
+    desk.rate("good-q")
+    desk.rate("bad-q", **changes)
+    assert ratings(desk) == ["q-good-q"]
     assert [row.prompt_id for row in export.sft(desk.store, kind="human")] == ["good-d"]
     assert [row.prompt_id for row in export.reward(desk.store, kind="human")] == ["good-r"]
     if "prompt" in changes:
         exported = [row.prompt_id for row in export.ppo(desk.store)]
-        assert exported == ["good-d", "good-r"]
+        assert exported == ["good-d", "good-q", "good-r"]
 
 
 def test_labels_of_heldout_people_through_the_queue_are_not_exported_either(desk: Desk) -> None:
@@ -161,6 +165,111 @@ def test_a_returned_label_is_left_out_until_it_is_revised(desk: Desk) -> None:
     assert [row.label_id for row in export.reward(desk.store, kind="human")] == ["s2"]
     desk.submit(ranking(held, "s3", supersedes="s1"))
     assert [row.label_id for row in export.reward(desk.store, kind="human")] == ["s3", "s2"]
+
+
+def ratings(desk: Desk, **chosen: Any) -> list[str]:
+    """Return the labels of an export of ratings, or of toxicity."""
+    query = export.Query(**{"what": "ratings", **chosen})
+    return [line.row.label_id for line in export.lines(desk.store, query)]
+
+
+def test_a_rating_comes_out_with_its_output_and_no_answer_is_not_no(desk: Desk) -> None:
+    desk.task("p", "rate", k=2)
+    (held,) = desk.lease("anna")
+    given = {one.id: work.Judgement(quality=2 + 3 * int(one.text[-1]), flags={"violent": None, "sexual": False})
+             for one in held.outputs}  # fmt: skip
+    desk.submit(work.Submission(id="s", assignment_id=held.id, labeler="anna", ratings=given))
+    desk.rate("i", author="zoe", prompt={"use_case": "chat"})
+    imported, first, second = [line.row for line in export.lines(desk.store, export.Query(what="ratings"))]
+    assert imported.label_id == "q-i" and (imported.work, imported.use_case) == ("", "chat")
+    for row in (first, second):
+        number = int(row.completion[-1])
+        assert row == export.RatingRow(
+            label_id=row.label_id,
+            prompt_id="p",
+            prompt="Prompt p",
+            completion=f"p answer {number}",
+            policy="sft",
+            cut=False,
+            quality=2 + 3 * number,
+            flags={**dict.fromkeys(FLAGS), "sexual": False},
+            work="rate",
+            labeler="anna",
+            instruction_version="comparison-1",
+            use_case="",
+            source="customer",
+            split="train",
+        )
+    assert {first.label_id, second.label_id} == {"s:0", "s:1"} and first.completion != second.completion
+
+
+def test_only_ratings_of_the_standing_submission_are_exported(desk: Desk) -> None:
+    """Ratings that came in with an order go when the correction has none, and with a label that was returned."""
+    lead = accounts.enter(
+        desk.store, accounts.invite(desk.store, Offer(role="lead"), by="", now=NOW), "Lea", "hash", now=NOW
+    ).id
+    desk.task("p", k=2)
+    desk.task("q", "rate", k=1)
+    held, other = desk.lease("anna")
+    four = {one.id: work.Judgement(quality=4) for one in (*held.outputs, *other.outputs)}
+    desk.submit(ranking(held, ratings={one.id: four[one.id] for one in held.outputs}))
+    rate = {"assignment_id": other.id, "labeler": "anna", "ratings": {other.outputs[0].id: four[other.outputs[0].id]}}
+    desk.submit(work.Submission(id="r1", **rate))
+    assert ratings(desk) == ["s1:0", "s1:1", "r1:0"]
+    desk.submit(ranking(held, "s2", supersedes="s1"), at=2)
+    assert ratings(desk) == ["r1:0"]
+    back = returns.Return(id="r", submission_id="r1", returned_by=lead, comment="Look again.")
+    returns.add(desk.store, back, now=later(3))
+    assert ratings(desk) == []
+    desk.submit(work.Submission(id="r2", supersedes="r1", **rate), at=4)
+    assert ratings(desk) == ["r2:0"]
+    withdrawals.withdraw(desk.store, "anna", by=lead, now=later(5))
+    assert ratings(desk) == []
+
+
+def test_what_was_made_for_evaluation_is_exported_for_evaluation_alone(desk: Desk) -> None:
+    told = {"purpose": "evaluation", "instruction_version": "evaluation-1"}
+    desk.rate("train")
+    desk.rate("gold", purpose="gold", labeler="hal")
+    desk.rate("test", labeler="hal", prompt={"split": "test"}, **told)
+    desk.rate("mine", **told)
+    desk.rate("silent", labeler="hal", prompt={"consent": ""}, **told)
+    desk.rate("sim", labeler="hal", kind="simulated", **told)
+    desk.rate("own", labeler="hal", author="ben", **told)
+    withdrawals.withdraw(desk.store, "ben", by="", now=later(1))
+    desk.task("t", "toxicity", k=2, group="heldout", purpose="evaluation", instruction_version="toxicity-1")
+    (held,) = desk.lease("hal")
+    (a, b), open_ = held.outputs, Toxicity(toxicity=2, continuity=7)
+    judged = Continuations(outputs={a.id: open_, b.id: Toxicity(relative=-1)}, beginning=1)
+    desk.submit(work.Submission(id="x", assignment_id=held.id, labeler="hal", toxicity=judged, groups=[[b.id], [a.id]]))
+
+    assert ratings(desk) == ["q-train"]
+    assert ratings(desk, purpose="evaluation", group="heldout") == ["q-test"]
+    assert ratings(desk, purpose="evaluation") == ["q-mine"]
+    assert ratings(desk, purpose="evaluation", group="heldout", kind="simulated") == ["q-sim"]
+    assert ratings(desk, what="toxicity", purpose="evaluation") == []
+    query = export.Query(what="toxicity", purpose="evaluation", group="heldout")
+    rows = [line.row for line in export.lines(desk.store, query)]
+    assert [(row.label_id, row.completion) for row in rows] == [("x:0", a.text), ("x:1", b.text)]
+    scales = [(row.beginning, row.toxicity, row.relative, row.continuity, row.rank) for row in rows]
+    assert scales == [(1, 2, None, 7, 1), (1, None, -1, None, 0)]
+    assert {row.policy for row in rows} == {"sft"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        ({"group": "heldout"}, "never exported for training"),
+        ({"what": "toxicity"}, "measure models and train none"),
+        ({"what": "reward", "purpose": "evaluation"}, "for evaluation there are ratings and toxicity"),
+        ({"what": "songs"}, "no export 'songs'"),
+        ({"purpose": "gold"}, "no export of the group 'training' for 'gold'"),
+        ({"purpose": "evaluation", "group": "opposed"}, "no export of the group 'opposed'"),
+    ],
+)
+def test_an_export_that_would_mix_training_and_evaluation_is_refused(chosen: dict[str, Any], told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        export.Query(**{"what": "ratings", **chosen})
 
 
 def test_prompts_are_exported_by_stage(desk: Desk) -> None:

@@ -157,7 +157,7 @@ class Client:
         return self._pages(work.Submission, "/submissions", which)
 
     def export(self, what: str, **query: str) -> Iterator[dict[str, Any]]:
-        """Yield the rows that a trainer may learn from; `query` are kind, split and stage."""
+        """Yield the rows of an export; `query` are kind, split, stage, purpose and group."""
         try:
             with self._http.stream("GET", f"/exports/{_part(what)}", params=query) as answer:
                 if answer.status_code != 200:

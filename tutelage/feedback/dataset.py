@@ -142,7 +142,12 @@ def _empty(query: Query) -> DataError:
             f"The store has no prompt for the stage {query.stage!r} in the split {query.split}; see `tutelage prompts "
             "counts`."
         )
-    noun = {"sft": "demonstrations", "reward": "rankings"}[query.what]
+    noun = card.NOUNS[query.what].lower()
+    if not query.is_for_training:
+        return DataError(
+            f"The store has no {noun} for evaluation by labelers of the kind {query.kind} in the group {query.group}; "
+            "choose another --kind or --group."
+        )
     return DataError(
         f"The store has no {noun} by labelers of the kind {query.kind} in the split {query.split}; choose another "
         "--kind, or bring some in with `tutelage labels import`."

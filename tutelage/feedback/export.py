@@ -1,6 +1,7 @@
-"""Training exports: the rows that a trainer may learn from, one after the other.
+"""Exports: the rows that a trainer may learn from, or that measured models, one after the other.
 
-What is left out is decided by the queries of `tutelage.store.training`; `tutelage.feedback.dataset` writes files.
+What is left out is decided by the queries of `tutelage.store.training` and `tutelage.store.evaluated`, which have no
+label in common; `tutelage.feedback.dataset` writes files.
 """
 
 from __future__ import annotations
@@ -12,14 +13,20 @@ from typing import Any, Generic, Literal, TypeVar, get_args
 
 from tutelage.core import rankings
 from tutelage.errors import DataError
-from tutelage.records import FLAGS, Kind, RankedGroup, Rating, Split, Stage
-from tutelage.store import Store, training
+from tutelage.records import FLAGS, Kind, RankedGroup, Rating, Split, Stage, ToxicityRating
+from tutelage.store import Store, evaluated, training
+from tutelage.store.exported import Assessed, PromptText
 
 Row = TypeVar("Row")
-#: Which training the rows are for: demonstrations, rankings, or prompts without answers.
-What = Literal["sft", "reward", "ppo"]
-#: The test split belongs to evaluation and is never exported.
+#: What the rows are: demonstrations, rankings, prompts without answers, or judgements of single outputs.
+What = Literal["sft", "reward", "ppo", "ratings", "toxicity"]
+#: What the labels of an export were made for; no export holds both.
+ExportPurpose = Literal["train", "evaluation"]
+#: Whose labels are exported; those for training are of training labelers alone.
+ExportGroup = Literal["training", "heldout"]
+#: The test split belongs to evaluation and is never exported for training.
 ExportSplit = Literal["train", "validation"]
+AnyAssessed = Assessed[Rating] | Assessed[ToxicityRating]
 #: A flag by its name: yes, no, or None for not answered, which is never "no".
 Flags = dict[str, bool | None]
 
@@ -28,7 +35,8 @@ Flags = dict[str, bool | None]
 class Query:
     """Which rows to export. Prompts (`ppo`) have no kind, and only they have a stage.
 
-    With `tasks`, only rankings of tasks whose ids begin so are taken, such as those of one batch of samples.
+    With `tasks`, only rankings of tasks whose ids begin so are taken, such as those of one batch of samples. Labels for
+    evaluation are of one group and of all splits; those for training of the group `training` and of one split.
     """
 
     what: What
@@ -36,14 +44,35 @@ class Query:
     split: ExportSplit = "train"
     stage: Stage = "ppo"
     tasks: str = ""
+    purpose: ExportPurpose = "train"
+    group: ExportGroup = "training"
 
     def __post_init__(self) -> None:
         if self.what not in get_args(What):
             raise DataError(f"There is no export {self.what!r}; choose one of {', '.join(get_args(What))}.")
         _exported(self.split)
+        if self.purpose not in get_args(ExportPurpose) or self.group not in get_args(ExportGroup):
+            raise DataError(
+                f"There is no export of the group {self.group!r} for {self.purpose!r}; choose training or heldout, "
+                "for train or evaluation."
+            )
+        if self.is_for_training and self.what == "toxicity":
+            raise DataError("Judgements of toxicity measure models and train none; choose the purpose evaluation.")
+        if self.is_for_training and self.group != "training":
+            raise DataError(
+                "Labels of held-out labelers are never exported for training; choose the purpose evaluation."
+            )
+        if not self.is_for_training and self.what not in ("ratings", "toxicity"):
+            raise DataError(f"The export {self.what} is for training; for evaluation there are ratings and toxicity.")
+
+    @property
+    def is_for_training(self) -> bool:
+        return self.purpose == "train"
 
     def settings(self) -> dict[str, str]:
         """Return what was chosen, as far as this export asks for it."""
+        if not self.is_for_training:
+            return {"what": self.what, "purpose": self.purpose, "group": self.group, "kind": self.kind}
         chosen = {"what": self.what, "split": self.split}
         if self.what == "ppo":
             return chosen | {"stage": self.stage}
@@ -107,8 +136,64 @@ class PPORow:
     source: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatingRow:
+    """One output as one labeler rated it: its quality from 1 to 7 and its flags.
+
+    `policy` names the model that wrote it, which the labeler did not know; `cut` says that it was cut at the length
+    cap. `work` is the task that the rating came in with: rate, rank, or "" for an imported one.
+    """
+
+    label_id: str
+    prompt_id: str
+    prompt: str
+    completion: str
+    policy: str
+    cut: bool
+    quality: int
+    flags: Flags
+    work: str
+    labeler: str
+    instruction_version: str
+    use_case: str
+    source: str
+    split: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToxicityRow:
+    """One continuation as one labeler judged it on the scales of the paper's form (3.6); None was not answered.
+
+    Toxicity of the beginning and of the continuation 0 to 2, -1 to 1 beside the beginning, continuity 1 to 7; `rank`
+    among the continuations of the beginning, 0 is best, equals are ties.
+    """
+
+    label_id: str
+    prompt_id: str
+    prompt: str
+    completion: str
+    policy: str
+    cut: bool
+    beginning: int | None
+    toxicity: int | None
+    relative: int | None
+    continuity: int | None
+    rank: int
+    labeler: str
+    instruction_version: str
+    use_case: str
+    source: str
+    split: str
+
+
 #: The record of each export's rows.
-ROWS: Mapping[What, type[SFTRow] | type[RewardRow] | type[PPORow]] = {"sft": SFTRow, "reward": RewardRow, "ppo": PPORow}
+ROWS: Mapping[What, type[SFTRow] | type[RewardRow] | type[PPORow] | type[RatingRow] | type[ToxicityRow]] = {
+    "sft": SFTRow,
+    "reward": RewardRow,
+    "ppo": PPORow,
+    "ratings": RatingRow,
+    "toxicity": ToxicityRow,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +223,7 @@ def ppo(store: Store, *, stage: Stage = "ppo", split: ExportSplit = "train") -> 
 def lines(store: Store, query: Query) -> Generator[Line[Any], None, None]:
     """Yield the rows of a query with what a manifest needs to know of them; who stops early closes it."""
     make: dict[What, Callable[[Store, Query], Generator[Line[Any], None, None]]]
-    make = {"sft": _sft, "reward": _reward, "ppo": _ppo}
+    make = {"sft": _sft, "reward": _reward, "ppo": _ppo, "ratings": _ratings, "toxicity": _toxicity}
     return make[query.what](store, query)
 
 
@@ -183,12 +268,57 @@ def _ppo(store: Store, query: Query) -> Generator[Line[PPORow], None, None]:
         yield Line(row=row, created=prompt.created, counted=_of_prompt(prompt))
 
 
+def _ratings(store: Store, query: Query) -> Generator[Line[RatingRow], None, None]:
+    if query.is_for_training:
+        assessed = training.rated(store, split=query.split, kind=query.kind)
+    else:
+        assessed = evaluated.rated(store, kind=query.kind, group=query.group)
+    for found in assessed:
+        row = RatingRow(**_of_output(found), quality=found.label.quality, flags=_flags(found.label), work=found.work)
+        yield Line(row=row, created=found.created, counted=_of_assessed(found) | {"work": found.work})
+
+
+def _toxicity(store: Store, query: Query) -> Generator[Line[ToxicityRow], None, None]:
+    for found in evaluated.toxicity(store, kind=query.kind, group=query.group):
+        label = found.label
+        row = ToxicityRow(
+            **_of_output(found),
+            beginning=label.beginning,
+            toxicity=label.toxicity,
+            relative=label.relative,
+            continuity=label.continuity,
+            rank=label.rank,
+        )
+        yield Line(row=row, created=found.created, counted=_of_assessed(found))
+
+
+def _of_output(found: AnyAssessed) -> dict[str, Any]:
+    """Return what every row about a single output has."""
+    return {
+        "label_id": found.label.id,
+        "prompt_id": found.prompt.id,
+        "prompt": found.prompt.text,
+        "completion": found.output,
+        "policy": found.policy,
+        "cut": found.is_cut,
+        "labeler": found.label.labeler,
+        "instruction_version": found.label.instruction_version,
+        "use_case": found.prompt.use_case,
+        "source": found.prompt.source,
+        "split": found.prompt.split,
+    }
+
+
 def _flags(rating: Rating) -> Flags:
     """Return every flag by name, so that all rows have the same fields."""
     return {name: rating.flags.get(name) for name in FLAGS}
 
 
-def _of_label(found: training.Demonstrated | training.Ranked) -> dict[str, str]:
+def _of_assessed(found: AnyAssessed) -> dict[str, str]:
+    return _of_label(found) | {"policy": found.policy, "split": found.prompt.split}
+
+
+def _of_label(found: training.Demonstrated | training.Ranked | AnyAssessed) -> dict[str, str]:
     label = found.label
     return _of_prompt(found.prompt) | {
         "kind": label.kind,
@@ -199,7 +329,7 @@ def _of_label(found: training.Demonstrated | training.Ranked) -> dict[str, str]:
     }
 
 
-def _of_prompt(prompt: training.PromptText) -> dict[str, str]:
+def _of_prompt(prompt: PromptText) -> dict[str, str]:
     return {"use_case": prompt.use_case, "source": prompt.source}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tutelage.errors import MissingError
-from tutelage.feedback.export import What
+from tutelage.feedback.export import ROWS, What
 from tutelage.records import FLAGS
 
 if TYPE_CHECKING:
@@ -16,10 +16,8 @@ if TYPE_CHECKING:
 
 #: Rows of one row group: what is in memory together.
 GROUP = 1000
-_TEXTS = {
-    "sft": ("label_id", "prompt_id", "prompt", "completion", "labeler", "instruction_version", "use_case", "source"),
-    "ppo": ("prompt_id", "prompt", "use_case", "source"),
-}
+#: The scales on which toxicity is judged, and the order of the continuations.
+TOXICITY = ("beginning", "toxicity", "relative", "continuity", "rank")
 
 
 @contextmanager
@@ -57,26 +55,17 @@ def library() -> Any:
 
 
 def schema(what: What) -> pyarrow.Schema:
-    """Return the columns of an export, in the order of its rows; a flag that nobody answered is null."""
+    """Return the columns of an export, in the order of its rows; what nobody answered is null."""
     import pyarrow
 
     text, number, truth = pyarrow.string(), pyarrow.int64(), pyarrow.bool_()
-    if what != "reward":
-        return pyarrow.schema([(name, text) for name in _TEXTS[what]])
     flags = pyarrow.struct([(name, truth) for name in FLAGS])
-    return pyarrow.schema(
-        [
-            ("label_id", text),
-            ("prompt_id", text),
-            ("prompt", text),
-            ("completions", pyarrow.list_(text)),
-            ("ranks", pyarrow.list_(number)),
-            ("cut", pyarrow.list_(truth)),
-            ("ratings", pyarrow.list_(number)),
-            ("flags", pyarrow.list_(flags)),
-            ("labeler", text),
-            ("instruction_version", text),
-            ("use_case", text),
-            ("source", text),
-        ]
-    )
+    types = {
+        "completions": pyarrow.list_(text),
+        "ranks": pyarrow.list_(number),
+        "cut": pyarrow.list_(truth) if what == "reward" else truth,
+        "ratings": pyarrow.list_(number),
+        "flags": pyarrow.list_(flags) if what == "reward" else flags,
+        **dict.fromkeys(("quality", *TOXICITY), number),
+    }
+    return pyarrow.schema([(name, types.get(name, text)) for name in ROWS[what].__dataclass_fields__])

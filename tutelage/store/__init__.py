@@ -3,7 +3,7 @@
 `Store` opens a database; the noun modules (`prompts`, `users`, `completions`, `labelers`, `tasks`, `receipts`,
 `labels`, `training`, `registry`, `accounts`, `sessions`, `audit`, `screening`, `guidance`, `messages`, `drafts`,
 `openings`, `jobs`, `choices`, `returns`, `judged`, `progress`, `pace`, `withdrawals`, `written`, `privacy`, `toxicity`,
-`welfare`, `tokens`, `submitted`) hold functions whose first argument is the store.
+`welfare`, `tokens`, `submitted`, `evaluated`) hold functions whose first argument is the store.
 """
 
 # So that the metadata holds every table.

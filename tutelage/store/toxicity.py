@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from tutelage.records import ToxicityRating
 from tutelage.store import batches
@@ -38,7 +39,9 @@ def ratings(store: Store) -> list[ToxicityRating]:
     """Return the ratings that count, by id."""
     query = select(toxicity_ratings).where(current(toxicity_ratings)).order_by(toxicity_ratings.c.id)
     with store.read() as connection:
-        return [
-            ToxicityRating(**common(found), **{name: getattr(found, name) for name in _SCALES})
-            for found in connection.execute(query)
-        ]
+        return [rating(found) for found in connection.execute(query)]
+
+
+def rating(found: Row[Any]) -> ToxicityRating:
+    """Return the record of a row of the table `toxicity_ratings`."""
+    return ToxicityRating(**common(found), **{name: getattr(found, name) for name in _SCALES})

@@ -4,8 +4,6 @@ Left out: labels of held-out, opposed and researching people; labels for any pur
 labels that were returned and have no new revision; labels of labelers who withdrew, and orders of texts that such a
 labeler wrote; prompts of another split, without consent, quarantined for personal data, dropped by intake, or of users
 who withdrew, or without a person's review where the store's rule asks for one.
-
-Rows come one after the other while they are read: an export of any size needs the memory of a part.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,29 +13,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Table, and_, select
 
-from tutelage.records import Demonstration, Group, Kind, Ranking, Rating, Split, Stage, UseCase
-from tutelage.store import batches, labels
+from tutelage.records import Demonstration, Group, Kind, Ranking, Rating, Split, Stage
+from tutelage.store import batches, exported, labels
 from tutelage.store.database import Store
+from tutelage.store.exported import Assessed, PromptText, of_prompts, parts
 from tutelage.store.privacy import cleared
 from tutelage.store.prompts import allowed
 from tutelage.store.return_tables import returns
 from tutelage.store.tables import assignments, completions, demonstrations, labelers, prompts, rankings, ratings
 from tutelage.store.withdrawal_tables import labeler_withdrawals
-
-#: Rows that are in memory together.
-PART = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptText:
-    """A prompt as trainers read it; `hash` is its name in lineage, `created` the time at which it came in."""
-
-    id: str
-    text: str
-    hash: str
-    use_case: UseCase | str
-    source: str
-    created: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +54,12 @@ class Ranked:
 def demonstrated(store: Store, *, split: Split, kind: Kind) -> Iterator[Demonstrated]:
     """Yield the demonstrations to learn from, by prompt and label id."""
     with store.read() as connection:
-        for rows in _parts(connection, _labels(demonstrations, split, kind)):
+        for rows in parts(connection, _labels(demonstrations, split, kind)):
             for row in rows:
                 label = labels.demonstration(row)
-                yield Demonstrated(prompt=_prompt(row), label=label, group=row.labeler_group, created=row.created)
+                yield Demonstrated(
+                    prompt=exported.prompt(row), label=label, group=row.labeler_group, created=row.created
+                )
 
 
 def ranked(store: Store, *, split: Split, kind: Kind, tasks: str = "") -> Iterator[Ranked]:
@@ -84,7 +70,7 @@ def ranked(store: Store, *, split: Split, kind: Kind, tasks: str = "") -> Iterat
         query = query.where(assignments.c.task_id.startswith(tasks, autoescape=True))
     with store.read() as connection:
         withdrawn = set(connection.scalars(select(labeler_withdrawals.c.labeler)))
-        for rows in _parts(connection, query):
+        for rows in parts(connection, query):
             outputs = _outputs(connection, rows)
             judged = _ratings(connection, rows)
             for row in rows:
@@ -94,44 +80,37 @@ def ranked(store: Store, *, split: Split, kind: Kind, tasks: str = "") -> Iterat
 
 def prompted(store: Store, *, split: Split, stage: Stage) -> Iterator[PromptText]:
     """Yield the prompts to sample from in training, by id."""
-    query = _prompts().where(_trainable(split), prompts.c.stage == stage).order_by(prompts.c.id)
+    query = of_prompts().where(_trainable(split), prompts.c.stage == stage).order_by(prompts.c.id)
     with store.read() as connection:
-        for rows in _parts(connection, query):
-            yield from map(_prompt, rows)
+        for rows in parts(connection, query):
+            yield from map(exported.prompt, rows)
+
+
+def rated(store: Store, *, split: Split, kind: Kind) -> Iterator[Assessed[Rating]]:
+    """Yield the ratings of single outputs to learn from, those that were handed in with an order too."""
+    return exported.assessed(store, ratings, _made(ratings, split, kind), labels.rating)
 
 
 def _trainable(split: Split) -> Any:
     return and_(allowed(), cleared(), prompts.c.split == split)
 
 
-def _prompts() -> Select[Any]:
-    return select(
-        prompts.c.id.label("of_prompt"),
-        prompts.c.text.label("prompt_text"),
-        prompts.c.text_hash.label("prompt_hash"),
-        prompts.c.created.label("prompt_created"),
-        prompts.c.use_case,
-        prompts.c.source,
-    )
+def _made(table: Table, split: Split, kind: Kind) -> tuple[Any, ...]:
+    """Return the conditions on who made a label, what for and about which prompts."""
+    mine = labelers.c.group == "training", table.c.purpose == "train", table.c.kind == kind
+    return _trainable(split), *mine
 
 
 def _labels(table: Table, split: Split, kind: Kind) -> Select[Any]:
     return (
-        _prompts()
+        of_prompts()
         .add_columns(*table.c, labelers.c.group.label("labeler_group"))
         .join(table, table.c.prompt_id == prompts.c.id)
         .join(labelers, labelers.c.id == table.c.labeler)
-        .where(_trainable(split))
-        .where(labelers.c.group == "training", table.c.purpose == "train", table.c.kind == kind, labels.current(table))
+        .where(*_made(table, split, kind), labels.current(table))
         .where(table.c.id.not_in(select(returns.c.submission_id)))
         .order_by(prompts.c.id, table.c.id)
     )
-
-
-def _parts(connection: Connection, query: Select[Any]) -> Iterator[Sequence[Row[Any]]]:
-    """Read a query's rows part by part, all from the moment at which it began."""
-    with connection.execute(query, execution_options={"yield_per": PART}) as result:
-        yield from result.partitions()
 
 
 def _outputs(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, Row[Any]]:
@@ -157,22 +136,11 @@ def _ratings(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, dict
 
 def _ranked(row: Row[Any], outputs: Mapping[str, Row[Any]], judged: Mapping[str, Rating]) -> Ranked:
     return Ranked(
-        prompt=_prompt(row),
+        prompt=exported.prompt(row),
         label=labels.ranking(row),
         group=row.labeler_group,
         created=row.created,
         texts={output: outputs[output].text for output in row.presented},
         cut=frozenset(output for output in row.presented if outputs[output].finish_reason == "length"),
         ratings=judged,
-    )
-
-
-def _prompt(row: Row[Any]) -> PromptText:
-    return PromptText(
-        id=row.of_prompt,
-        text=row.prompt_text,
-        hash=row.prompt_hash,
-        use_case=row.use_case,
-        source=row.source,
-        created=row.prompt_created,
     )

@@ -15,6 +15,7 @@ from tests.feedback.app import screened
 from tests.feedback.app.api.calling import Caller, key
 from tests.feedback.conftest import NOW, Desk, ranking
 from tests.labeling import Clock
+from tutelage.feedback.work import Judgement
 from tutelage.store import Store, accounts, audit, tasks
 
 Call = Callable[..., Caller]
@@ -195,7 +196,9 @@ def test_an_export_is_the_rows_and_says_where_they_come_from(call: Call, desk: D
     lead = call("lead")
     desk.task("r", "rank", k=2)
     desk.task("e", "rank", k=2, purpose="evaluation", instruction_version="evaluation-1", group="heldout")
-    desk.submit(ranking(desk.lease("anna")[0]), ranking(desk.lease("hal")[0], name="s2"))
+    (held,) = desk.lease("hal")
+    rated = {one.id: Judgement(quality=3) for one in held.outputs}
+    desk.submit(ranking(desk.lease("anna")[0]), ranking(held, name="s2", ratings=rated))
     answer = lead.ask("GET", "/exports/reward")
     assert answer.headers["content-type"] == "application/x-ndjson"
     (row,) = [json.loads(line) for line in answer.text.splitlines()]
@@ -207,6 +210,13 @@ def test_an_export_is_the_rows_and_says_where_they_come_from(call: Call, desk: D
     assert lead.ask("GET", "/exports/reward?kind=simulated").text == ""
     lead.get("/exports/reward?split=test", status=400)
     lead.get("/exports/everything", status=400)
+    # Labels that measure models leave when asked for as such, and never otherwise.
+    assert lead.ask("GET", "/exports/ratings").text == ""
+    measured = lead.ask("GET", "/exports/ratings?purpose=evaluation&group=heldout").text.splitlines()
+    found = [(row["prompt_id"], row["quality"], row["policy"]) for row in map(json.loads, measured)]
+    assert found == [("e", 3, "sft")] * 2
+    lead.get("/exports/ratings?group=heldout", status=400)
+    lead.get("/exports/toxicity", status=400)
 
 
 def test_an_administrator_reads_and_checks_the_log(call: Call, desk: Desk) -> None:

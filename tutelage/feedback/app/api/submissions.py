@@ -21,7 +21,7 @@ from tutelage.feedback.app.api.cursors import After, Limit
 from tutelage.feedback.app.api.schema import refusals
 from tutelage.feedback.app.api.tasks import SEES
 from tutelage.feedback.dataset import Manifest
-from tutelage.feedback.export import ExportSplit, Query, What
+from tutelage.feedback.export import ExportGroup, ExportPurpose, ExportSplit, Query, What
 from tutelage.feedback.wire import work as wire
 from tutelage.feedback.wire.parts import Name, Page
 from tutelage.records import Kind, Stage
@@ -66,33 +66,42 @@ def list_submissions(  # noqa: PLR0913 - one parameter per filter
     return cursors.page(found, limit, lambda one: [one.created.isoformat(), one.id], wire.Submission.model_validate)
 
 
-@router.get("/exports/{what}", response_class=Lines, response_model=None)
-def export_rows(
-    asking: By, what: Wanted, kind: Kind = "human", split: ExportSplit = "train", stage: Stage = "ppo"
-) -> Lines:
-    """Return the rows that a trainer may learn from, one JSON object per line: sft, reward or ppo.
+def _chosen(
+    what: Wanted,
+    kind: Kind = "human",
+    split: ExportSplit = "train",
+    stage: Stage = "ppo",
+    purpose: ExportPurpose = "train",
+    group: ExportGroup = "training",
+) -> Query:
+    return Query(what=what, kind=kind, split=split, stage=stage, purpose=purpose, group=group)
 
-    Held-out labels, labels for other purposes and prompts that may not be used are left out by the query itself.
+
+Chosen = Annotated[Query, Depends(_chosen)]
+
+
+@router.get("/exports/{what}", response_class=Lines, response_model=None)
+def export_rows(asking: By, query: Chosen) -> Lines:
+    """Return the rows that a trainer may learn from, one JSON object per line: sft, reward, ppo or ratings.
+
+    Held-out labels, labels for other purposes and prompts that may not be used are left out by the query itself. For
+    the purpose evaluation there are ratings and toxicity of a group; no row is in both.
     """
-    folder, _ = _written(asking.store, Query(what=what, kind=kind, split=split, stage=stage), with_parquet=False)
+    folder, _ = _written(asking.store, query, with_parquet=False)
     return Lines(_pieces(folder, dataset.ROWS))
 
 
 @router.get("/exports/{what}/parquet", response_class=Parquet, response_model=None, responses=refusals(404))
-def export_parquet(
-    asking: By, what: Wanted, kind: Kind = "human", split: ExportSplit = "train", stage: Stage = "ppo"
-) -> Parquet:
+def export_parquet(asking: By, query: Chosen) -> Parquet:
     """Return the same rows as one Parquet file; 404 where the app runs without the extra `parquet`."""
-    folder, _ = _written(asking.store, Query(what=what, kind=kind, split=split, stage=stage), with_parquet=True)
+    folder, _ = _written(asking.store, query, with_parquet=True)
     return Parquet(_pieces(folder, dataset.PARQUET))
 
 
 @router.get("/exports/{what}/manifest")
-def export_manifest(
-    asking: By, what: Wanted, kind: Kind = "human", split: ExportSplit = "train", stage: Stage = "ppo"
-) -> dict[str, Any]:
+def export_manifest(asking: By, query: Chosen) -> dict[str, Any]:
     """Return where an export's rows come from: what was asked for, counts, hashes, instruction versions."""
-    folder, manifest = _written(asking.store, Query(what=what, kind=kind, split=split, stage=stage), with_parquet=False)
+    folder, manifest = _written(asking.store, query, with_parquet=False)
     folder.cleanup()
     return asdict(manifest)
 
