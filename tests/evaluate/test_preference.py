@@ -125,3 +125,34 @@ def test_the_picture_is_a_file_of_its_own_with_its_finding_in_words() -> None:
     assert "n = 6 rankings" in root.attrib["aria-label"]
     words = " ".join(text.strip() for text in root.itertext())
     assert "67" in words and "--paper: #fbfaf7" in words and "var(--ink)" in drawn
+    assert "font-family: var(--sans)" in drawn and "DejaVu" not in drawn.split("</style>", 1)[1]
+
+
+def test_long_names_are_broken_and_never_run_into_their_numbers() -> None:
+    long = "assistant-7b-instruct/ppo_ptx-2026-11-23-seed-17@14"
+    whole = "W" * 59 + "X"
+    arms = (Arm(model="sft", name=f"{long}-base", note="a"), Arm(model="new", name=long, note="b"))
+    told = [replace(comparison(part("human", RANKINGS)), arms=arms)]
+    told.append(replace(told[0], arms=(arms[0], replace(arms[1], name=whole))))
+    for one, name in zip(told, (long, whole), strict=True):
+        drawn = preference.drawing(one)
+        assert drawn is not None
+        lines: dict[float, list[str]] = {}
+        for text in ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text"):
+            x, y = place(text)
+            words = text.text or ""
+            # Words that begin somewhere end in the drawing; ticks stand around their place.
+            is_begun = not re.search("anchor: (end|middle)", text.attrib["style"])
+            assert x + 6 * len(words) <= 360 or not is_begun, words
+            lines.setdefault(y, []).append(words)
+        above = "".join(words[0] for _, words in sorted(lines.items()))
+        assert name in above and f"preferred to {arms[0].name}" in above
+        # The numbers stand beside the last line of the name: at the same height, but for the size of the letters.
+        ends = sorted(y for y, words in lines.items() if "67" in words[0] or words[0] and name.endswith(words[0]))
+        assert len(ends) == 2 and ends[1] - ends[0] < 1
+
+
+def place(text: ElementTree.Element) -> tuple[float, float]:
+    """Read where a text stands in a drawing."""
+    moved = re.findall(r"translate\(([-\d.]+) ([-\d.]+)\)", text.attrib.get("transform", ""))
+    return (float(moved[0][0]), float(moved[0][1])) if moved else (float(text.attrib["x"]), float(text.attrib["y"]))

@@ -10,7 +10,7 @@ import io
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tutelage.core.statistics import Estimate
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 WIDTH, TEXT, SMALL = 360, 14, 12.5
 ROW, MARGIN = 46, 12
+#: From one line of a broken label to the next, and between a label and its numbers.
+LINE, GAP = 18, 12
+#: How wide a line of words may be.
+ROOM = WIDTH - MARGIN - 2
 #: Room around a drawing that is a file of its own.
 EDGE = 18
 #: Stands for infinity in drawings.
@@ -93,27 +97,63 @@ class Series:
 
 
 def intervals(name: str, rows: Sequence[Row], scale: Scale, alt: str) -> str:
-    """Draw figures as dots with 95 % whiskers, a row each, against a thin reference line."""
+    """Draw figures as dots with 95 % whiskers, a row each, against a thin reference line.
+
+    A label is broken where it is too long for a line, and the numbers stand below it where they do not fit beside it.
+    """
+    labels = [_label(row) for row in rows]
+    caption = _lines(scale.caption, SMALL)
     headings = sum(bool(row.heading) for row in rows)
-    figure, axes = _canvas(len(rows) * ROW + headings * 26 + 44)
+    more, below = sum(len(label) - 1 for label in labels) * LINE, (len(caption) - 1) * LINE
+    figure, axes = _canvas(len(rows) * ROW + more + headings * 26 + 44 + below, bottom=40 + below)
     y = 0.0
-    for row in rows:
+    for row, label in zip(rows, labels, strict=True):
         if row.heading:
             y -= 26
             _say(axes, 0, y + 2, row.heading, bold=True)
-        y -= ROW
-        _row(axes, row, y + 14)
+        y -= ROW + LINE * (len(label) - 1)
+        _row(axes, row, label, y + 14)
     low, high = _limits(rows, scale)
     axes.set_xlim(low, high)
     axes.set_ylim(y - 4, 6)
     axes.axvline(scale.reference, color=TOKENS["quiet"], linewidth=1, zorder=0)
-    _ticks(axes, scale)
+    _ticks(axes, replace(scale, caption="\n".join(caption)))
     return _svg(figure, name, alt)
 
 
-def _row(axes: Axes, row: Row, y: float) -> None:
-    """Write the label and numbers of a row over its dot and whisker."""
-    _say(axes, 0, y + 10, row.label)
+def _label(row: Row) -> list[str]:
+    """Break a row's label into lines; the last one leaves room for the numbers."""
+    lines = _lines(row.label, TEXT)
+    if _width(lines[-1], TEXT) + GAP + _width(row.numbers, SMALL) > ROOM:
+        lines.append("")
+    return lines
+
+
+def _lines(text: str, size: float) -> list[str]:
+    """Break a text into lines that fit the drawing, after a mark between words where one is near, else anywhere."""
+    lines = [""]
+    # Pieces end with a mark; one that is a line by itself is cut into characters.
+    for piece in re.findall(r"[^\s/@._-]*[\s/@._-]|.+$", text):
+        for part in [piece] if _width(piece, size) <= ROOM else piece:
+            if _width(lines[-1] + part.rstrip(), size) > ROOM:
+                lines.append("")
+            lines[-1] += part
+    return [line.strip() for line in lines]
+
+
+def _width(text: str, size: float) -> float:
+    """Measure a text as wide as it is in the widest of the page's fonts."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family="DejaVu Sans", size=size)
+    return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
+
+
+def _row(axes: Axes, row: Row, label: Sequence[str], y: float) -> None:
+    """Write the lines of a row's label and its numbers over its dot and whisker."""
+    for above, line in enumerate(reversed(label)):
+        _say(axes, 0, y + 10 + LINE * above, line)
     _say(axes, 1, y + 10, row.numbers, quiet=True)
     color = TOKENS.get(f"arm-{row.model}", TOKENS["ink"])
     # An end that the data cannot bound runs out of the picture.
@@ -302,7 +342,7 @@ def _svg(figure: Figure, name: str, alt: str) -> str:
     body = body.replace("xlink:href", "href")
     body = re.sub(r'\bid="', f'id="{name}-', body)
     body = body.replace('href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")
-    body = re.sub(r"font: (?:(bold|\d+) )?([\d.]+)px [^;\"]*", _font, body)
+    body = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", body).replace("weight: 700", "weight: 600")
     for token, placeholder in TOKENS.items():
         body = body.replace(placeholder, f"var(--{token})")
     body = re.sub(r"\s*\n\s*", "\n", body)
@@ -318,8 +358,3 @@ def standalone(svg: str, css: str) -> str:
     wider = f"{left - EDGE:g} {top - EDGE:g} {width + 2 * EDGE:g} {height + 2 * EDGE:g}"
     head = re.sub(r'viewBox="[^"]+"', f'viewBox="{wider}"', head)
     return f"{head}><style>{tokens}svg {{ background: var(--paper); }}</style>{body}\n"
-
-
-def _font(match: re.Match[str]) -> str:
-    weight = "600 " if match[1] in ("bold", "700") else ""
-    return f"font: {weight}{match[2]}px var(--sans)"
