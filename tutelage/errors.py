@@ -41,5 +41,9 @@ class UnavailableError(UserError):
     """A database, server or disk that cannot be reached or is full."""
 
 
+class DatabaseAwayError(UnavailableError):
+    """The database cannot be used now; the message names it, which is for the operator alone."""
+
+
 class InvariantError(UserError):
     """A check of a running computation that failed: the result would be wrong, so the run stops."""

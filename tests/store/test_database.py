@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect, text
 
-from tutelage.errors import SettingsError, UnavailableError, UserError
+from tutelage.errors import DatabaseAwayError, SettingsError, UnavailableError, UserError
 from tutelage.store import Store, migrate, tables, upgrade
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -90,6 +90,23 @@ def test_half_a_character_is_refused(store: Store) -> None:
     row = {"version": "1", "task": "t", "text": "half \ud83d", "sha256": "", "created": NOW}
     with pytest.raises(Exception, match="half of a character at position 5"), store.write() as connection:
         connection.execute(tables.instruction_versions.insert(), row)
+
+
+def test_a_store_is_awaited_until_its_database_is_there(database: str) -> None:
+    """A server's process may start while its database is away."""
+    with Store.open(database) as made:
+        salted = made.user_hash("anna")
+    missing = "postgresql://127.0.0.1:1/none" if database.startswith("postgresql") else f"{database}-none"
+    with Store.awaited(missing) as away:
+        for use in (away.read, away.write):
+            with pytest.raises(DatabaseAwayError), use():
+                pass
+        with pytest.raises(DatabaseAwayError):
+            away.user_hash("anna")
+    with Store.awaited(database) as there:
+        assert there.user_hash("anna") == salted
+        with there.read() as connection:
+            assert connection.execute(tables.facts.select()).one().name == "salt"
 
 
 def test_a_naive_time_is_a_bug(store: Store) -> None:

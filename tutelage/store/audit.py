@@ -83,7 +83,7 @@ class AuditedStore(Store):
     """A store whose write transactions end with the same event: what the change is called, and who made it."""
 
     def __init__(self, store: Store, event: Event, now: datetime) -> None:
-        self.engine, self._salt = store.engine, store._salt
+        super().__init__(store.engine, store._salt)
         self._event, self._now, self._is_change = event, now, True
 
     @contextmanager

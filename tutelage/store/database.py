@@ -14,7 +14,7 @@ from typing import Any, Self
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
-from tutelage.errors import MissingError, SettingsError, UnavailableError, UserError
+from tutelage.errors import DatabaseAwayError, MissingError, SettingsError, UnavailableError, UserError
 from tutelage.store import migrate, tables
 
 BUSY_SECONDS = 60
@@ -27,9 +27,10 @@ _OUTSIDE = ("unable to open", "locked", "disk", "readonly", "read-only", "full",
 class Store:
     """A database of prompts, labels, tasks and models; safe to share between threads, opened once in each process."""
 
-    def __init__(self, engine: Engine, salt: str) -> None:
+    def __init__(self, engine: Engine, salt: str | None) -> None:
         self.engine = engine
-        self._salt = salt.encode()
+        #: None until the database was looked at.
+        self._salt = salt
 
     @classmethod
     def open(cls, url: str, *, salt: str = "", create: bool = True) -> Self:
@@ -40,19 +41,19 @@ class Store:
         `create` a file that is not there is refused too, so that a mistyped address does not look like an empty store.
         """
         engine = connect(url)
-        if not create and engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
-            raise MissingError(
-                f"There is no database {engine.url.database}; name another one with --database, or make it with "
-                "`tutelage run` or `tutelage prompts import`."
-            )
         try:
-            with _one_at_a_time(engine) as connection:
-                migrate.create_or_check(connection, _shown(engine.url))
-                stored = _stored_salt(connection, salt)
+            return cls(engine, _prepare(engine, salt, create))
         except BaseException:
             engine.dispose()
             raise
-        return cls(engine, stored)
+
+    @classmethod
+    def awaited(cls, url: str) -> Self:
+        """Return the store at `url`, which is opened when it is first used, and tried again until that succeeds.
+
+        It is for servers, which go on while their database is away. Until it is there, every use is DatabaseAwayError.
+        """
+        return cls(connect(url), None)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -68,6 +69,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Yield a connection to read with."""
+        self._opened()
         with _reachable(self.engine), self.engine.connect() as connection, connection.begin():
             yield connection
 
@@ -78,6 +80,7 @@ class Store:
         SQLite takes its write lock at the start (BEGIN IMMEDIATE): a transaction that reads first and then decides to
         write can not be overtaken, nor fail in the middle.
         """
+        self._opened()
         with _reachable(self.engine), self.engine.connect() as connection:
             connection = connection.execution_options(tutelage_writes=True)
             with connection.begin():
@@ -89,11 +92,20 @@ class Store:
     def digest(self, *parts: str) -> str:
         """Return 64 hexadecimal digits that depend on `parts` and on this store's salt (HMAC-SHA256)."""
         message = b"".join(len(data := part.encode("utf-8", "replace")).to_bytes(8, "big") + data for part in parts)
-        return hmac.new(self._salt, message, hashlib.sha256).hexdigest()
+        return hmac.new(self._opened().encode(), message, hashlib.sha256).hexdigest()
 
     def user_hash(self, user: str) -> str:
         """Return the salted hash that stands for `user` everywhere in the store."""
         return self.digest("user", user)[:32]
+
+    def _opened(self) -> str:
+        """Look at the database unless that was done; return the salt."""
+        if self._salt is None:
+            try:
+                self._salt = _prepare(self.engine, "", create=False)
+            except MissingError as error:
+                raise DatabaseAwayError(str(error)) from error
+        return self._salt
 
 
 def upgrade(url: str) -> None:
@@ -124,6 +136,18 @@ def connect(url: str) -> Engine:
         pool_pre_ping=True,
         connect_args={"connect_timeout": 10},
     )
+
+
+def _prepare(engine: Engine, salt: str, create: bool) -> str:
+    """Make the tables of an empty database, refuse one of another version, and return the salt."""
+    if not create and engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
+        raise MissingError(
+            f"There is no database {engine.url.database}; name another one with --database, or make it with "
+            "`tutelage run` or `tutelage prompts import`."
+        )
+    with _one_at_a_time(engine) as connection:
+        migrate.create_or_check(connection, _shown(engine.url))
+        return _stored_salt(connection, salt)
 
 
 def _parse(url: str) -> URL:
@@ -212,7 +236,7 @@ def _reachable(engine: Engine) -> Iterator[None]:
         reason = " ".join(str(error.orig).split())
         if engine.dialect.name == "sqlite" and not any(word in reason for word in _OUTSIDE):
             raise
-        raise UnavailableError(
+        raise DatabaseAwayError(
             f"The database {_shown(engine.url)} cannot be used: {reason}; check that it is reachable and writable."
         ) from error
     except DBAPIError as error:

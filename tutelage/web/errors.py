@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -11,7 +12,17 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from tutelage.errors import ConflictError, DataError, MissingError, RefusedError, UnavailableError, UserError
+from tutelage.errors import (
+    ConflictError,
+    DatabaseAwayError,
+    DataError,
+    MissingError,
+    RefusedError,
+    UnavailableError,
+    UserError,
+)
+
+logger = logging.getLogger(__name__)
 
 #: What a caller is told by a number when a rule of ours refuses; other errors that a user can mend are the operator's.
 STATUSES: Mapping[type[UserError], int] = {
@@ -21,6 +32,10 @@ STATUSES: Mapping[type[UserError], int] = {
     ConflictError: 409,
     UnavailableError: 503,
 }
+
+
+#: When a caller may try again where something is away.
+LATER: Mapping[str, str] = {"retry-after": "10"}
 
 
 class ApiError(Exception):
@@ -66,6 +81,10 @@ def told(request: Request, error: Exception) -> ApiError:
     """Return what the caller is told about any exception; of a bug, nothing but that it was one."""
     if isinstance(error, ApiError):
         return error
+    if isinstance(error, DatabaseAwayError):
+        # Where it is, and why it does not answer, is for the operator.
+        logger.error("%s", error)
+        return ApiError(503, "The database is away at the moment; try again in a minute.", headers=LATER)
     if isinstance(error, UserError):
         known = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
         return ApiError(known, str(error), code=error.code, param=error.param)

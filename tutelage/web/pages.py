@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.exceptions import HTTPException
 
-from tutelage.errors import UserError
+from tutelage.errors import DatabaseAwayError, UserError
 from tutelage.store.accounts import Person
 from tutelage.web import access, errors
 from tutelage.web.errors import ApiError
@@ -72,6 +73,14 @@ class Pages:
         page = self._environment.get_template(template).render({**shared, **values})
         return HTMLResponse(page, status_code=status)
 
+    def render_error(self, request: Request, told: ApiError) -> HTMLResponse:
+        """Return the page that tells an error; where the service is away, it asks the store for nothing."""
+        if told.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            return self.render(request, "error.html", told.status, message=told.message)
+        shared = {"person": None, "csrf": "", "links": (), "path": request.url.path}
+        page = self._environment.get_template("error.html").render({**shared, "message": told.message})
+        return HTMLResponse(page, status_code=told.status)
+
     def _words_json(self, prefix: str) -> str:
         """Return the words of a script, to stand in an attribute, where they are escaped like any text."""
         return json.dumps(self.words.under(prefix), sort_keys=True)
@@ -101,7 +110,7 @@ async def _answer(request: Request, error: Exception) -> Response:
     if isinstance(told, access.SignInNeededError):
         target = request.url.path if request.method in access.SAFE else "/"
         return RedirectResponse(f"{SIGN_IN}?next={quote(target)}", status_code=303)
-    page = here.pages.render(request, "error.html", told.status, message=told.message)
+    page = here.pages.render_error(request, told)
     # The page for a bug is made outside the middleware that adds these.
     page.headers.update({**HEADERS, **told.headers})
     return page
@@ -110,4 +119,7 @@ async def _answer(request: Request, error: Exception) -> Response:
 def _told(words: Catalogue, request: Request, error: Exception) -> ApiError:
     if isinstance(error, HTTPException) and error.status_code == 404:
         return ApiError(404, words("web.nothing_here"))
-    return errors.told(request, error)
+    told = errors.told(request, error)
+    if isinstance(error, DatabaseAwayError):
+        return ApiError(told.status, words("web.away"), headers=told.headers)
+    return told

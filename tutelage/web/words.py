@@ -11,6 +11,8 @@ WORDS = {
     "web.error": "This did not work",
     "web.home": "Home",
     "web.back": "Go to the home page",
+    "web.away": "The database is away at the moment. What was handed in before is safe, and what you write stays on "
+    "this device; try again in a minute.",
     "web.nothing_here": "There is nothing at this address. It may have moved; start from the home page.",
 }
 

@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from tests.labeling import PASSWORD, Clock, Visitor, invited
 from tutelage.feedback.app import app as application
+from tutelage.feedback.app import server
 from tutelage.feedback.app.words import WORDS
 from tutelage.store import Store, accounts, audit, sessions
 from tutelage.store.account_tables import people
@@ -274,6 +275,26 @@ def test_a_hostile_name_is_shown_as_text(visit: Visit) -> None:
     page = visit(name, "admin").get("/people").text
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &#34;&#39; {{ 7*7 }}" in page
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_database_that_is_away_is_a_sentence_until_it_is_back(
+    database: str, store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker that starts meanwhile answers so as well; one that ended would be started again and again."""
+    path, hidden = tmp_path / "store.db", tmp_path / "hidden.db"
+    store.close()
+    path.rename(hidden)
+    client = TestClient(server.application(database, False), follow_redirects=False)
+    for _ in range(2):
+        page = client.get("/enter/some-link", headers={"accept": "text/html"})
+        assert page.status_code == 503 and "The database is away at the moment." in page.text
+        assert page.headers["retry-after"] == "10" and str(path) not in page.text
+    told = client.get("/api/v1/work", headers={"authorization": "Bearer tutelage_x_y"})
+    assert told.status_code == 503 and "is away" in told.json()["error"]["message"] and str(path) not in told.text
+    assert f"There is no database {path}" in caplog.text
+    hidden.rename(path)
+    assert client.get("/enter/some-link", headers={"accept": "text/html"}).status_code == 404
 
 
 def test_a_bug_is_a_page_without_details(store: Store, clock: Clock) -> None:

@@ -26,6 +26,8 @@ from tutelage.web.site import utc_now
 GRACE_SECONDS = 10
 #: How long a browser's connection waits for its next request: longer than hands rest between two saves of a draft.
 KEEP_ALIVE_SECONDS = 75
+#: How long a worker may give no sign of life before it is started again: loading takes seconds on a busy machine.
+SILENT_SECONDS = 30
 
 
 def serve(store_url: str, where: Listening, workers: int, tell: Callable[[str], None]) -> None:
@@ -47,9 +49,13 @@ def serve(store_url: str, where: Listening, workers: int, tell: Callable[[str], 
 
 
 def application(store_url: str, is_encrypted: bool) -> FastAPI:
-    """Open the store in a worker's process and return the application over it."""
+    """Return the application over the store in a worker's process.
+
+    A worker that starts while the database is away says so to whoever asks until it is back: one that ended would be
+    started again and again.
+    """
     _end_with_parent()
-    return create(Store.open(store_url, create=False), Settings(is_encrypted=is_encrypted))
+    return create(Store.awaited(store_url), Settings(is_encrypted=is_encrypted))
 
 
 def _end_with_parent() -> None:
@@ -80,6 +86,7 @@ def _run(store_url: str, where: Listening, workers: int, bound: socket.socket) -
         forwarded_allow_ips="*" if where.is_behind_proxy else None,
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_worker_healthcheck=SILENT_SECONDS,
     )
     if workers > 1:
         Multiprocess(config, sockets=[bound]).run()
