@@ -14,7 +14,6 @@ from tutelage.store.labels import current
 from tutelage.store.tables import (
     assignments,
     completions,
-    demonstrations,
     instruction_versions,
     labelers,
     prompts,
@@ -75,15 +74,6 @@ class Rated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """A demonstration that somebody wrote."""
-
-    id: str
-    context: Context
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Handed:
     """A submission in a list: what it is about, how long it took, and whether a later one supersedes it."""
 
@@ -112,16 +102,6 @@ def rated(store: Store, which: Looked) -> list[Rated]:
     query = _looked(ratings, completions.c.prompt_id, which)
     with store.read() as connection:
         return [_rated(row) for row in connection.execute(query)]
-
-
-def of_assignment(store: Store, assignment: str) -> tuple[list[Written], list[Rated], list[Ordered]]:
-    """Return the current judgements that came from one assignment: demonstrations, ratings and rankings."""
-    parts = []
-    with store.read() as connection:
-        for table, prompt in _PROMPTS.items():
-            query = _with_context(table, prompt).where(table.c.assignment_id == assignment, current(table))
-            parts.append(connection.execute(query).all())
-    return [_written(row) for row in parts[0]], [_rated(row) for row in parts[1]], [_ordered(row) for row in parts[2]]
 
 
 def handed(store: Store, *, labeler: str = "", assignment: str = "", limit: int = 1000) -> list[Handed]:
@@ -174,13 +154,6 @@ def kinds(store: Store) -> list[Kind]:
         return list(connection.scalars(query))
 
 
-_PROMPTS: dict[Table, Any] = {
-    demonstrations: demonstrations.c.prompt_id,
-    ratings: completions.c.prompt_id,
-    rankings: rankings.c.prompt_id,
-}
-
-
 def _with_context(table: Table, prompt: Any) -> Select[Any]:
     query = select(table, labelers.c.group, prompts.c.id.label("about"), prompts.c.use_case).select_from(table)
     if table is ratings:
@@ -227,7 +200,3 @@ def _rated(row: Row[Any]) -> Rated:
         quality=row.quality,
         flags=dict(row.flags),
     )
-
-
-def _written(row: Row[Any]) -> Written:
-    return Written(id=row.id, context=_context(row), text=row.text)

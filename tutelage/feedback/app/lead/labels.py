@@ -13,10 +13,11 @@ from tutelage.feedback.app.lead import conversations
 from tutelage.feedback.app.lead.asked import OPEN
 from tutelage.feedback.app.lead.conversations import To
 from tutelage.feedback.views.disagreements import LETTERS
-from tutelage.store import audit, judged, returns, tasks
+from tutelage.store import audit, judged, returns, submitted, tasks, withdrawals
 from tutelage.store.audit import Event
 from tutelage.store.judged import Handed
 from tutelage.store.returns import Return
+from tutelage.store.submitted import Content
 from tutelage.web.access import Current
 from tutelage.web.forms import Fields
 from tutelage.web.site import Here, Site
@@ -62,15 +63,17 @@ def _page(
     held = work.shown(here.store, latest.assignment_id, latest.labeler)
     presented = tasks.holdings(here.store, [latest.assignment_id])[latest.assignment_id].presented
     letters = dict(zip(presented, LETTERS, strict=False))
-    written, rated, orders = judged.of_assignment(here.store, latest.assignment_id)
+    said = _said(here, latest)
+    others = [{**one, "letter": letters.get(one.get("completion_id", ""), "")} for one in said.others]
     values = {
         "made": latest,
         "history": history,
         "held": held,
         "letters": LETTERS,
-        "written": written,
-        "ratings": sorted((letters[one.completion_id], one) for one in rated),
-        "orders": [[sorted(letters[output] for output in tied) for tied in one.groups] for one in orders],
+        "said": said,
+        "ratings": sorted((letters[output], one) for output, one in said.ratings.items()),
+        "order": [sorted(letters[output] for output in tied) for tied in said.groups],
+        "others": sorted(others, key=lambda one: one["letter"]),
         "returned": returns.of_assignment(here.store, latest.assignment_id),
         "can_write": latest.labeler in conversations.people_of(here),
         "problem": problem,
@@ -79,6 +82,14 @@ def _page(
         "id": secrets.token_hex(8),
     }
     return here.pages.render(request, "lead/label.html", 400 if problem else 200, **values)
+
+
+def _said(here: Site, made: Handed) -> Content:
+    """Return the judgement; what a labeler who withdrew said is shown no more."""
+    if made.labeler in withdrawals.withdrawn(here.store):
+        return Content()
+    revisions = submitted.of_assignment(here.store, made.assignment_id)
+    return next(one.content for one in revisions if one.id == made.id)
 
 
 def _found(here: Site, submission: str) -> tuple[Handed, list[Handed]]:
