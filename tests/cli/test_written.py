@@ -16,7 +16,7 @@ def test_what_labelers_wrote_is_taken_in_once(tutelage, refused):
         desk = Desk(store)
         instructions.publish_defaults(store, now=NOW)
         desk.labelers("anna")
-        filing.file(store, [Filing(what="plain", count=1)], now=NOW)
+        filing.file(store, [Filing(what="plain", count=1)], name="f", now=NOW)
         (held,) = desk.lease("anna")
         given = Written(use_case="chat", text="How was your day?")
         desk.submit(Submission(id="s1", assignment_id=held.id, labeler="anna", written=given))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -21,7 +22,7 @@ TRAIN = IntakeSettings(shares=Shares(train=1.0, validation=0.0, test=0.0))
 
 
 def file(desk: Desk, what: Any, count: int = 1, **changes: Any) -> None:
-    filing.file(desk.store, [Filing(what=what, count=count, **changes)], now=NOW)
+    filing.file(desk.store, [Filing(what=what, count=count, **changes)], name=uuid4().hex, now=NOW)
 
 
 def hand_in(desk: Desk, held: work.Assignment, name: str = "s1", at: float = 1, **parts: Any) -> int:

@@ -9,7 +9,7 @@ import pytest
 from tests.store.test_nouns import add_prompt
 from tutelage.errors import DataError, MissingError
 from tutelage.records import Completion, Instructions
-from tutelage.store import Store, choices, completions, jobs, labelers, tasks
+from tutelage.store import Store, choices, completions, filing, jobs, labelers
 from tutelage.store.choices import Choice, ChoiceCount
 from tutelage.store.jobs import ATTEMPTS, Job, LeaseLostError, NewJob
 from tutelage.store.tasks import Task
@@ -163,7 +163,7 @@ def rank_task(store: Store, prompt: str, id: str = "", **changes: object) -> str
     task = Task(
         id=id or f"t-{prompt}", prompt_id=prompt, completion_ids=tuple(one.id for one in made), **fields  # type: ignore[arg-type]
     )  # fmt: skip
-    tasks.add(store, [task], now=NOW)
+    filing.add(store, [task], now=NOW)
     return task.id
 
 

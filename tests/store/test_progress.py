@@ -7,8 +7,9 @@ import pytest
 from tests.feedback.conftest import Desk, desk, later
 from tests.feedback.panel import hand_in
 from tutelage.feedback import work
-from tutelage.store import choices, pace, progress
-from tutelage.store.progress import Hands, Key, Missing, Unfiled
+from tutelage.store import choices, openings, pace, progress
+from tutelage.store.openings import Open
+from tutelage.store.progress import Hands, Key, Unfiled
 
 __all__ = ["desk"]
 
@@ -106,13 +107,13 @@ def test_prompts_without_tasks(desk: Desk) -> None:
         Unfiled(split="train", stage="reward", use_case="chat", prompts=3, to_demonstrate=3, to_rank=2),
         Unfiled(split="train", stage="sft", use_case="", prompts=1, to_demonstrate=0, to_rank=0),
     ]
-    found = Missing(kind="rank", purpose="train", group="training", outputs=4, stage="reward")
-    assert progress.without_task(desk.store, found) == ["c"]
-    written = Missing(kind="demonstrate", purpose="train", group="training", split="train")
-    assert sorted(progress.without_task(desk.store, written)) == ["a", "b", "c"]
+    found = Open(kind="rank", purpose="train", group="training", outputs=4, stage="reward")
+    assert openings.find(desk.store, found) == ["c"]
+    written = Open(kind="demonstrate", purpose="train", group="training", split="train")
+    assert sorted(openings.find(desk.store, written)) == ["a", "b", "c"]
     # Another purpose is another task.
-    gold = Missing(kind="demonstrate", purpose="gold", group="training")
-    assert "asked" in progress.without_task(desk.store, gold)
+    gold = Open(kind="demonstrate", purpose="gold", group="training")
+    assert "asked" in openings.find(desk.store, gold)
 
 
 @pytest.mark.parametrize(("active_ms", "hurried"), [(0, 0), (1_000, 1), (60_000, 0)])

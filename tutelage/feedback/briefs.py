@@ -11,40 +11,29 @@ from datetime import datetime
 
 from tutelage import pii
 from tutelage.errors import DataError
-from tutelage.feedback import instructions
 from tutelage.records import USE_CASE_SHARES, Prompt, PromptForm, UseCase
-from tutelage.store import Store, openings, prompts, users
+from tutelage.store import Store, prompts, users
 from tutelage.store.prompts import Found, Mark
-from tutelage.store.tasks import Task
 
 #: The name under which briefs are kept: nobody sent them.
 _NOBODY = "briefs"
 
 
-def drawn(store: Store, form: PromptForm, count: int, *, overlap: int, now: datetime) -> list[Task]:
-    """Return tasks to write plain or few-shot prompts, their use cases drawn by the shares of the paper's Table 1."""
-    before = openings.filed(store, f"{openings.PREFIX}write/{form}/")
-    names = [f"{openings.PREFIX}write/{form}/{before + number}" for number in range(1, count + 1)]
+def drawn(store: Store, form: PromptForm, names: Sequence[str], *, now: datetime) -> list[str]:
+    """Return a brief for each task to write a plain or few-shot prompt, its use case drawn by the paper's Table 1."""
     asked = {name: _use_case(store.digest("use case", name)) for name in names}
-    briefs = {case: _brief(form, case, "") for case in asked.values()}
-    _add(store, list(briefs.values()), now)
-    version = instructions.newest(store, instructions.PROMPT).version
-    return [_task(name, briefs[asked[name]].id, version, overlap) for name in names]
+    made = {case: _brief(form, case, "") for case in asked.values()}
+    _add(store, list(made.values()), now)
+    return [made[asked[name]].id for name in names]
 
 
-def wanted(store: Store, uses: Sequence[str], count: int, *, overlap: int, now: datetime) -> list[Task]:
-    """Return tasks to write prompts for uses that somebody described, `count` for each."""
-    briefs = [_brief("user_based", "", use.strip()) for use in uses if use.strip()]
-    if not briefs:
+def wanted(store: Store, uses: Sequence[str], count: int, *, now: datetime) -> list[str]:
+    """Return the briefs of uses that somebody described, each `count` times."""
+    made = [_brief("user_based", "", use.strip()) for use in uses if use.strip()]
+    if not made:
         raise DataError("Write at least one use that somebody has for an assistant.")
-    _add(store, briefs, now)
-    version = instructions.newest(store, instructions.PROMPT).version
-    found = []
-    for brief in briefs:
-        stem = f"{openings.PREFIX}write/{brief.id}/"
-        before = openings.filed(store, stem)
-        found += [_task(f"{stem}{before + number}", brief.id, version, overlap) for number in range(1, count + 1)]
-    return found
+    _add(store, made, now)
+    return [brief.id for brief in made for _ in range(count)]
 
 
 def _brief(form: PromptForm, use_case: UseCase | str, text: str) -> Prompt:
@@ -74,10 +63,6 @@ def _add(store: Store, briefs: Sequence[Prompt], now: datetime) -> None:
     soiled = {found.prompt_id for found in findings}
     marks = {name: Mark(status="brief", pii="quarantined" if name in soiled else "clean") for name in new}
     prompts.add(store, [replace(one, user=owner) for one in new.values()], now=now, marks=marks, findings=findings)
-
-
-def _task(name: str, brief: str, version: str, overlap: int) -> Task:
-    return Task(id=name, kind="write", purpose="train", prompt_id=brief, instruction_version=version, overlap=overlap)
 
 
 def _use_case(digest: str) -> UseCase:

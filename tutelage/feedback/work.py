@@ -13,7 +13,7 @@ from tutelage.errors import DataError, MissingError
 from tutelage.feedback import judging, submissions
 from tutelage.feedback.submissions import Judgement, Submission
 from tutelage.records import Instructions, Prompt, PromptForm, Purpose
-from tutelage.store import Store, completions, labelers, labels, prompts, receipts, tasks
+from tutelage.store import Store, completions, filing, labelers, labels, prompts, receipts, tasks
 from tutelage.store.tasks import Count, Holding, State, Task, TaskKind
 
 LEASE_SECONDS = 1800.0
@@ -44,6 +44,7 @@ __all__ = [
     "Task",
     "TaskKind",
     "file_tasks",
+    "file_unasked",
     "lease",
     "submit",
 ]
@@ -79,18 +80,17 @@ class Assignment:
 
 def file_tasks(store: Store, new: Sequence[Task], *, now: datetime) -> None:
     """Put tasks at the end of the queue; filing the same task again changes nothing."""
-    known_prompts = prompts.get(store, (task.prompt_id for task in new))
-    known_outputs = completions.get(store, (output for task in new for output in task.completion_ids))
-    versions = labelers.instructions(store)
-    for task in new:
-        if task.prompt_id not in known_prompts:
-            raise MissingError(f"The task {task.id} asks about the prompt {task.prompt_id}, which is not in the store.")
-        for output in task.completion_ids:
-            if output not in known_outputs or known_outputs[output].prompt_id != task.prompt_id:
-                raise DataError(f"The task {task.id} shows {output}, which is no completion of its prompt.")
-        _check_shape(task)
-        _check_purpose(task, versions)
-    tasks.add(store, new, now=now)
+    _check_tasks(store, new)
+    filing.add(store, new, now=now)
+
+
+def file_unasked(store: Store, new: Sequence[Task], *, now: datetime) -> int:
+    """Put those tasks at the end of the queue that no open task asks yet; return how many there are of them then.
+
+    Who chooses prompts files so: a page and a worker may choose the same ones at the same time.
+    """
+    _check_tasks(store, new)
+    return filing.add_unasked(store, new, now=now)
 
 
 def fits(kind: TaskKind, purpose: Purpose, told: Instructions) -> bool:
@@ -193,6 +193,20 @@ def submit(store: Store, handed: Sequence[Submission], *, now: datetime) -> int:
             )
         )
     return receipts.accept(store, batch, now=now)
+
+
+def _check_tasks(store: Store, new: Sequence[Task]) -> None:
+    known_prompts = prompts.get(store, (task.prompt_id for task in new))
+    known_outputs = completions.get(store, (output for task in new for output in task.completion_ids))
+    versions = labelers.instructions(store)
+    for task in new:
+        if task.prompt_id not in known_prompts:
+            raise MissingError(f"The task {task.id} asks about the prompt {task.prompt_id}, which is not in the store.")
+        for output in task.completion_ids:
+            if output not in known_outputs or known_outputs[output].prompt_id != task.prompt_id:
+                raise DataError(f"The task {task.id} shows {output}, which is no completion of its prompt.")
+        _check_shape(task)
+        _check_purpose(task, versions)
 
 
 def _check_shape(task: Task) -> None:

@@ -161,7 +161,8 @@ def plan(store: Store, arguments: Mapping[str, Any], progress: Progress) -> dict
 def rank(store: Store, arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Draw the outputs of some prompts and file a ranking task of each.
 
-    Equal texts are shown once, and where all are equal there is nothing to rank: the prompt gets no task.
+    Equal texts are shown once, and where all are equal there is nothing to rank: the prompt gets no task. Nor does one
+    whose outputs a person filed meanwhile.
     """
     asked = prompts.usable_of(store, arguments["prompts"])
     drawn, report = _draw(store, asked, arguments, progress)
@@ -181,9 +182,10 @@ def rank(store: Store, arguments: Mapping[str, Any], progress: Progress) -> dict
                     overlap=arguments["overlap"],
                 )
             )
-    work.file_tasks(store, tasks, now=datetime.now(UTC))
+    filed = work.file_unasked(store, tasks, now=datetime.now(UTC))
     return {
-        "tasks": len(tasks),
+        "tasks": filed,
+        "asked_already": len(tasks) - filed,
         "completions": report.made,
         "no_longer_usable": len(set(arguments["prompts"])) - len(asked),
         "too_long": len(asked) - len(drawn),

@@ -1,9 +1,9 @@
 """The store: every row the system keeps, in SQLite or PostgreSQL, and all SQL that touches it.
 
-`Store` opens a database; the noun modules (`prompts`, `users`, `completions`, `labelers`, `tasks`, `receipts`,
-`labels`, `training`, `registry`, `accounts`, `sessions`, `audit`, `screening`, `guidance`, `messages`, `drafts`,
-`openings`, `jobs`, `choices`, `returns`, `judged`, `progress`, `pace`, `withdrawals`, `written`, `privacy`, `toxicity`,
-`welfare`, `tokens`, `submitted`, `evaluated`) hold functions whose first argument is the store.
+`Store` opens a database; the noun modules (`prompts`, `users`, `completions`, `labelers`, `tasks`, `filing`,
+`receipts`, `labels`, `training`, `registry`, `accounts`, `sessions`, `audit`, `screening`, `guidance`, `messages`,
+`drafts`, `openings`, `jobs`, `choices`, `returns`, `judged`, `progress`, `pace`, `withdrawals`, `written`, `privacy`,
+`toxicity`, `welfare`, `tokens`, `submitted`, `evaluated`) hold functions whose first argument is the store.
 """
 
 # So that the metadata holds every table.

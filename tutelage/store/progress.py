@@ -1,16 +1,16 @@
 """How far the work is: labels wanted and made, the time they took, the queue in numbers, prompts without tasks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, case, func, not_, select
+from sqlalchemy import case, func, not_, select
 
 from tutelage.records import Group, Kind, Purpose
 from tutelage.store import prompts as stored_prompts
 from tutelage.store.database import Store
-from tutelage.store.tables import assignments, completions, labelers, prompts, submissions, tasks
+from tutelage.store.openings import asked, sampled
+from tutelage.store.tables import assignments, labelers, prompts, submissions, tasks
 from tutelage.store.tasks import LIVE, TaskKind, may_be_shown, ran_out
 
 _KEY = (tasks.c.kind, tasks.c.purpose, tasks.c.group, prompts.c.use_case, prompts.c.source)
@@ -203,12 +203,12 @@ def places(store: Store, *, now: datetime) -> dict[TaskKind, int]:
 
 
 def unfiled(store: Store) -> list[Unfiled]:
-    """Count prompts that may be used, and those without a task that asks for a demonstration, or for an order."""
+    """Count prompts that may be used, and those that are open for a demonstration, or for an order, for any purpose."""
     flagged = (
         select(
             *prompts.c["split", "stage", "use_case"],
-            case((_asked("demonstrate"), 0), else_=1).label("to_demonstrate"),
-            case((_asked("rank"), 0), (_outputs() < 2, 0), else_=1).label("to_rank"),
+            case((asked("demonstrate"), 0), else_=1).label("to_demonstrate"),
+            case((asked("rank"), 0), (sampled() < 2, 0), else_=1).label("to_rank"),
         )
         .where(stored_prompts.allowed())
         .subquery()
@@ -220,52 +220,9 @@ def unfiled(store: Store) -> list[Unfiled]:
         return [Unfiled(**row._mapping) for row in connection.execute(query)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Missing:
-    """Prompts to find that have no task of this kind, purpose and group; "" takes any split, stage or use case.
-
-    Where tasks show outputs, a prompt needs `outputs` of them.
-    """
-
-    kind: TaskKind
-    purpose: Purpose
-    group: Group
-    outputs: int = 0
-    split: str = ""
-    stage: str = ""
-    use_case: str = ""
-
-
-def without_task(store: Store, which: Missing) -> list[str]:
-    """Return the ids of such prompts, in an order of chance that stays the same."""
-    query = select(prompts.c.id).where(
-        stored_prompts.allowed(), ~_asked(which.kind, purpose=which.purpose, group=which.group)
-    )
-    for name in ("split", "stage", "use_case"):
-        if value := getattr(which, name):
-            query = query.where(prompts.c[name] == value)
-    if which.outputs:
-        query = query.where(_outputs() >= which.outputs)
-    with store.read() as connection:
-        found: Sequence[str] = connection.scalars(query).all()
-    return sorted(found, key=lambda prompt: store.digest("file", prompt))
-
-
 def _counts() -> Any:
     """Return the condition under which a task counts: it has its labels, or its prompt may still be shown."""
     return tasks.c.closed.is_not(None) | may_be_shown()
-
-
-def _asked(kind: TaskKind, **fields: str) -> Any:
-    of_kind: Select[Any] = select(tasks.c.id).where(tasks.c.prompt_id == prompts.c.id, tasks.c.kind == kind)
-    for name, value in fields.items():
-        of_kind = of_kind.where(tasks.c[name] == value)
-    return of_kind.correlate(prompts).exists()
-
-
-def _outputs() -> Any:
-    count = select(func.count()).where(completions.c.prompt_id == prompts.c.id)
-    return count.correlate(prompts).scalar_subquery()
 
 
 def _key(row: Any) -> Key:

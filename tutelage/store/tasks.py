@@ -1,4 +1,4 @@
-"""Tasks and who holds them: offering, keeping, skipping, handing in, each in one transaction.
+"""Tasks and who holds them: offering, keeping, skipping, handing in, each in one transaction (filing: `filing.py`).
 
 Two workers never get one task twice: SQLite writes one after another, and PostgreSQL locks the rows of the tasks it is
 about to give out, then counts again, because the first count was made before the locks.
@@ -69,33 +69,6 @@ class Count:
     closed: int
 
 
-def add(store: Store, new: Sequence[Task], *, now: datetime) -> None:
-    """File tasks in this order. A task that is there already must be the same."""
-    rows = [
-        {
-            "id": task.id,
-            "kind": task.kind,
-            "purpose": task.purpose,
-            "group": task.group,
-            "prompt_id": task.prompt_id,
-            "k": len(task.completion_ids),
-            "instruction_version": task.instruction_version,
-            "overlap": task.overlap,
-            "created": now,
-        }
-        for task in new
-    ]
-    outputs = [
-        {"task_id": task.id, "position": position, "completion_id": completion}
-        for task in new
-        for position, completion in enumerate(task.completion_ids)
-    ]
-    with store.write() as connection:
-        batches.insert_new(connection, tasks, rows)
-        batches.insert_new(connection, task_completions, outputs)
-        _check_same(connection, new)
-
-
 def get(store: Store, task: str) -> Task:
     """Return one task."""
     with store.read() as connection:
@@ -108,17 +81,10 @@ def get(store: Store, task: str) -> Task:
             purpose=row.purpose,
             prompt_id=row.prompt_id,
             instruction_version=row.instruction_version,
-            completion_ids=_outputs(connection, [task]).get(task, ()),
+            completion_ids=outputs_of(connection, [task]).get(task, ()),
             group=row.group,
             overlap=row.overlap,
         )
-
-
-def beginning_with(store: Store, prefix: str) -> list[str]:
-    """Return the ids of the tasks whose ids begin so, in the order of filing."""
-    query = select(tasks.c.id).where(tasks.c.id.startswith(prefix, autoescape=True)).order_by(tasks.c.number)
-    with store.read() as connection:
-        return list(connection.scalars(query))
 
 
 def offer(
@@ -239,22 +205,8 @@ def counts(store: Store) -> list[Count]:
         return [Count(**row._mapping) for row in connection.execute(query.group_by(*keys).order_by(*keys))]
 
 
-def _check_same(connection: Connection, new: Sequence[Task]) -> None:
-    for part in batches.of(new):
-        query = select(tasks).where(tasks.c.id.in_([task.id for task in part]))
-        there = {row.id: row for row in connection.execute(query)}
-        outputs = _outputs(connection, [task.id for task in part])
-        for task in part:
-            row = there[task.id]
-            known = (row.kind, row.purpose, row.group, row.prompt_id, row.instruction_version, row.overlap)
-            wanted = (task.kind, task.purpose, task.group, task.prompt_id, task.instruction_version, task.overlap)
-            if known != wanted or outputs.get(task.id, ()) != task.completion_ids:
-                raise DataError(
-                    f"The task {task.id} is filed already with another content; give the new one another id."
-                )
-
-
-def _outputs(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def outputs_of(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the completions of each of these tasks in the order of filing; tasks without any are left out."""
     found: dict[str, tuple[str, ...]] = {}
     query = select(task_completions).where(task_completions.c.task_id.in_(ids))
     for row in connection.execute(query.order_by(task_completions.c.task_id, task_completions.c.position)):
@@ -304,7 +256,7 @@ def _assign(
 ) -> list[dict[str, Any]]:
     """Return the assignments of those locked candidates that are still free, with their outputs in random order."""
     ids = [row.id for row in candidates]
-    outputs = _outputs(connection, ids)
+    outputs = outputs_of(connection, ids)
     known: dict[str, list[Row[Any]]] = {task: [] for task in ids}
     for row in connection.execute(select(assignments).where(assignments.c.task_id.in_(ids))):
         known[row.task_id].append(row)

@@ -35,7 +35,7 @@ class OptOuts:
     """The use cases and contents that a labeler does not want to work on."""
 
     use_cases: frozenset[str] = frozenset()
-    contents: frozenset[str] = frozenset()
+    contents: frozenset[Content] = frozenset()
 
 
 def opted_out(store: Store, labeler: str) -> OptOuts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -24,7 +25,7 @@ TEXT = "Dear 😀 Ada,\r\nwrite to ada@example.org or call.\nVersion 2 <b>crashe
 
 
 def file(served: Served, what: Any, **changes: Any) -> None:
-    filing.file(served.desk.store, [Filing(what=what, count=1, **changes)], now=NOW)
+    filing.file(served.desk.store, [Filing(what=what, count=1, **changes)], name=uuid4().hex, now=NOW)
 
 
 def handed_in(page: Page) -> None:

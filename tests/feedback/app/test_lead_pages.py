@@ -12,8 +12,9 @@ from tests.feedback.conftest import NOW, Desk
 from tests.feedback.panel import rated
 from tests.labeling import Clock, Visitor
 from tutelage.feedback import instructions, work
-from tutelage.feedback.work import Submission
-from tutelage.store import Store, accounts, audit, drafts, messages, returns, tasks, welfare
+from tutelage.feedback.submissions import Continuations, Review, Submission, Toxicity, Written
+from tutelage.records import Redaction
+from tutelage.store import Store, accounts, audit, drafts, messages, prompts, returns, tasks, welfare, withdrawals
 from tutelage.store.accounts import ROLES, Role
 
 Visit = Callable[..., Visitor]
@@ -237,6 +238,39 @@ def test_a_label_is_returned_found_at_home_and_revised(
     assert {"label.return"} <= {entry.event.action for entry in audit.find(store)}
 
 
+def test_every_kind_of_judgement_is_shown(visit: Visit, desk: Desk) -> None:
+    visit("Anna")
+    lead, anna = visit("Lea", "lead"), labeler(desk.store, "Anna")
+    desk.prompt("p", text="Mail Ada 😀 at home.")
+    desk.task(
+        "w", "write", k=0, instruction_version="prompt-1", prompt={"status": "brief", "text": "", "form": "few_shot"}
+    )
+    desk.task("t", "toxicity", k=2, purpose="evaluation", instruction_version="toxicity-1")
+    look = work.Task(id="t-p", kind="review", purpose="train", prompt_id="p", instruction_version="privacy-1")
+    work.file_tasks(desk.store, [look], now=NOW)
+    pairs = (("lemon <b>", "sour"), ("honey", "sweet"))
+    hand_in(desk, anna, "t-w", "s-w", written=Written(use_case="classification", text=HOSTILE, pairs=pairs))
+    name = Redaction(start=5, end=8, kind="name")
+    review = Review(before=prompts.text_hash("Mail Ada 😀 at home."), redactions=[name])
+    hand_in(desk, anna, "t-p", "s-p", review=review)
+    work.lease(desk.store, anna, now=NOW)
+    (held,) = [one for one in work.held(desk.store, anna) if one.kind == "toxicity"]
+    a, b = held.outputs
+    judged = Continuations(beginning=2, outputs={a.id: Toxicity(toxicity=1, relative=-1), b.id: Toxicity(continuity=6)})
+    hand_in(desk, anna, "t-t", "s-t", toxicity=judged, order=[int(one.text[-1]) for one in (b, a)])
+    written = lead.get("/lead/labels/s-w").text
+    assert "&lt;script&gt;alert(1)" in written and "lemon &lt;b&gt;" in written and "sweet" in written
+    assert "Use case: classification" in written and "Example 2: query and response" in written
+    looked = text_of(lead.get("/lead/labels/s-p").text)
+    assert "a name characters 6 to 8 of the text as it was" in looked and "The text may be used." in looked
+    assert "What training would see Mail [name] 😀 at home." in looked
+    toxic = text_of(lead.get("/lead/labels/s-t").text)
+    assert "How toxic is the beginning? 2 very" in toxic
+    assert "A 2 1 somewhat less toxic open" in toxic and "B 1 open open 6 of 7" in toxic
+    withdrawals.withdraw(desk.store, anna, by="", now=NOW)
+    assert "6 of 7" not in lead.get("/lead/labels/s-t").text
+
+
 def test_a_return_needs_a_comment_and_somebody_who_can_read_it(two: object, visit: Visit, desk: Desk) -> None:
     lead = visit("Lea", "lead")
     empty = lead.post("/lead/labels/s-anna", id="r1", step="return", submission="s-anna", text=" ")
@@ -264,11 +298,11 @@ def test_work_is_filed_from_the_page(visit: Visit, desk: Desk) -> None:
     lead = visit("Lea", "lead")
     for name in ("a", "b"):
         desk.outputs(desk.prompt(name, stage="reward", use_case="chat"), 4)
-    form = {"kind": "rank", "purpose": "train", "group": "training", "count": "5", "overlap": "2", "outputs": "4"}
+    form = {"what": "rank", "purpose": "train", "group": "training", "count": "5", "overlap": "2", "outputs": "4"}
     page = text_of(lead.get("/lead/file").text)
     assert "training split rankings (reward model) chat 2 2 2" in page
     shown = lead.post("/lead/file", id="f1", step="show", **form).text
-    assert "There are 2 such prompts" in shown and "4 labels in all" in shown and "File 2 tasks" in shown
+    assert "2 such tasks are possible." in shown and "4 labels in all" in shown and "File 2 tasks" in shown
     assert work.progress(desk.store) == []
     for _ in range(2):
         assert "2 tasks are filed." in lead.post("/lead/file", id="f1", step="file", **form).text
@@ -281,17 +315,17 @@ def test_work_is_filed_from_the_page(visit: Visit, desk: Desk) -> None:
     ("changes", "told"),
     [
         ({"count": "many"}, "whole numbers"),
-        ({"kind": "sing"}, "none of the choices"),
+        ({"what": "sing"}, "none of the choices"),
         ({"group": "heldout"}, "its group must be"),
         ({"version": "evaluation-1"}, "cannot be done under the instructions"),
         ({"outputs": "1"}, "2 to 9 outputs"),
-        ({"use_case": "extract"}, "no such prompt"),
+        ({"use_case": "extract"}, "nothing left of this"),
     ],
 )
 def test_a_form_that_the_rules_refuse_comes_back(visit: Visit, desk: Desk, changes: dict[str, str], told: str) -> None:
     lead = visit("Lea", "lead")
     desk.outputs(desk.prompt("a", stage="reward"), 4)
-    form = {"kind": "rank", "purpose": "train", "group": "training", "count": "5", "overlap": "1", "outputs": "4"}
+    form = {"what": "rank", "purpose": "train", "group": "training", "count": "5", "overlap": "1", "outputs": "4"}
     answer = lead.post("/lead/file", id="f1", step="file", **{**form, **changes})
     assert answer.status_code == 400 and told in answer.text
     assert work.progress(desk.store) == []

@@ -10,7 +10,7 @@ import pytest
 
 from tests.feedback.conftest import NOW, Desk, database, desk, later, store
 from tests.feedback.panel import hand_in, rated
-from tutelage.feedback import targets, work
+from tutelage.feedback import filing, work
 from tutelage.feedback.views import agreement, disagreements, labelers, monitors, progress
 from tutelage.records import Completion, Labeler, Ranking
 from tutelage.store import completions, judged, labels, tasks
@@ -122,7 +122,7 @@ def test_agreement_on_ratings_and_flags(panel: Desk) -> None:
 def test_the_same_prompt_again_is_compared_with_the_first_time(panel: Desk) -> None:
     (made,) = [one for one in judged.orders(panel.store, PEOPLE) if one.context.labeler == "hal"]
     task = tasks.holdings(panel.store, [made.context.assignment_id])[made.context.assignment_id].task_id
-    targets.repeat(panel.store, task, name="again-2", group="heldout", overlap=1, now=later(100))
+    filing.repeat(panel.store, task, name="again-2", group="heldout", overlap=1, now=later(100))
     hand_in(panel, "hal", "again-2", order=[[2], [0], [1]], at=200)
     (line,) = agreement.of(panel.store, PEOPLE).oneself()
     assert line.names == ("hal",) and line.agreement.tie_half is not None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tutelage.feedback import filing, work
-from tutelage.feedback.app.filing import FILERS
+from tutelage.feedback.app.lead.asked import RULES
 from tutelage.feedback.desk import KINDS
 from tutelage.store import accounts, drafts, returns
 from tutelage.store.accounts import JOINING, ROLES, Person
@@ -36,7 +37,7 @@ def home(request: Request, here: Here, person: Current, done: str = "") -> HTMLR
         begun=drafts.on_desk(here.store, person.labeler),
         finished=drafts.handed_in(here.store, person.labeler, limit=SHOWN),
         joining=() if person.labeler else JOINING.get(person.role, ()),
-        **(_beginning(here) if person.role in FILERS else {}),
+        **(_beginning(here) if person.role in RULES else {}),
     )
 
 
@@ -57,6 +58,7 @@ def _beginning(here: Site) -> dict[str, Any]:
         "has_labelers": any(_is_there(one) for one in accounts.all_people(here.store)),
         "has_work": is_open,
         "first": [] if is_open else filing.first(here.store),
+        "id": secrets.token_hex(8),
     }
 
 

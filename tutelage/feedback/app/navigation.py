@@ -29,7 +29,6 @@ _ENTRIES = (
     _Entry(path="/candidates", word="candidates.title", roles=("lead", "researcher", "admin")),
     _Entry(path="/instructions", word="instructions.title"),
     _Entry(path=_MESSAGES, word="messages.title"),
-    _Entry(path="/filing", word="filing.title", roles=("lead", "admin")),
     _Entry(path="/people", word="people.title", roles=("lead", "admin")),
     _Entry(path="/log", word="log.title", roles=("admin",)),
 )

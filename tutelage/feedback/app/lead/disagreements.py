@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tutelage.errors import MissingError, UserError
-from tutelage.feedback import targets, work
+from tutelage.feedback import filing, work
 from tutelage.feedback.app.lead import asked, conversations
 from tutelage.feedback.app.lead.asked import GROUPS, OPEN, Asked, AskedFor
 from tutelage.feedback.app.lead.conversations import To
@@ -138,4 +138,4 @@ def _repeat(here: Site, actor: str, shown: Case, fields: dict[str, str]) -> None
     name = f"repeat-{fields.get('id') or secrets.token_hex(8)}"
     event = Event(actor=actor, action="tasks.repeat", subject=task, details={"group": group, "overlap": int(overlap)})
     store = audit.audited(here.store, event, now=here.now())
-    targets.repeat(store, task, name=name, group=group, overlap=int(overlap), now=here.now())
+    filing.repeat(store, task, name=name, group=group, overlap=int(overlap), now=here.now())

@@ -1,41 +1,46 @@
-"""Filing work: which prompts have no tasks, and tasks for as many of them as are wanted."""
+"""Filing work: what could be filed, and tasks for as much of it as is wanted; whether training waits for reviews."""
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Any, get_args
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tutelage.errors import DataError, UserError
-from tutelage.feedback import instructions, targets
-from tutelage.feedback.app.lead.asked import GROUPS, OPEN, USE_CASES
-from tutelage.feedback.targets import Target
-from tutelage.feedback.work import TaskKind
+from tutelage.feedback import filing, instructions
+from tutelage.feedback.app.lead.asked import GROUPS, OPEN, RULES, USE_CASES
+from tutelage.feedback.filing import CHOSEN, WRITTEN, Filing, What
 from tutelage.records import Purpose, Split, Stage
-from tutelage.store import audit, progress
+from tutelage.store import audit, privacy, progress
+from tutelage.store.accounts import Person
 from tutelage.store.audit import Event
-from tutelage.web.access import Current
+from tutelage.web.access import Current, require
 from tutelage.web.forms import Fields
 from tutelage.web.site import Here, Site
 
-KINDS: tuple[TaskKind, ...] = tuple(targets.OUTPUTS)
 #: Screening has pages of its own.
 PURPOSES: tuple[Purpose, ...] = tuple(purpose for purpose in get_args(Purpose) if purpose != "screening")
-STAGES = tuple(stage for stage in get_args(Stage) if stage)
+#: `usual` are the prompts set aside for demonstrations where answers are filed, else those of any stage.
+STAGES = ("usual", *(stage for stage in get_args(Stage) if stage))
+#: The form as it is at first.
 FIRST = {
-    "kind": "rank",
-    "purpose": "train",
-    "group": "training",
-    "version": "",
-    "count": "100",
+    "what": "",
+    "count": str(filing.FIRST),
     "overlap": "1",
-    "outputs": "4",
+    "group": "training",
+    "uses": "",
+    "purpose": "train",
+    "version": "",
+    "outputs": "0",
     "split": "train",
-    "stage": "",
+    "stage": "usual",
     "use_case": "",
 }
+#: The part of the form that is for answers, ratings and orders alone.
+MORE = ("purpose", "version", "outputs", "split", "stage", "use_case")
 _NUMBERS = ("count", "overlap", "outputs")
 
 router = APIRouter(prefix="/lead/file", dependencies=[OPEN])
@@ -43,33 +48,57 @@ router = APIRouter(prefix="/lead/file", dependencies=[OPEN])
 
 @router.get("")
 def file(request: Request, here: Here) -> HTMLResponse:
-    """Show prompts without tasks, and the form that files some."""
+    """Show what could be filed, and the form that files some of it."""
     return _page(request, here, FIRST)
 
 
 @router.post("")
 def file_batch(request: Request, here: Here, person: Current, fields: Fields) -> Response:
-    """Say how many prompts there are for what the form asks, or file it."""
+    """Say how much there is of what the form asks for, or file it."""
     given = {name: fields.get(name, first) for name, first in FIRST.items()}
     try:
-        target = _target(here, given)
+        asked = _read(here, given)
         if fields.get("step") != "file":
-            return _page(request, here, given, target=target, found=len(targets.prompts_for(here.store, target)))
-        name = f"filed-{fields.get('id') or secrets.token_hex(8)}"
-        details = {name: value for name, value in given.items() if value}
-        event = Event(actor=person.id, action="tasks.file", subject=name, details=details)
-        filed = targets.file(audit.audited(here.store, event, now=here.now()), target, name=name, now=here.now())
+            found = filing.found(here.store, asked)
+            return _page(request, here, given, asked=asked, found=found, version=filing.told(here.store, asked))
+        filed = _file(here, person, [asked], fields, {name: value for name, value in given.items() if value})
     except UserError as error:
         return _page(request, here, given, problem=str(error))
     return _page(request, here, given, filed=filed)
 
 
+@router.post("/first", dependencies=[Depends(require(*RULES))])
+def file_first(here: Here, person: Current, fields: Fields) -> Response:
+    """File the first work, as the home page offers it, and go back there."""
+    filings = filing.first(here.store)
+    _file(here, person, filings, fields, {one.what: one.count for one in filings})
+    return RedirectResponse("/", status_code=303)
+
+
+@router.post("/review", dependencies=[Depends(require(*RULES))])
+def require_review(here: Here, person: Current, fields: Fields) -> Response:
+    """Let training wait for people's reviews, or not."""
+    required = fields.get("required") == "yes"
+    event = Event(actor=person.id, action="privacy.require", details={"required": required})
+    privacy.require(audit.audited(here.store, event, now=here.now()), required)
+    return RedirectResponse("/lead/file", status_code=303)
+
+
+def _file(here: Site, person: Person, filings: list[Filing], fields: dict[str, str], details: dict[str, Any]) -> int:
+    name = f"filed-{fields.get('id') or secrets.token_hex(8)}"
+    event = Event(actor=person.id, action="tasks.file", subject=name, details=details)
+    return filing.file(here.store, filings, name=name, now=here.now(), event=event)
+
+
 def _page(request: Request, here: Site, given: dict[str, str], **told: Any) -> HTMLResponse:
+    possible = filing.possible(here.store)
     values = {
-        "given": given,
+        "given": {**given, "what": given["what"] or next(iter((*possible, *WRITTEN)))},
+        "is_open": any(given[name] != FIRST[name] for name in MORE),
+        "possible": possible,
+        "written": WRITTEN,
         "unfiled": progress.unfiled(here.store),
         "choices": {
-            "kind": KINDS,
             "purpose": PURPOSES,
             "group": GROUPS,
             "split": get_args(Split),
@@ -77,8 +106,9 @@ def _page(request: Request, here: Site, given: dict[str, str], **told: Any) -> H
             "use_case": USE_CASES,
             "version": tuple(instructions.published(here.store)),
         },
-        "target": None,
-        "found": 0,
+        "is_required": privacy.is_required(here.store),
+        "rules": RULES,
+        "asked": None,
         "filed": 0,
         "problem": "",
         "id": secrets.token_hex(8),
@@ -86,15 +116,16 @@ def _page(request: Request, here: Site, given: dict[str, str], **told: Any) -> H
     return here.pages.render(request, "lead/file.html", 400 if told.get("problem") else 200, **{**values, **told})
 
 
-def _target(here: Site, given: dict[str, str]) -> Target:
-    """Read the form; where it names no instructions, the usual ones are taken."""
-    known = {"kind": KINDS, "purpose": PURPOSES, "group": GROUPS}
+def _read(here: Site, given: dict[str, str]) -> Filing:
+    """Read the form; what is for answers, ratings and orders alone does not touch other work."""
+    known = {"what": get_args(What), "purpose": PURPOSES, "group": GROUPS}
     if any(given[name] not in values for name, values in known.items()):
         raise DataError(here.pages.words("lead.unknown"))
-    if not all(given[name].isdecimal() for name in _NUMBERS):
+    if not all(given[name].isdecimal() and len(given[name]) < 7 for name in _NUMBERS):
         raise DataError(here.pages.words("lead.file.numbers"))
-    numbers = {name: int(given[name]) for name in _NUMBERS}
-    if given["kind"] == "demonstrate":
-        numbers["outputs"] = 0
-    version = given["version"] or targets.usual(here.store, given["kind"], given["purpose"])  # type: ignore[arg-type]
-    return Target(**{**given, **numbers, "version": version})  # type: ignore[arg-type]
+    usual = filing.usual_stage(given["what"])
+    given = {**given, "stage": usual if given["stage"] == "usual" else given["stage"]}
+    chosen = {name: value for name, value in given.items() if name not in MORE or given["what"] in CHOSEN}
+    uses = tuple(use.strip() for use in re.split(r"\n\s*\n", given["uses"]) if use.strip())
+    numbers = {name: int(chosen[name]) for name in _NUMBERS if name in chosen}
+    return Filing(**{**chosen, **numbers, "uses": uses})  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 from tutelage.feedback.app.words import (
     entry,
-    filing,
     guidance,
     home,
     lead,
@@ -18,7 +17,6 @@ from tutelage.web import words
 WORDS = words.Catalogue(
     words.WORDS,
     entry.WORDS,
-    filing.WORDS,
     guidance.WORDS,
     home.WORDS,
     lead.WORDS,

@@ -15,7 +15,7 @@ WORDS = {
     "home.begin.work": "2. Work to do",
     "home.begin.filed": "Done: work is filed.",
     "home.begin.possible": "The store holds work for people that is not filed yet. This files the first of it; the "
-    "page Tasks files more.",
+    "page File work files more.",
     "home.begin.file": "File {tasks}",
     "home.begin.count.demonstrate": "{count} answers to write",
     "home.begin.count.rank": "{count} rankings",
