@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-from tutelage.labelers.village import Instructions, VillageLabeler
+from tutelage.labelers.protocol import Instructions, Labeler
 
 
 def agreement_on(
     prompts: Sequence[str],
     completions: Sequence[Sequence[str]],
-    labelers: Sequence[VillageLabeler],
+    labelers: Sequence[Labeler],
     instructions: Instructions = "training",
 ) -> float:
     """Return the share of pairs that two labelers order alike, over all pairs of answers that neither of them ties."""

@@ -13,7 +13,19 @@ if TYPE_CHECKING:
 
 #: A whole recipe, or what one command's --set overrides.
 Subject = Literal[
-    "recipe", "intake", "sampling", "shares", "pretrain", "start", "sft", "reward", "ppo", "people", "work", "folds"
+    "recipe",
+    "intake",
+    "sampling",
+    "shares",
+    "pretrain",
+    "start",
+    "sft",
+    "reward",
+    "ppo",
+    "people",
+    "work",
+    "judge",
+    "folds",
 ]
 
 
@@ -26,7 +38,7 @@ def config(
         Subject,
         typer.Argument(
             metavar="SUBJECT",
-            help="recipe, pretrain, start, sft, reward, ppo, intake, shares, sampling, folds, people or work.",
+            help="recipe, pretrain, start, sft, reward, ppo, intake, shares, sampling, folds, people, work or judge.",
             show_default=False,
         ),
     ],
@@ -39,7 +51,8 @@ def config(
 
     `recipe` is a whole recipe for `tutelage run`; pretrain, start, sft, reward and ppo are what `tutelage train` takes,
     intake what `tutelage prompts import`, shares what `tutelage labels import`, sampling what `tutelage sample`,
-    folds what `tutelage evaluate reward`, people what `tutelage evaluate people`, and work what `tutelage work`.
+    folds what `tutelage evaluate reward`, people what `tutelage evaluate people`, work what `tutelage work`, and judge
+    what `tutelage labels judge`.
     """
     from tutelage.config import template
 
@@ -49,7 +62,7 @@ def config(
 def _settings(subject: Subject, recipe: str, overrides: list[str]) -> Settings | type[Settings]:
     if subject == "intake" or subject == "sampling" or subject == "shares" or subject == "folds":
         return _alone(subject, recipe, overrides)
-    if subject == "people" or subject == "work":
+    if subject == "people" or subject == "work" or subject == "judge":
         return _of_a_file(subject, recipe, overrides)
     from tutelage.pipeline.recipe import read_recipe, read_section
 
@@ -59,13 +72,17 @@ def _settings(subject: Subject, recipe: str, overrides: list[str]) -> Settings |
     return section
 
 
-def _of_a_file(subject: Literal["people", "work"], file: str, overrides: list[str]) -> Settings | type[Settings]:
+def _of_a_file(
+    subject: Literal["people", "work", "judge"], file: str, overrides: list[str]
+) -> Settings | type[Settings]:
     """Return settings that commands read from a file of their own; without any they are explained as they are."""
     from tutelage.config import load
+    from tutelage.labelers.endpoint import ModelJudgeSettings
     from tutelage.pipeline.asking import PeopleRecipe
     from tutelage.pipeline.ranking import WorkSettings
 
-    kind: type[Settings] = PeopleRecipe if subject == "people" else WorkSettings
+    kinds: dict[str, type[Settings]] = {"people": PeopleRecipe, "work": WorkSettings, "judge": ModelJudgeSettings}
+    kind = kinds[subject]
     return load(kind, file or None, overrides) if file or overrides else kind
 
 

@@ -1,5 +1,6 @@
-"""`tutelage labels`: how far the queue is, labels that people made elsewhere, and labelers who withdraw."""
+"""`tutelage labels`: how far the queue is, model judges, labels that people made elsewhere, labelers who withdraw."""
 
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,7 +18,9 @@ Fields = Annotated[
     list[str], typer.Option("--field", metavar="NAME=COLUMN", help="A field that the file calls otherwise.")
 ]
 
-group = typer.Typer(help="See how labeling goes, import labels, and withdraw a labeler.", no_args_is_help=True)
+group = typer.Typer(
+    help="See how labeling goes, let a model judge, import labels, and withdraw a labeler.", no_args_is_help=True
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -130,6 +133,37 @@ def named_fields(pairs: list[str]) -> dict[str, str]:
             raise SettingsError(f"--field {pair}: write NAME=COLUMN, such as chosen=better.")
         found[name] = column
     return found
+
+
+@group.command("judge", epilog="Example: tutelage labels judge judge.toml --limit 20")
+def judge(
+    recipe: Annotated[
+        Path, typer.Argument(metavar="JUDGE", help="TOML that names endpoint and model.", show_default=False)
+    ],
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Stop after so many tasks.")] = None,
+    database: DatabaseUrl = DEFAULT_DATABASE,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+) -> None:
+    """Let a model judge rate and rank what waits for labelers, through any OpenAI-compatible endpoint.
+
+    Prompts and outputs are sent to that endpoint: see that whoever wrote them agreed. Labels are kept with the kind
+    `model`, apart from those of people everywhere. The API key comes from the environment alone; `tutelage config
+    judge` prints the settings. Stopped or failed, the same command goes on with what is left.
+    """
+    import os
+
+    from tutelage.config import load
+    from tutelage.labelers.endpoint import EndpointLabeler, ModelJudgeSettings
+    from tutelage.pipeline.modeljudge import let_judge
+    from tutelage.store import Store
+
+    settings = load(ModelJudgeSettings, recipe, overrides)
+    with Store.open(database, create=False) as store:
+        with closing(EndpointLabeler(settings, os.environ.get(settings.key_variable, ""))) as labeler:
+            print(f"{labeler.id} (model, {labeler.group}) sends prompts and outputs to {settings.url}")
+            found = let_judge(store, labeler, lambda judged: print(judged.sentence(), flush=True), limit)
+    if not found.handed_in + found.given_back:
+        print(f"Nothing waits for the group {settings.group}.")
 
 
 @group.command("withdraw", epilog="Example: tutelage labels withdraw p-0123456789ab")

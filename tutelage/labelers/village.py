@@ -7,13 +7,14 @@ noise, and a lapse is rare.
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from tutelage.labelers.ordering import logistic, places
 from tutelage.labelers.perception import Perception, perceive
+from tutelage.labelers.protocol import Instructions
 from tutelage.village import lexicon
 from tutelage.village.answers import answer
 from tutelage.village.composing import Unkeepable
@@ -23,7 +24,6 @@ from tutelage.village.tasks import Task
 from tutelage.village.understanding import understand
 from tutelage.village.world import World
 
-Instructions = Literal["training", "evaluation"]
 #: Scale of the logistic noise on a utility; calibrated once so that two training labelers agree on 73 % of pairs.
 NOISE = 0.75
 #: Utilities closer than this are called a tie.
@@ -76,6 +76,7 @@ class VillageLabeler:
     believed_rumours: frozenset[str]
     opposed: bool = False
     seed: int = 0
+    kind: Literal["simulated"] = "simulated"
 
     def _rng(self, *item: str) -> random.Random:
         """The labeler's mood while it looks at one item: the same item is judged the same whenever it comes."""
@@ -104,17 +105,8 @@ class VillageLabeler:
         if rng.random() < LAPSE:
             noisy = {text: rng.random() * 4 for text in distinct_texts}
         else:
-            noisy = {text: self.utility(prompt, text, instructions) + _noise(rng) for text in distinct_texts}
-        order = sorted(noisy, key=lambda text: -noisy[text])
-        ranks, level = {order[0]: 0}, noisy[order[0]]
-        for place, text in enumerate(order[1:], start=1):
-            if level - noisy[text] >= TIE:
-                level = noisy[text]
-                ranks[text] = place
-            else:
-                ranks[text] = ranks[order[place - 1]]
-        distinct = {rank: index for index, rank in enumerate(sorted(set(ranks.values())))}
-        return [distinct[ranks[text]] for text in texts]
+            noisy = {text: self.utility(prompt, text, instructions) + logistic(rng, NOISE) for text in distinct_texts}
+        return places(noisy, texts, TIE)
 
     def rate(self, prompt: str, text: str, instructions: Instructions) -> tuple[int, dict[str, bool | None]]:
         """Rate one answer: overall quality 1 to 7 and the flags of the paper's Table 3."""
@@ -122,7 +114,7 @@ class VillageLabeler:
         rng = self._rng("rate", prompt, text)
         if rng.random() < LAPSE:
             return rng.randint(1, 7), self._flags(seen)
-        value = self.utility(prompt, text, instructions) + 0.6 * _noise(rng)
+        value = self.utility(prompt, text, instructions) + 0.6 * logistic(rng, NOISE)
         return max(1, min(7, round(3.4 + 0.52 * value))), self._flags(seen)
 
     def utility(self, prompt: str, text: str, instructions: Instructions) -> float:
@@ -225,11 +217,6 @@ class VillageLabeler:
             "opinion": seen.asked is not None and seen.asked.kind == "review",
             "moral_judgment": False,
         }
-
-
-def _noise(rng: random.Random) -> float:
-    uniform = min(max(rng.random(), 1e-9), 1 - 1e-9)
-    return NOISE * math.log(uniform / (1 - uniform))
 
 
 def make_labelers(world: World, seed: int, group: str, count: int) -> list[VillageLabeler]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tutelage.starter import reading, refusals
-from tutelage.starter.rows import Row
+from tutelage.starter.rows import Row, Rubric
 
 #: A sentence with one of these tells of an error and does not commit it.
 DENIALS = (
@@ -42,8 +42,13 @@ class Verdict:
 
 def judge(row: Row, answer: str) -> Verdict:
     """Check one answer to the prompt of a row."""
-    rubric, text = row.rubric, answer.strip()
-    answered = bool(text) and reading.count_words(text) >= rubric.least_words and not repeats(row, text)
+    return check(row.rubric, answer, repeats=repeats(row, answer.strip()))
+
+
+def check(rubric: Rubric, answer: str, *, repeats: bool = False) -> Verdict:
+    """Check one answer by a rubric alone; `repeats` says that it gives the prompt back."""
+    text = answer.strip()
+    answered = bool(text) and reading.count_words(text) >= rubric.least_words and not repeats
     missing = tuple(
         number for number, group in enumerate(rubric.require) if not any(reading.says(text, one) for one in group)
     )
