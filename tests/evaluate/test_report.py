@@ -175,6 +175,9 @@ def test_kinds_of_labelers_are_never_mixed(draw: Draw) -> None:
 
     assert by("human") == "Judged by people"
     assert by("human", "simulated") == "Judged by SIMULATED labelers and, apart from them, people"
+    assert by("model") == "Judged by model judges; no person took part"
+    both = "Judged by SIMULATED labelers and, apart from them, model judges; no person took part"
+    assert by("model", "simulated") == both
     assert by() == "Who judged was not recorded"
 
 

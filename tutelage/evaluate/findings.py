@@ -102,7 +102,7 @@ def likert_title(analysis: Analysis) -> str:
 
 
 def provenance(analysis: Analysis) -> str:
-    """Say first of all who judged: people, or labelers that are simulated."""
+    """Say first of all who judged: people, or labelers that are none."""
     kinds = {
         source.kind
         for evaluation in analysis.evaluations
@@ -118,7 +118,7 @@ def provenance(analysis: Analysis) -> str:
     if not kinds:
         return "Who judged was not recorded"
     known = " and, apart from them, ".join(words[kind] for kind in sorted(kinds, reverse=True))
-    return f"Judged by {known}" + ("; no person took part" if kinds == {"simulated"} else "")
+    return f"Judged by {known}" + ("; no person took part" if kinds <= {"simulated", "model"} else "")
 
 
 def method(analysis: Analysis) -> list[str]:

@@ -116,15 +116,16 @@ class Endpoint:
 
     def _count(self, usage: Any) -> None:
         told = usage if isinstance(usage, dict) else {}
-        read, written = told.get("prompt_tokens"), told.get("completion_tokens")
-        known = type(read) is int and type(written) is int and min(read, written) >= 0
+        tokens = [told.get("prompt_tokens"), told.get("completion_tokens")]
+        known = [one for one in tokens if type(one) is int and one >= 0]
+        read, written = known if len(known) == 2 else (0, 0)
         with self._lock:
             before = self._usage
             self._usage = Usage(
                 before.requests + 1,
-                before.input_tokens + (read if known else 0),
-                before.output_tokens + (written if known else 0),
-                before.untold + (not known),
+                before.input_tokens + read,
+                before.output_tokens + written,
+                before.untold + (len(known) < 2),
             )
 
     def _refusal(self, answer: httpx2.Response) -> SettingsError | RefusedError:

@@ -45,7 +45,7 @@ def gather(village: Village, recipe: Recipe, stages: list[Stage]) -> Maker:
         with open_store(space) as store:
             tested, trained = chosen(space, store, "test"), chosen(space, store, "ppo") + chosen(space, store, "reward")
             for asking, part in evaluation.askings(village, outputs, few):
-                found = evaluation_people.collect(store, part, asking)
+                found = evaluation_people.collect(store, part, asking, "simulated")
                 rankings += found.rankings
                 ratings += found.ratings
                 sources += found.sources
