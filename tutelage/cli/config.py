@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 #: A whole recipe, or what one command's --set overrides.
 Subject = Literal[
-    "recipe", "intake", "sampling", "shares", "pretrain", "start", "sft", "reward", "ppo", "people", "work", "judge", "folds"
+    "recipe", "intake", "sampling", "shares", "pretrain", "start", "sft", "reward", "ppo", "people", "work", "judge",
+    "folds",
 ]  # fmt: skip
 
 
