@@ -20,7 +20,7 @@ from tutelage.core.agreement import (
     within,
 )
 from tutelage.core.dyads import Sharing
-from tutelage.core.statistics import Resampling, two_way
+from tutelage.core.statistics import Resampling
 
 Order = tuple[int, ...]
 
@@ -134,12 +134,13 @@ def test_pairwise_agreement_counts_as_the_tallies_say() -> None:
 
 
 def test_one_labeler_against_the_others_is_clustered_by_prompt_and_other() -> None:
-    """With one pair of outputs each the share is a plain mean, so `two_way` is its witness."""
+    """Residuals are 1/4 (six) and -3/4; their sums by prompt +-1/2 and by the other labeler 3/4, -1/4 and -1/2."""
     same, prompts, others = [1, 0, 1, 1, 0, 1, 1, 1], list("ppqqrrss"), list("ababcbac")
     given = pairwise([Tally(1, 1, one, float(one), one) for one in same], Sharing(prompts, others)).exact
-    expected = two_way(np.array(same, float), prompts, others)
+    by_prompt, by_other, both = 4 / 3 * 4 * 0.25 / 64, 3 / 2 * 14 / 16 / 64, 8 / 7 * (6 / 16 + 2 * 9 / 16) / 64
     assert given is not None
-    assert (given.mean, given.low) == pytest.approx((expected.mean, max(0.0, expected.low)))
+    half = 4.3027 * math.sqrt(by_prompt + by_other - both)
+    assert (given.mean, given.low) == pytest.approx((0.75, max(0.0, 0.75 - half)), abs=1e-4)
 
 
 # --- Kendall's tau-b ----------------------------------------------------------------------------------------------

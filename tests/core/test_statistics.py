@@ -11,11 +11,15 @@ from scipy import stats
 from tutelage.core.statistics import (
     Estimate,
     Resampling,
+    bounded_mean,
     cluster_bootstrap,
+    components,
     detectable,
+    detected_by,
     mean_estimate,
     paired_difference,
     pooled,
+    rate_difference,
     two_way,
     wilson,
     win_rate,
@@ -95,47 +99,80 @@ def test_bad_values_are_refused(values: list[float], clusters: list[str] | None,
 # --- two ways -----------------------------------------------------------------------------------------------------
 
 
-def variance_by_definition(values: Array, alike: Callable[[int, int], bool]) -> float:
-    """Sum e_i e_j over every two rows that share a cluster, over n^2, times G / (G - 1)."""
-    n, e = len(values), values - values.mean()
-    total = sum(e[i] * e[j] for i in range(n) for j in range(n) if alike(i, j))
-    clusters = len({next(j for j in range(n) if alike(i, j)) for i in range(n)})
-    return float(total) / n**2 * clusters / (clusters - 1)
+def half_squares(values: Array, qualifies: Callable[[int, int], bool]) -> float:
+    """Half the mean squared difference over the pairs that qualify."""
+    n = len(values)
+    found = [(values[i] - values[j]) ** 2 / 2 for i in range(n) for j in range(i) if qualifies(i, j)]
+    return float(np.mean(found))
 
 
-@pytest.mark.parametrize("sizes", [(12, 4), (4, 12), (4, 4)])
 @pytest.mark.parametrize("seed", range(3))
-def test_two_way_by_a_double_loop(seed: int, sizes: tuple[int, int]) -> None:
+def test_components_by_pairs(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    prompts, labelers = rng.integers(0, sizes[0], 40), rng.integers(0, sizes[1], 40)
-    values = rng.normal(size=40) + rng.normal(size=12)[prompts] + rng.normal(size=12)[labelers]
-    parts = (
-        variance_by_definition(values, lambda i, j: prompts[i] == prompts[j]),
-        variance_by_definition(values, lambda i, j: labelers[i] == labelers[j]),
-        variance_by_definition(values, lambda i, j: prompts[i] == prompts[j] and labelers[i] == labelers[j]),
-    )
-    variance = parts[0] + parts[1] - parts[2]
-    half = T_975[3] * math.sqrt(variance if variance > 0 else max(parts))
-    given = two_way(values, prompts, [f"labeler {i}" for i in labelers])
-    assert given.mean == pytest.approx(values.mean()) and given.n == 40
-    assert given.high - given.mean == pytest.approx(half, rel=1e-3)
-    assert given.mean - given.low == pytest.approx(half, rel=1e-3)
+    prompts, labelers = rng.integers(0, 12, 40), rng.integers(0, 4, 40)
+    values = rng.normal(size=40) + 2 * rng.normal(size=12)[prompts] + 2 * rng.normal(size=4)[labelers]
+    one_prompt = half_squares(values, lambda i, j: prompts[i] == prompts[j] and labelers[i] != labelers[j])
+    one_labeler = half_squares(values, lambda i, j: prompts[i] != prompts[j] and labelers[i] == labelers[j])
+    apart = half_squares(values, lambda i, j: prompts[i] != prompts[j] and labelers[i] != labelers[j])
+    prompt, labeler = max(0.0, apart - one_prompt), max(0.0, apart - one_labeler)
+    given = components(values + 1e6, prompts, [f"labeler {i}" for i in labelers])
+    assert given == pytest.approx((prompt, labeler, max(0.0, apart - prompt - labeler)), rel=1e-6)
+
+
+def test_components_that_cannot_be_told_apart() -> None:
+    """One labeler a prompt: differences of prompts are the rest. One labeler in all: he has no part."""
+    assert components([0.0, 4.0, 6.0], list("pqr"), list("aab")) == (0.0, 10.0 - 8.0, 8.0)
+    assert components([0.0, 4.0], list("pq"), list("aa")) == (0.0, 0.0, 8.0)
+    with pytest.raises(ValueError, match="single prompt"):
+        components([0.0, 4.0], list("pp"), list("ab"))
+
+
+@pytest.mark.parametrize("sizes", [(12, 4), (4, 12), (6, 6)])
+@pytest.mark.parametrize("seed", range(3))
+def test_two_way_is_the_analysis_of_variance_where_everybody_judges_everything(
+    seed: int, sizes: tuple[int, int]
+) -> None:
+    """V = (MS_few + MS_other - MS_rest) / n, of which MS_few and MS_other - MS_rest have their way's freedom."""
+    rng = np.random.default_rng(seed)
+    table = rng.normal(size=sizes) + 2 * rng.normal(size=(sizes[0], 1)) + 2 * rng.normal(size=(1, sizes[1]))
+    rows, columns = table.mean(axis=1, keepdims=True), table.mean(axis=0, keepdims=True)
+    n, freedom = table.size, (sizes[0] - 1, sizes[1] - 1)
+    squares = ((rows - table.mean()) ** 2).sum() * sizes[1], ((columns - table.mean()) ** 2).sum() * sizes[0]
+    means = squares[0] / freedom[0], squares[1] / freedom[1]
+    rest = ((table - rows - columns + table.mean()) ** 2).sum() / (freedom[0] * freedom[1])
+    few = 0 if sizes[0] <= sizes[1] else 1
+    own = max(0.0, means[1 - few] - rest) / n
+    variance = means[few] / n + own
+    effective = variance**2 / ((means[few] / n) ** 2 / freedom[few] + own**2 / freedom[1 - few])
+    prompts, labelers = np.indices(sizes).reshape(2, -1)
+    given = two_way(table.ravel(), prompts, labelers)
+    assert given.mean == pytest.approx(table.mean()) and given.n == n
+    assert given.high - given.mean == pytest.approx(stats.t.ppf(0.975, effective) * math.sqrt(variance))
+    assert given.mean - given.low == pytest.approx(given.high - given.mean)
 
 
 def test_two_way_by_hand() -> None:
-    """Two prompts by two labelers, values 0, 1 / 2, 5: residuals -2, -1 / 0, 3.
+    """Two prompts by two labelers, values 0, 1 / 2, 5: labelers' means 1 and 3, prompts' 1/2 and 7/2, MS_rest 1.
 
-    Prompts: 2 (9 + 9) / 16; labelers: 2 (4 + 4) / 16; rows: 4/3 (4 + 1 + 0 + 9) / 16; one degree of freedom.
+    V = 9 / 4 + (4 - 1) / 4 = 3; freedom 3^2 / ((9 / 4)^2 + (3 / 4)^2) = 8 / 5.
     """
     given = two_way([0.0, 1.0, 2.0, 5.0], list("ppqq"), list("abab"))
-    half = T_975[1] * math.sqrt((36 + 16 - 56 / 3) / 16)
-    assert bounds(given) == pytest.approx((2 - half, 2 + half), rel=1e-3)
+    half = stats.t.ppf(0.975, 8 / 5) * math.sqrt(3)
+    assert bounds(given) == pytest.approx((2 - half, 2 + half))
 
 
-def test_a_variance_that_is_not_positive_gives_way_to_the_largest_part() -> None:
-    """Mostly the crossing differs: parts 2 (0.16 + 0.16) / 16, 0 and 4/3 * 2 (1.44 + 0.64) / 16."""
-    given = two_way([1.2, -0.8, -1.2, 0.8], list("ppqq"), list("abab"))
-    assert given.high == pytest.approx(T_975[1] * math.sqrt(4 / 3 * 4.16 / 16), rel=1e-3)
+def test_a_way_without_a_part_of_its_own_leaves_the_other() -> None:
+    """Prompts have the same means, so the interval is that of two labelers, whose means are 1 and 2."""
+    given = two_way([1.0, 2.0, 2.0, 1.0, 0.0, 3.0], list("ppqqrr"), list("ababab"))
+    assert bounds(given) == bounds(mean_estimate([1.0, 2.0], [0, 1]))
+    assert given.n == 6
+
+
+def test_labelers_with_few_rows_count_less() -> None:
+    """Shares 1/2, 1/4, 1/4 are 8/3 labelers: factor 8/5, freedom 5/3; residual sums by labeler are 2, -1 and -1."""
+    given = mean_estimate([3.0, 3.0, 1.0, 1.0], list("aabc"))
+    half = stats.t.ppf(0.975, 5 / 3) * math.sqrt(8 / 5 * 6 / 16)
+    assert bounds(given) == pytest.approx((2 - half, 2 + half))
 
 
 def test_with_one_labeler_only_prompts_cluster_and_the_other_way_round() -> None:
@@ -188,7 +225,7 @@ def test_a_hundred_thousand_rows() -> None:
     """The example by hand, every row 25,000 times over: it shares both clusters, so the interval stays."""
     copies = 25_000
     given = two_way([0.0, 1.0, 2.0, 5.0] * copies, list("ppqq") * copies, list("abab") * copies)
-    half = T_975[1] * math.sqrt((36 + 16 - 56 / 3) / 16)
+    half = stats.t.ppf(0.975, 8 / 5) * math.sqrt(3)
     assert bounds(given) == pytest.approx((2 - half, 2 + half), rel=1e-3)
     assert given.n == 100_000
 
@@ -196,12 +233,32 @@ def test_a_hundred_thousand_rows() -> None:
 # --- rates, differences, proportions ------------------------------------------------------------------------------
 
 
-def test_a_win_rate_is_the_two_way_mean_kept_between_zero_and_one() -> None:
-    shares, prompts, labelers = [1.0, 0.5, 0.0, 1.0, 1.0, 1.0], list("ppqqrr"), list("ababab")
+def test_a_win_rate_is_where_the_score_test_does_not_refuse() -> None:
+    """Its bounds r solve |mean - r| = t * sqrt(V * r (1 - r) / (mean (1 - mean))), with V and t of the two-way mean."""
+    shares, prompts, labelers = [1.0, 0.5, 0.0, 1.0, 1.0, 1.0, 0.0, 0.5], list("ppqqrrss"), list("abcabcab")
     free = two_way(shares, prompts, labelers)
     given = win_rate(shares, prompts, labelers)
-    assert free.high > 1 or free.low < 0
-    assert given == Estimate(4.5 / 6, max(0.0, free.low), min(1.0, free.high), 6)
+    assert (given.mean, given.n) == (5 / 8, 8)
+    for bound in bounds(given):
+        half = (free.high - free.mean) * math.sqrt(bound * (1 - bound) / (5 / 8 * 3 / 8))
+        assert abs(given.mean - bound) == pytest.approx(half)
+
+
+def test_a_rate_of_independent_rows_is_wilsons_with_students_t() -> None:
+    """81 of 263: one trial less for the variance that is estimated, and t for the normal quantile."""
+    given = win_rate([1.0] * 81 + [0.0] * 182, np.arange(263))
+    assert bounds(given) == pytest.approx((0.2553, 0.3662), abs=1e-3)
+    assert bounds(win_rate([1.0, 0.0], ["p"] * 2)) == (0.0, 1.0), "a single prompt bounds nothing"
+
+
+def test_the_mean_of_a_scale_is_a_rate_of_its_length() -> None:
+    prompts, labelers = list("ppqqrrss"), list("abcabcab")
+    shares = win_rate([0.0, 1.0, 0.5, 1.0, 1.0, 0.5, 1.0, 0.5], prompts, labelers)
+    given = bounded_mean([1.0, 7.0, 4.0, 7.0, 7.0, 4.0, 7.0, 4.0], (1.0, 7.0), prompts, labelers)
+    assert given == pytest.approx(Estimate(1 + 6 * shares.mean, 1 + 6 * shares.low, 1 + 6 * shares.high, 8))
+    assert 1 < given.low < given.high <= 7
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        bounded_mean([8.0], (1.0, 7.0), ["p"], ["a"])
 
 
 def test_a_rate_without_any_variation_is_as_uncertain_as_its_prompts_are_few() -> None:
@@ -229,8 +286,22 @@ def test_paired_differences_take_out_the_difficulty_of_the_prompt() -> None:
 def test_paired_differences_with_labelers_by_hand() -> None:
     """The differences are 0, 1 / 2, 5, the example of two prompts and two labelers."""
     given = paired_difference([1.0, 1.0, 2.0, 7.0], [1.0, 0.0, 0.0, 2.0], list("ppqq"), list("abab"))
-    half = T_975[1] * math.sqrt((36 + 16 - 56 / 3) / 16)
-    assert given.mean == 2 and bounds(given) == pytest.approx((2 - half, 2 + half), rel=1e-3)
+    half = stats.t.ppf(0.975, 8 / 5) * math.sqrt(3)
+    assert given.mean == 2 and bounds(given) == pytest.approx((2 - half, 2 + half))
+
+
+def test_a_difference_of_rates_stays_within_its_bounds_and_is_never_certain() -> None:
+    few = rate_difference([1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0], list("pqrs"))
+    assert few == paired_difference([1.0, 1.0, 1.0, 0.0], [0.0] * 4, list("pqrs"))._replace(high=1.0)
+    same = rate_difference([1.0] * 20, [1.0] * 20, np.arange(20))
+    assert bounds(same) == pytest.approx((-0.1611, 0.1611), abs=1e-4), "Wilson's bound for 0 of 20"
+
+
+@pytest.mark.parametrize(("rate", "prompts"), [(0.60, 200), (0.55, 780), (0.53, 2180)])
+def test_what_a_study_can_detect(rate: float, prompts: int) -> None:
+    """80 % power for these true win rates needs these numbers of independent prompts."""
+    half = np.arange(prompts) % 2.0
+    assert detected_by(win_rate(half, np.arange(prompts))) == pytest.approx(rate - 0.5, rel=0.02)
 
 
 def test_pairs_that_do_not_match_are_refused() -> None:

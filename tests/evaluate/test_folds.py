@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from scipy import stats
 
 from tutelage.evaluate.folds import FoldPair, report
 
@@ -29,10 +30,11 @@ def test_shares_differences_and_folds_by_hand() -> None:
         (1, 2, 2, 0.5, 1.0),
         (2, 1, 2, 0.75, 0.25),
     ]
-    # Differences 0, -1, 0 and 1 in groups {0}, {-1}, {0, 1}: V = 3/2 (0 + 1 + 1) / 16, t is 4.303 and 1.061 at 2.
-    error = math.sqrt(3 / 2 * 2 / 16)
-    assert found.difference.high == pytest.approx(4.303 * error, abs=1e-3)
-    assert found.detectable == pytest.approx((4.303 + 1.061) * error, abs=1e-3)
+    # Differences 0, -1, 0 and 1 in groups {0}, {-1}, {0, 1}, which are 16 / (1 + 1 + 4) = 8/3 alike ones:
+    # V = 8/5 (0 + 1 + 1) / 16 with 5/3 degrees of freedom.
+    error = math.sqrt(8 / 5 * 2 / 16)
+    assert found.difference.high == pytest.approx(stats.t.ppf(0.975, 5 / 3) * error)
+    assert found.detectable == pytest.approx((stats.t.ppf(0.975, 5 / 3) + stats.t.ppf(0.8, 5 / 3)) * error)
 
 
 def test_the_other_rule_is_right_where_this_one_is_wrong() -> None:

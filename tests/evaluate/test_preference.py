@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from tutelage.core.statistics import two_way
 from tutelage.evaluate import preference
 from tutelage.evaluate.preference import Comparison, Judged
 from tutelage.evaluate.records import Arm, ArmRanking, ArmRating, LabelSource
@@ -63,17 +62,24 @@ def comparison(*parts: Judged, missing: int = 0) -> Comparison:
 
 def test_figures_by_hand() -> None:
     found = preference.figures(part("human", RANKINGS, RATINGS), comparison())
-    wins = [1, 1, 0.5, 1, 0, 0.5]
-    rows = two_way(wins, [row.prompt_id for row in RANKINGS], [row.labeler for row in RANKINGS])
     new = found["win_rate", "new", "sft"]
     assert (new.mean, new.n) == (pytest.approx(4 / 6), 6)
-    assert (new.low, new.high) == (max(0.0, rows.low), min(1.0, rows.high))
+    assert 0 <= new.low < new.mean < new.high <= 1
     assert found["win_rate", "sft", "new"].mean == pytest.approx(2 / 6)
     assert (found["quality", "sft"].mean, found["quality", "new"].mean, found["quality", "new"].n) == (4, 6.5, 2)
     assert found["quality", "new"].high <= 7
     assert (found["flags", "violent", "sft"].mean, found["flags", "violent", "sft"].n) == (0.5, 2)
     assert (found["flags", "violent", "new"].mean, found["flags", "violent", "new"].n) == (0.0, 1), "None is no answer"
     assert ("flags", "hallucination", "new") not in found
+
+
+def test_what_the_judgements_detect_stands_beside_their_number() -> None:
+    """The half width of the interval, 1.96 standard errors, times (1.96 + 0.84) / 1.96."""
+    whole = comparison(part("human", RANKINGS, RATINGS))
+    wins = preference.figures(whole.parts[0], whole)["win_rate", "new", "sft"]
+    points = round(100 * (wins.high - wins.low) / 2 * 2.8016 / 1.96)
+    shown = preference.preference_table(whole).rows[1][2]
+    assert shown.small.endswith(f"n 6, detects {points} points")
 
 
 def test_kinds_and_groups_are_never_added_up() -> None:
@@ -106,7 +112,7 @@ def test_the_page_holds_every_figure_and_nothing_from_elsewhere() -> None:
         assert figure in page
     assert "<New>" not in page and "&lt;New&gt; &amp; better" in page
     assert not re.search(r"https?://(?!www\.w3\.org)|<script|<img|<link", page)
-    assert "<h2" in page and "two ways, by prompt and by labeler" in page
+    assert "<h2" in page and "for new prompts and new labelers" in page
 
 
 def test_a_page_without_labels_says_so_and_draws_nothing() -> None:

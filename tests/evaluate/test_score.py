@@ -52,10 +52,12 @@ def test_win_rate_counts_ties_as_half_and_both_directions_add_to_one() -> None:
     win, loss = figures["win_rate", "ppo_ptx", "sft"], figures["win_rate", "sft", "ppo_ptx"]
     assert (win.mean, win.n) == (0.625, 4)
     assert (loss.mean, loss.n) == (0.375, 4)
-    # By hand: residuals .375 .375 -.125 -.625; prompts .75 -.75, labelers .25 -.25; 1 degree of freedom.
-    variance = 2 * 1.125 / 16 + 2 * 0.125 / 16 - 4 / 3 * 0.6875 / 16
-    assert T[1] * math.sqrt(variance) > 1, "so the interval is all of 0 to 1"
-    assert (win.low, win.high) == (0.0, 1.0)
+    # By hand: residuals .375 .375 -.125 -.625; prompts .75 -.75; mean squares of labelers and of the rest are alike, so
+    # labelers add nothing. 1 degree of freedom; the score interval of mean (1 - mean) / V trials.
+    trials = 0.625 * 0.375 / (2 * 1.125 / 16)
+    for bound in (win.low, win.high):
+        assert abs(0.625 - bound) == pytest.approx(T[1] * math.sqrt(bound * (1 - bound) / trials), rel=1e-4)
+    assert 0 < win.low < 0.01 and 0.99 < win.high < 1
     assert ("win_rate", "ppo", "sft") not in figures, "nobody compared them"
 
 

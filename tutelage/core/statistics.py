@@ -30,6 +30,14 @@ class Estimate(NamedTuple):
     level: float = 0.95
 
 
+class Components(NamedTuple):
+    """The variance of single judgements by what it comes from: their prompt, their labeler, and the rest."""
+
+    prompt: float
+    labeler: float
+    rest: float
+
+
 def wins(rank_a: ArrayLike, rank_b: ArrayLike) -> Floats:
     """Count 1 where a is ranked better (lower) than b, 1/2 where they tie, 0 where it is worse."""
     return np.asarray((1 + np.sign(np.subtract(rank_b, rank_a))) / 2, dtype=np.float64)
@@ -38,48 +46,85 @@ def wins(rank_a: ArrayLike, rank_b: ArrayLike) -> Floats:
 def mean_estimate(values: ArrayLike, clusters: ArrayLike | None = None, level: float = 0.95) -> Estimate:
     """Give the mean with a t interval; rows of one cluster (a prompt, say) may depend on each other in any way.
 
-    V = G / (G - 1) * sum_g (sum of residuals in g)^2 / n^2 with G - 1 degrees of freedom (Liang and Zeger 1986).
-    Without clusters every row is its own, and this is Student's interval.
+    V = G / (G - 1) * sum_g (sum of residuals in g)^2 / n^2 with G - 1 degrees of freedom (Liang and Zeger 1986), where
+    G = n^2 / sum_g n_g^2 is the number of clusters if they are alike, and less if some have most of the rows (Kish
+    1965). Without clusters every row is its own, and this is Student's interval.
     """
     rows = _rows(values)
     codes = np.arange(len(rows)) if clusters is None else _codes(clusters, len(rows))
-    return _interval(rows, _variance(rows, codes), _size(codes) - 1, level)
+    return _interval(rows, _spread(rows, codes), level)
 
 
 def two_way(values: ArrayLike, prompts: ArrayLike, labelers: ArrayLike, level: float = 0.95) -> Estimate:
     """Give the mean with an interval for new prompts *and* new labelers, who may be crossed in any way.
 
-    V = V_prompt + V_labeler - V_both, each with its own factor G / (G - 1) (Cameron, Gelbach and Miller 2011), and
-    min(G_prompt, G_labeler) - 1 degrees of freedom. In small samples the sum can be <= 0; then the largest of the three
-    stands in. With a single labeler (or prompt) only the other way can be clustered: the interval
-    then speaks of that one labeler (or prompt).
+    V = V_few + s / G_other, as an analysis of variance has it: V_few is the variance of `mean_estimate` by the way with
+    fewer clusters, at least a quarter of that of independent rows, s the variance of the other way's own means
+    (`components`), 0 or more. The degrees of freedom are
+    V^2 / (V_few^2 / (G_few - 1) + (s / G_other)^2 / (G_other - 1)) (Satterthwaite 1946), so few labelers widen the
+    interval as far as they matter. With a single labeler (or prompt) only the other way can
+    be clustered: the interval then speaks of that one labeler (or prompt).
     """
     rows = _rows(values)
-    by_prompt, by_labeler = _codes(prompts, len(rows)), _codes(labelers, len(rows))
-    sizes = _size(by_prompt), _size(by_labeler)
-    if min(sizes) == 1:
-        codes = by_prompt if sizes[1] == 1 else by_labeler
-        return _interval(rows, _variance(rows, codes), _size(codes) - 1, level)
-    both = _codes(by_prompt * sizes[1] + by_labeler, len(rows))
-    parts = [_variance(rows, codes) for codes in (by_prompt, by_labeler, both)]
-    variance = parts[0] + parts[1] - parts[2]
-    return _interval(rows, variance if variance > 0 else max(parts), min(sizes) - 1, level)
+    return _interval(rows, _crossed(rows, prompts, labelers), level)
 
 
-def win_rate(shares: ArrayLike, prompts: ArrayLike, labelers: ArrayLike, level: float = 0.95) -> Estimate:
-    """Give a rate, such as the mean of `wins` or of a yes/no flag, with the interval of `two_way` kept within 0 and 1.
+def bounded_mean(
+    values: ArrayLike, bounds: tuple[float, float], prompts: ArrayLike, labelers: ArrayLike, level: float = 0.95
+) -> Estimate:
+    """Give the mean of a scale with ends, such as 1 and 7, with the interval of `win_rate`, which leans to its middle.
 
-    Where all rows are the same the variance estimate is 0, which says too much; then Wilson's interval is taken as if
-    each *prompt* were one observation. ValueError for values outside 0 to 1.
+    ValueError for values outside the bounds.
+    """
+    low, high = bounds
+    found = win_rate((_rows(values) - low) / (high - low), prompts, labelers, level)
+    mean, below, above = (low + (high - low) * share for share in found[:3])
+    return Estimate(mean, below, above, found.n, level)
+
+
+def win_rate(shares: ArrayLike, prompts: ArrayLike, labelers: ArrayLike | None = None, level: float = 0.95) -> Estimate:
+    """Give a rate, such as the mean of `wins` or of a yes/no flag, with a score interval, sound near 0 and 1 too.
+
+    Wilson's interval with as many trials as would give the rate the variance of `two_way`, mean (1 - mean) / V, and
+    with Student's t for the normal quantile (Korn and Graubard 1998, for surveys). Without labelers (a benchmark)
+    prompts alone cluster. Where all rows are the same the variance estimate is 0, which says too much; then each
+    *prompt* is one trial. ValueError for values outside 0 to 1.
     """
     rows = _rows(shares)
     if rows.min() < 0 or rows.max() > 1:
         raise ValueError(f"A rate is a mean of values from 0 to 1, not of {rows.min()} to {rows.max()}.")
-    if rows.min() == rows.max():
-        known = wilson(float(rows[0]) * _size(_codes(prompts, len(rows))), _size(_codes(prompts, len(rows))), level)
-        return known._replace(n=len(rows))
-    estimate = two_way(rows, prompts, labelers, level)
-    return estimate._replace(low=max(0.0, estimate.low), high=min(1.0, estimate.high))
+    by_prompt = _codes(prompts, len(rows))
+    spread = _spread(rows, by_prompt) if labelers is None else _crossed(rows, prompts, labelers)
+    mean = float(rows.mean())
+    if not spread.variance or rows.min() == rows.max():
+        return wilson(mean * _size(by_prompt), _size(by_prompt), level)._replace(n=len(rows))
+    trials = mean * (1 - mean) / spread.variance
+    return _score_interval(mean, trials, _quantile(spread.freedom, level), len(rows), level)
+
+
+def components(values: ArrayLike, prompts: ArrayLike, labelers: ArrayLike) -> Components:
+    """Estimate what judgements vary by, from half the mean squared difference of pairs of them.
+
+    Pairs of one prompt differ by labeler + rest, pairs of one labeler by prompt + rest, and pairs that share neither by
+    all three (Koch 1967); parts below 0 are 0. Where no prompt has two labelers, prompt and rest cannot be told apart,
+    and both count as rest. With one labeler the labelers' part is 0. ValueError for fewer than two prompts.
+    """
+    rows = _rows(values)
+    # Without its mean, so that large values lose no digits.
+    rows = rows - rows.mean()
+    by_prompt, by_labeler = _codes(prompts, len(rows)), _codes(labelers, len(rows))
+    if _size(by_prompt) == 1:
+        raise ValueError("Judgements of a single prompt do not tell what they vary by.")
+    both = by_prompt * _size(by_labeler) + by_labeler
+    everything = _differences(rows, np.zeros(len(rows), dtype=np.intp))
+    of_prompt, of_labeler, of_both = (_differences(rows, codes) for codes in (by_prompt, by_labeler, both))
+    between_labelers = _half_mean(of_prompt - of_both)
+    between_prompts = _half_mean(of_labeler - of_both)
+    apart = _half_mean(everything - of_prompt - of_labeler + of_both)
+    prompt, labeler = max(0.0, apart - between_labelers), max(0.0, apart - between_prompts)
+    prompt, labeler = (0.0 if math.isnan(part) else part for part in (prompt, labeler))
+    whole = between_prompts if math.isnan(apart) else apart
+    return Components(prompt, labeler, max(0.0, whole - prompt - labeler))
 
 
 def paired_difference(
@@ -105,11 +150,26 @@ def detectable(values: ArrayLike, clusters: ArrayLike, level: float = 0.95, powe
     """
     rows = _rows(values)
     codes = _codes(clusters, len(rows))
-    freedom = _size(codes) - 1
-    if freedom == 0:
+    spread = _spread(rows, codes)
+    if not spread.freedom:
         return math.inf
-    reach = float(stdtrit(freedom, (1 + level) / 2) + stdtrit(freedom, power))
-    return reach * math.sqrt(_variance(rows, codes))
+    reach = float(stdtrit(spread.freedom, (1 + level) / 2) + stdtrit(spread.freedom, power))
+    return reach * math.sqrt(spread.variance)
+
+
+def rate_difference(
+    a: ArrayLike, b: ArrayLike, prompts: ArrayLike, labelers: ArrayLike | None = None, level: float = 0.95
+) -> Estimate:
+    """Give the `paired_difference` of two rates, kept within -1 and 1.
+
+    Where every pair differs alike (as where both are always right) the variance estimate is 0, which says too much;
+    then as many prompts could differ, on either side, as Wilson's interval allows for 0 of them.
+    """
+    found = paired_difference(a, b, prompts, labelers, level)
+    if found.low == found.high:
+        unseen = wilson(0, _size(_codes(prompts, found.n)), level).high
+        found = found._replace(low=found.mean - unseen, high=found.mean + unseen)
+    return found._replace(low=max(-1.0, found.low), high=min(1.0, found.high))
 
 
 def wilson(successes: float, n: int, level: float = 0.95) -> Estimate:
@@ -119,10 +179,17 @@ def wilson(successes: float, n: int, level: float = 0.95) -> Estimate:
     """
     if not 0 <= successes <= n or n < 1:
         raise ValueError(f"There cannot be {successes} successes in {n} trials.")
-    z, share = NormalDist().inv_cdf((1 + level) / 2), successes / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return Estimate(share, max(0.0, centre - half), min(1.0, centre + half), n, level)
+    return _score_interval(successes / n, n, NormalDist().inv_cdf((1 + level) / 2), n, level)
+
+
+def detected_by(estimate: Estimate, power: float = 0.8) -> float:
+    """Give what is `detectable` by a study whose figure this is: (z_level + z_power) * SE.
+
+    The standard error is read from the interval as a normal one, half its width / z_level; with few labelers, where it
+    is Student's, that is up to 7 % too much. An effect is found where the interval leaves out what holds without it.
+    """
+    z = NormalDist().inv_cdf((1 + estimate.level) / 2)
+    return (estimate.high - estimate.low) / 2 * (1 + NormalDist().inv_cdf(power) / z)
 
 
 def pooled(estimates: Sequence[Estimate]) -> Estimate:
@@ -192,16 +259,64 @@ def _size(codes: Codes) -> int:
     return int(codes.max()) + 1
 
 
-def _variance(rows: Floats, codes: Codes) -> float:
+class _Spread(NamedTuple):
+    """An estimate of the variance of a mean, and the degrees of freedom that it has."""
+
+    variance: float
+    freedom: float
+
+
+def _spread(rows: Floats, codes: Codes) -> _Spread:
     """Give the one-way cluster-robust variance of the mean; infinite for a single cluster, which cannot tell."""
-    size = _size(codes)
-    if size == 1:
-        return math.inf
+    if _size(codes) == 1:
+        return _Spread(math.inf, 0.0)
+    effective = len(rows) ** 2 / float(np.square(np.bincount(codes).astype(np.float64)).sum())
     sums = np.bincount(codes, weights=rows - rows.mean())
-    return float(size / (size - 1) * np.square(sums).sum() / len(rows) ** 2)
+    return _Spread(effective / (effective - 1) * float(np.square(sums).sum()) / len(rows) ** 2, effective - 1)
 
 
-def _interval(rows: Floats, variance: float, freedom: int, level: float) -> Estimate:
+def _crossed(rows: Floats, prompts: ArrayLike, labelers: ArrayLike) -> _Spread:
+    """Give the variance of the mean for rows that share prompts, labelers or both (`two_way`)."""
+    codes = [_codes(names, len(rows)) for names in (prompts, labelers)]
+    if min(map(_size, codes)) == 1:
+        return _spread(rows, max(codes, key=_size))
+    parts = components(rows, prompts, labelers)
+    ways = zip((_spread(rows, one) for one in codes), parts[:2], strict=True)
+    (few, _), (other, own) = sorted(ways, key=lambda way: way[0].freedom)
+    # Few labelers can agree by chance, so that their sums hardly vary at all.
+    least = float(rows.var()) / (len(rows) - 1) / 4
+    base, part = max(few.variance, least), own / (other.freedom + 1)
+    variance = base + part
+    if not variance:
+        return _Spread(0.0, few.freedom)
+    return _Spread(variance, variance**2 / (base**2 / few.freedom + part**2 / other.freedom))
+
+
+def _differences(rows: Floats, codes: Codes) -> Floats:
+    """Sum (y_i - y_j)^2 over ordered pairs of different rows of a cluster, and count them [2]."""
+    size = np.bincount(codes).astype(np.float64)
+    squares, sums = np.bincount(codes, weights=rows**2), np.bincount(codes, weights=rows)
+    return np.array([2 * (size * squares - sums**2).sum(), (size * (size - 1)).sum()])
+
+
+def _half_mean(pairs: Floats) -> float:
+    """Give half the mean squared difference; NaN where there is no pair."""
+    return float(pairs[0] / pairs[1] / 2) if pairs[1] else math.nan
+
+
+def _quantile(freedom: float, level: float) -> float:
+    return float(stdtrit(freedom, (1 + level) / 2)) if freedom > 0 else math.inf
+
+
+def _score_interval(share: float, trials: float, z: float, n: int, level: float) -> Estimate:
+    """Give Wilson's interval of a share of `trials`, all from 0 to 1 where there are none; n is only passed on."""
+    weight = trials / z / z
+    centre = (share * weight + 0.5) / (weight + 1)
+    half = math.sqrt(share * (1 - share) * weight + 0.25) / (weight + 1)
+    return Estimate(share, max(0.0, centre - half), min(1.0, centre + half), n, level)
+
+
+def _interval(rows: Floats, spread: _Spread, level: float) -> Estimate:
     mean = float(rows.mean())
-    half = float(stdtrit(freedom, (1 + level) / 2)) * math.sqrt(variance) if freedom > 0 else math.inf
+    half = _quantile(spread.freedom, level) * math.sqrt(spread.variance)
     return Estimate(mean, mean - half, mean + half, len(rows), level)

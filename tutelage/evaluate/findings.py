@@ -126,8 +126,8 @@ def method(analysis: Analysis) -> list[str]:
     decoding = analysis.evaluations[0].facts.decoding
     lines = [
         "Win rates count the share of rankings in which an arm stands above another, a tie as one half. Their "
-        "intervals, and those of quality and of the labelers' flags, are cluster-robust in two ways, by prompt and by "
-        "labeler. Verdicts of the judge are one per prompt, with Wilson's interval. Differences are paired by prompt "
+        "intervals, and those of quality and of the labelers' flags, are for new prompts and new labelers, clustered "
+        "by both. Verdicts of the judge are one per prompt, with Wilson's interval. Differences are paired by prompt "
         "or item. All intervals are 95 %.",
         "Labelers saw the outputs of a prompt without the names of the arms, in an order of their own.",
         "Several seeds are separate runs. The pooled figure is the mean of theirs, and its interval speaks of these "

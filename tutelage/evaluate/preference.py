@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tutelage.core.statistics import two_way, win_rate
+from tutelage.core.statistics import bounded_mean, win_rate
 from tutelage.evaluate import plots
 from tutelage.evaluate.layout import Picture, Section
 from tutelage.evaluate.plots import Row, Scale
 from tutelage.evaluate.records import Arm, ArmRanking, ArmRating, LabelSource
 from tutelage.evaluate.report import environment, nested, style
-from tutelage.evaluate.score import Figures, Path, beaten
-from tutelage.evaluate.tables import Cell, Table, Write, cell, title_of
+from tutelage.evaluate.score import QUALITY, Figures, Path, beaten
+from tutelage.evaluate.tables import Cell, Table, Write, judged_cell, title_of
 from tutelage.evaluate.wording import count, number, percent
 from tutelage.records import FLAGS, Group, Kind
 
@@ -90,8 +90,8 @@ def figures(part: Judged, comparison: Comparison) -> Figures:
         rated = [row for row in part.ratings if row.model == model]
         if rated:
             prompts, labelers = [row.prompt_id for row in rated], [row.labeler for row in rated]
-            mean = two_way([float(row.quality) for row in rated], prompts, labelers)
-            found["quality", model] = mean._replace(low=max(1.0, mean.low), high=min(7.0, mean.high))
+            qualities = [float(row.quality) for row in rated]
+            found["quality", model] = bounded_mean(qualities, QUALITY, prompts, labelers)
     return found | _flags(part.ratings, models)
 
 
@@ -122,8 +122,8 @@ def preference_table(comparison: Comparison) -> Table:
                 (
                     Cell(part.name),
                     Cell(arm.name),
-                    Cell("baseline") if arm.model == comparison.baseline else cell(wins),
-                    cell(found.get(("quality", arm.model)), number),
+                    Cell("baseline") if arm.model == comparison.baseline else judged_cell(wins),
+                    judged_cell(found.get(("quality", arm.model)), number),
                 )
             )
     return Table(
@@ -141,7 +141,7 @@ def matrix(part: Judged, comparison: Comparison) -> Table:
         (
             Cell(arm.name),
             *(
-                Cell("") if arm == other else cell(found.get(("win_rate", arm.model, other.model)))
+                Cell("") if arm == other else judged_cell(found.get(("win_rate", arm.model, other.model)))
                 for other in comparison.arms
             ),
         )
@@ -156,7 +156,7 @@ def flag_table(part: Judged, comparison: Comparison) -> Table:
     found = figures(part, comparison)
     flags = [flag for flag in FLAGS if any(path[:2] == ("flags", flag) for path in found)]
     rows = [
-        (Cell(flag.replace("_", " ")), *(cell(found.get(("flags", flag, arm.model))) for arm in comparison.arms))
+        (Cell(flag.replace("_", " ")), *(judged_cell(found.get(("flags", flag, arm.model))) for arm in comparison.arms))
         for flag in flags
     ]
     caption = f"Flags, as shares of the ratings in which they were answered: {part.name}"
@@ -303,8 +303,9 @@ def method(comparison: Comparison) -> list[str]:
         "Labelers rated each output of a prompt by itself and then ranked all of them, under names that say nothing "
         "of the arms and in an order of chance of their own, which is stored.",
         "Win rates count the share of rankings in which an arm stands above another, a tie as one half. Intervals are "
-        "95 %, cluster-robust in two ways, by prompt and by labeler (Cameron, Gelbach and Miller 2011); with one "
-        "labeler they speak of that one only.",
+        "95 %, for new prompts and new labelers: clustered by both, with Satterthwaite's degrees of freedom, and for "
+        "shares and quality score intervals; with one labeler they speak of that one only.",
+        "What a study detects is the true difference that it finds in 80 % of cases: 1.43 times half the interval.",
         f"Equal texts of a prompt are shown once, and the arms that wrote them are tied: {count(comparison.equal)} "
         f"pairs of outputs. {count(comparison.left_out)} prompts were too long for an arm and left out for all.",
         "A flag that was not answered is missing and never no. Kinds of labelers and groups are never added up.",

@@ -19,6 +19,7 @@ from tutelage.core.rankings import groups as rank_groups
 from tutelage.core.statistics import (
     Estimate,
     Resampling,
+    bounded_mean,
     mean_estimate,
     paired_difference,
     pooled,
@@ -48,6 +49,8 @@ FIGURES: dict[str, str] = {
     "greedy": "NAME, M: rate at temperature 0",
 }
 ALL_TASKS = "all tasks"
+#: The ends of the scale of quality (paper, table 3).
+QUALITY = (1.0, 7.0)
 #: What the slices are asked: is it preferred to SFT and to the prompted base, and does the judge pass it.
 SLICED_BASELINES = ("sft", "prompted_base")
 SLICED_VERDICTS = ("passed", "followed", "truthful")
@@ -181,8 +184,8 @@ def _likert(evaluation: Evaluation, models: Sequence[str]) -> Figures:
         if not rows:
             continue
         prompts, labelers = [row.prompt_id for row in rows], [row.labeler for row in rows]
-        mean = two_way([float(row.quality) for row in rows], prompts, labelers)
-        figures["likert", model] = mean._replace(low=max(1.0, mean.low), high=min(7.0, mean.high))
+        qualities = [float(row.quality) for row in rows]
+        figures["likert", model] = bounded_mean(qualities, QUALITY, prompts, labelers)
         for quality in range(1, 8):
             shares = [float(row.quality == quality) for row in rows]
             figures["likert_share", model, str(quality)] = win_rate(shares, prompts, labelers)

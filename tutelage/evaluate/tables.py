@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tutelage.core.statistics import Estimate
+from tutelage.core.statistics import Estimate, detected_by
 from tutelage.evaluate.expectations import Claim, bounds, ceilings, measured, slowest
 from tutelage.evaluate.records import Check
 from tutelage.evaluate.score import ALL_TASKS, Analysis, Path, holm, p_value
@@ -40,6 +41,16 @@ def cell(figure: Estimate | None, write: Write = percent) -> Cell:
         return Cell("–")
     mean, _, interval = write(figure).partition(" [")
     return Cell(mean, f"[{interval}\nn {count(figure.n)}" if interval else f"n {count(figure.n)}")
+
+
+def judged_cell(figure: Estimate | None, write: Write = percent) -> Cell:
+    """Write a figure of people's judgements, and beside its n the true difference that so many find."""
+    shown = cell(figure, write)
+    if figure is None:
+        return shown
+    smallest = detected_by(figure)
+    said = f"{plain(100 * smallest, 0)} points" if write is percent else plain(smallest, 2)
+    return Cell(shown.text, f"{shown.small}, detects {said if math.isfinite(smallest) else 'nothing'}")
 
 
 def by_arm(analysis: Analysis, caption: str, paths: Sequence[tuple[str, Path]], write: Write = percent) -> Table:
