@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from tutelage.cli import scoring
 from tutelage.cli.labels import Fields, Format, named_fields
 from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl, Init, Overrides, RunDirectory, Threads
 from tutelage.cli.terminal import print_table, warn
@@ -22,6 +23,7 @@ def callback() -> None:
 
 
 def register(app: typer.Typer) -> None:
+    scoring.register(group)
     app.add_typer(group, name="evaluate")
 
 

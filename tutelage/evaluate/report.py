@@ -119,11 +119,12 @@ def nested(figures: Figures) -> dict[str, Any]:
         branch = tree
         for name in path[:-1]:
             branch = branch.setdefault(name, {})
-        branch[path[-1]] = _object(figure)
+        branch[path[-1]] = plain_figure(figure)
     return tree
 
 
-def _object(figure: Estimate) -> Mapping[str, float | None]:
+def plain_figure(figure: Estimate) -> Mapping[str, float | None]:
+    """Turn a figure into a JSON object; an open bound is null."""
     bounds = {"low": figure.low, "high": figure.high}
     return {
         "mean": figure.mean,

@@ -1,0 +1,1 @@
+"""How texts are scored against references, as the scripts do it whose figures are published."""
