@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tutelage.evaluate import preference
-from tutelage.evaluate.preference import Comparison, Judged
+from tutelage.evaluate.comparison import Comparison, Judged
 from tutelage.evaluate.records import Arm, ArmRanking, ArmRating, LabelSource
 from tutelage.records import Group, Kind
 

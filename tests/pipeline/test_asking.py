@@ -14,7 +14,7 @@ from tests.databases import database, store
 from tests.generate.tiny import make_directory
 from tutelage.config import from_dict
 from tutelage.errors import UserError
-from tutelage.evaluate.preference import Comparison
+from tutelage.evaluate.comparison import Comparison
 from tutelage.feedback import export, people, work
 from tutelage.files import read_json, sha256_of
 from tutelage.pipeline import asking

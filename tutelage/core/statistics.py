@@ -59,7 +59,7 @@ def two_way(values: ArrayLike, prompts: ArrayLike, labelers: ArrayLike, level: f
     """Give the mean with an interval for new prompts *and* new labelers, who may be crossed in any way.
 
     V = V_few + s / G_other, as an analysis of variance has it: V_few is the variance of `mean_estimate` by the way with
-    fewer clusters, at least a tenth of that of independent rows, s the variance of the other way's own means
+    fewer clusters, at least a twentieth of that of independent rows, s the variance of the other way's own means
     (`components`), 0 or more. The degrees of freedom are
     V^2 / (V_few^2 / (G_few - 1) + (s / G_other)^2 / (G_other - 1)) (Satterthwaite 1946), so few labelers widen the
     interval as far as they matter. With a single labeler (or prompt) only the other way can
@@ -284,7 +284,7 @@ def _crossed(rows: Floats, prompts: ArrayLike, labelers: ArrayLike) -> _Spread:
     ways = zip((_spread(rows, one) for one in codes), parts[:2], strict=True)
     (few, _), (other, own) = sorted(ways, key=lambda way: way[0].freedom)
     # Few labelers can agree by chance, so that their sums hardly vary at all.
-    least = float(rows.var()) / (len(rows) - 1) / 10
+    least = float(rows.var()) / (len(rows) - 1) / 20
     base, part = max(few.variance, least), own / (other.freedom + 1)
     variance = base + part
     if not variance:

@@ -7,72 +7,27 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tutelage.core.statistics import bounded_mean, win_rate
-from tutelage.evaluate import plots
+from tutelage.evaluate import breakdown, plots
+from tutelage.evaluate.comparison import KINDS, Comparison, Judged
 from tutelage.evaluate.layout import Picture, Section
 from tutelage.evaluate.plots import Row, Scale
-from tutelage.evaluate.records import Arm, ArmRanking, ArmRating, LabelSource
+from tutelage.evaluate.records import ArmRating
 from tutelage.evaluate.report import environment, nested, style
 from tutelage.evaluate.score import QUALITY, Figures, Path, beaten
 from tutelage.evaluate.tables import Cell, Table, Write, judged_cell, title_of
 from tutelage.evaluate.wording import count, number, percent
-from tutelage.records import FLAGS, Group, Kind
+from tutelage.records import FLAGS
 
-KINDS: dict[Kind, str] = {
-    "human": "people",
-    "simulated": "SIMULATED labelers",
-    "model": "model judges",
-    "customer": "customers",
+LABELS = {
+    "preference": "Preference",
+    "breakdown": "By what",
+    "quality": "Quality",
+    "flags": "Flags",
+    "labels": "Labels",
 }
-LABELS = {"preference": "Preference", "quality": "Quality", "flags": "Flags", "labels": "Labels"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """The judgements by one kind of labeler in one group."""
-
-    kind: Kind
-    group: Group
-    rankings: tuple[ArmRanking, ...]
-    ratings: tuple[ArmRating, ...]
-    sources: tuple[LabelSource, ...]
-
-    @property
-    def name(self) -> str:
-        """Say who judged, as people read it."""
-        return f"{KINDS[self.kind]}, {title_of(self.group)}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """The arms that were compared, the one that the others are held against, and how far labeling is.
-
-    `asked` counts judgements that were asked for, `missing` those still to come, `equal` the pairs of outputs with
-    equal texts, `left_out` prompts that were too long for an arm.
-    """
-
-    name: str
-    arms: tuple[Arm, ...]
-    baseline: str
-    prompts: int
-    asked: int
-    missing: int
-    equal: int = 0
-    left_out: int = 0
-    decoding: dict[str, Any]
-    parts: tuple[Judged, ...]
-
-    def title(self, model: str) -> str:
-        """Name an arm as people read it."""
-        return next(arm.name for arm in self.arms if arm.model == model)
-
-    @property
-    def others(self) -> tuple[Arm, ...]:
-        """List the arms without the baseline."""
-        return tuple(arm for arm in self.arms if arm.model != self.baseline)
 
 
 def figures(part: Judged, comparison: Comparison) -> Figures:
@@ -260,9 +215,11 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
                 "rankings": len(part.rankings),
                 "instructions": sorted({source.instruction_version for source in part.sources}),
                 **nested(figures(part, comparison)),
+                **nested(breakdown.figures(part, comparison)),
             }
             for part in comparison.parts
         ],
+        "interactions": nested(breakdown.interactions(comparison)),
     }
 
 
@@ -276,6 +233,7 @@ def render(comparison: Comparison) -> str:
             pictures=(preferred,) if preferred else (),
             tables=(preference_table(comparison), *(matrix(part, comparison) for part in comparison.parts)),
         ),
+        Section(id="breakdown", title="All pairs, lengths, prompts and groups", tables=breakdown.tables(comparison)),
         Section(id="quality", title="Each output by itself, from 1 to 7", pictures=(quality,) if quality else ()),
         Section(
             id="flags",
@@ -305,6 +263,8 @@ def method(comparison: Comparison) -> list[str]:
         "Win rates count the share of rankings in which an arm stands above another, a tie as one half. Intervals are "
         "95 %, for new prompts and new labelers: clustered by both, with Satterthwaite's degrees of freedom, and for "
         "shares and quality score intervals; with one labeler they speak of that one only.",
+        "Fitted rates are those of Bradley and Terry, a tie as one half, and of a logistic regression on tanh of the "
+        "difference in length, read at equal length. They are left out where they have no finite value.",
         "What a study detects is the true difference that it finds in 80 % of cases: 1.43 times half the interval.",
         f"Equal texts of a prompt are shown once, and the arms that wrote them are tied: {count(comparison.equal)} "
         f"pairs of outputs. {count(comparison.left_out)} prompts were too long for an arm and left out for all.",

@@ -49,7 +49,7 @@ def judged_cell(figure: Estimate | None, write: Write = percent) -> Cell:
     if figure is None:
         return shown
     smallest = detected_by(figure)
-    said = f"{plain(100 * smallest, 0)} points" if write is percent else plain(smallest, 2)
+    said = plain(smallest, 2) if write is number else f"{plain(100 * smallest, 0)} points"
     return Cell(shown.text, f"{shown.small}, detects {said if math.isfinite(smallest) else 'nothing'}")
 
 

@@ -20,8 +20,8 @@ from tutelage.config import Settings
 from tutelage.core.choosing import place
 from tutelage.errors import DataError, MissingError
 from tutelage.evaluate import people, preference
+from tutelage.evaluate.comparison import Comparison, Judged
 from tutelage.evaluate.people import Asking, ShownOnce
-from tutelage.evaluate.preference import Comparison, Judged
 from tutelage.evaluate.records import Arm, JudgedPrompt, Output
 from tutelage.feedback import instructions, work
 from tutelage.feedback.instructions import EVALUATION
@@ -261,6 +261,12 @@ def compare(store: Store, recipe: PeopleRecipe, out: Path, outputs: Sequence[Out
         left_out=len(read_records(out / PROMPTS, JudgedPrompt)) - asked,
         decoding=recipe.sampling.model_dump(),
         parts=tuple(parts),
+        use_cases={
+            prompt.id: prompt.use_case
+            for prompt in prompts.usable_of(store, sorted({one.prompt_id for one in outputs}))
+            if prompt.use_case
+        },
+        lengths={(one.prompt_id, one.model): len(one.text) for one in outputs},
     )
 
 

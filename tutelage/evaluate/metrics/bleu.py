@@ -14,7 +14,7 @@ from tutelage.core.statistics import Floats
 from tutelage.errors import MissingError
 
 if TYPE_CHECKING:
-    from sacrebleu.metrics import BLEU
+    from sacrebleu.metrics.bleu import BLEU
 
 ORDER = 4
 #: Sums of a row: length of the output, length of the closest reference, matches and n-grams of each order.
@@ -24,7 +24,7 @@ WIDTH = 2 + 2 * ORDER
 def counter() -> BLEU:
     """Make what counts n-grams. MissingError where sacrebleu is not installed."""
     try:
-        from sacrebleu.metrics import BLEU
+        from sacrebleu.metrics.bleu import BLEU
     except ImportError:
         raise MissingError(
             "BLEU is counted by sacrebleu, which is not installed: pip install 'tutelage[evaluation]'."
