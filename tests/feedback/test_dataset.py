@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tutelage.errors import DataError, MissingError, UserError
 from tutelage.feedback import dataset, export, instructions, work
 from tutelage.feedback.export import Query
 from tutelage.files import read_records
-from tutelage.records import Instructions, ToxicityRating
+from tutelage.records import FLAGS, Instructions, ToxicityRating
 from tutelage.store import labels
 
 
@@ -157,7 +158,14 @@ def test_the_card_tells_a_person_and_the_library_datasets(desk: Desk, tmp_path: 
     files = written(desk, tmp_path / "out")
     card = files["README.md"].decode()
     head = card.split("---\n")[1]
-    assert head == "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: rows.parquet\n"
+    assert head.startswith(
+        "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: rows.parquet\n"
+    )
+    # Types, or a reader guesses them from the first rows.
+    assert re.findall(r"^  - name: (\w+)$", head, re.MULTILINE) == list(rows_of(files)[0])
+    assert "  - name: ranks\n    list: int64\n  - name: cut\n    list: bool\n" in head
+    flags = "".join(f"    - name: {name}\n      dtype: bool\n" for name in FLAGS)
+    assert f"  - name: flags\n    list:\n{flags}  - name: labeler\n    dtype: string\n" in head
     assert "# Rankings for a reward model" in card and "2 rows of the split train." in card
     assert "null for not answered, which is not no" in card
     assert "| Use case: chat | 1 |" in card and "| Use case: not said | 1 |" in card

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from tutelage.feedback import columns
 from tutelage.feedback.export import ROWS, Query
 
 if TYPE_CHECKING:
@@ -105,17 +106,17 @@ def in_words(query: Query) -> tuple[str, ...]:
 def text(manifest: Manifest, query: Query, file: str) -> str:
     """Return the card; its head names the file of rows to the library `datasets`."""
     told = _COLUMNS | (_OF_ONE_OUTPUT if query.what in ("ratings", "toxicity") else {})
-    columns = [name for name in told if name in ROWS[query.what].__dataclass_fields__]
+    names = [name for name in told if name in ROWS[query.what].__dataclass_fields__]
     split = query.split if query.is_for_training else "test"
     title = _TITLES[query.what] + ("" if query.is_for_training else ", for evaluation")
     rows = f"rows of the split {query.split}" if query.is_for_training else f"rows of the group {query.group}"
     parts = [
-        f"---\nconfigs:\n- config_name: default\n  data_files:\n  - split: {split}\n    path: {file}\n---",
+        _head(query, split, file),
         f"# {title}",
         f"{manifest.rows:,} {rows}. {_dated(manifest)}",
         "## What is in it",
         "\n".join(f"- {sentence}" for sentence in manifest.words),
-        _table("Column", "What it holds", {f"`{name}`": told[name] for name in columns}),
+        _table("Column", "What it holds", {f"`{name}`": told[name] for name in names}),
         *_counts(manifest),
         *_instructions(manifest),
         "## Reading it",
@@ -126,6 +127,12 @@ def text(manifest: Manifest, query: Query, file: str) -> str:
         "Who withdraws later is still in these rows: make a new export then, and delete this one.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _head(query: Query, split: str, file: str) -> str:
+    """Tell the library `datasets` which file holds which split, and of which types its columns are."""
+    files = ["configs:", "- config_name: default", "  data_files:", f"  - split: {split}", f"    path: {file}"]
+    return "\n".join(["---", *files, *columns.in_yaml(query.what), "---"])
 
 
 def _dated(manifest: Manifest) -> str:
@@ -157,13 +164,14 @@ def _instructions(manifest: Manifest) -> list[str]:
 
 
 def _reading(query: Query, split: str, file: str) -> str:
-    format = "parquet" if file.endswith(".parquet") else "json"
     use = "No command trains on it."
     if query.what in ("sft", "reward", "ppo"):
         use = f"`tutelage train {query.what}` trains on it with `--data rows.jsonl`."
     return (
         "```python\nfrom datasets import load_dataset\n\n"
-        f'rows = load_dataset("{format}", data_files={{"{split}": "{file}"}})\n```\n\n{use}'
+        f'rows = load_dataset("PATH/OF/THIS/DIRECTORY", split="{split}")\n```\n\n'
+        f"The head of this card names {file} and the type of every column; without it a flag that nobody answered in "
+        f"the first rows would be taken for one that nobody ever answers. {use}"
     )
 
 

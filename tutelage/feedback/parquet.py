@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tutelage.errors import MissingError
-from tutelage.feedback.export import ROWS, What
+from tutelage.feedback import columns
+from tutelage.feedback.export import What
 from tutelage.records import FLAGS
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 #: Rows of one row group: what is in memory together.
 GROUP = 1000
-#: The scales on which toxicity is judged, and the order of the continuations.
-TOXICITY = ("beginning", "toxicity", "relative", "continuity", "rank")
 
 
 @contextmanager
@@ -58,14 +57,15 @@ def schema(what: What) -> pyarrow.Schema:
     """Return the columns of an export, in the order of its rows; what nobody answered is null."""
     import pyarrow
 
-    text, number, truth = pyarrow.string(), pyarrow.int64(), pyarrow.bool_()
-    flags = pyarrow.struct([(name, truth) for name in FLAGS])
     types = {
-        "completions": pyarrow.list_(text),
-        "ranks": pyarrow.list_(number),
-        "cut": pyarrow.list_(truth) if what == "reward" else truth,
-        "ratings": pyarrow.list_(number),
-        "flags": pyarrow.list_(flags) if what == "reward" else flags,
-        **dict.fromkeys(("quality", *TOXICITY), number),
+        "string": pyarrow.string(),
+        "int64": pyarrow.int64(),
+        "bool": pyarrow.bool_(),
+        "flags": pyarrow.struct([(name, pyarrow.bool_()) for name in FLAGS]),
     }
-    return pyarrow.schema([(name, types.get(name, text)) for name in ROWS[what].__dataclass_fields__])
+    return pyarrow.schema(
+        [
+            (column.name, pyarrow.list_(types[column.type]) if column.is_list else types[column.type])
+            for column in columns.of(what)
+        ]
+    )
