@@ -242,7 +242,10 @@ def test_who_withdraws_is_in_no_later_export(tutelage, refused, written):
         ["customer", "train", "", "6", "4"], ["imported", "train", "", "3", "3"]
     ]  # fmt: skip
     printed = tutelage("labels", "withdraw", "oasst-people")
-    assert printed.startswith("oasst-people is withdrawn: 0 prompts, 3 demonstrations, 0 ratings, 0 rankings are in no")
+    assert printed.startswith(
+        "oasst-people is withdrawn: 0 prompts, 3 demonstrations, 0 ratings, 0 rankings, 0 written prompts, "
+        "0 privacy reviews, 0 toxicity ratings are in no later export."
+    )
     assert tutelage("labels", "withdraw", "oasst-people") == printed
     assert "no demonstrations by labelers" in refused("export", "sft", "out")
     assert "There is no labeler 'nobody'" in refused("labels", "withdraw", "nobody")
