@@ -123,6 +123,13 @@ def test_the_card_says_what_was_learned_from_whom_and_under_which_licence(traine
     assert "## Limits" in policy and "## Limits" in reward
 
 
+def test_the_card_of_a_model_that_was_not_trained_here_claims_nothing(trained, tutelage):
+    tutelage("models", "export", "base", "plain")
+    told = Path("plain/README.md").read_text()
+    assert "The registry knows of no label or prompt that it was trained on." in told
+    assert "nobody's judgements changed it here" in told and "prefer" not in told
+
+
 def test_a_reward_model_that_counts_likelihoods_is_not_exported(tutelage, refused, tmp_path):
     policy, tokenizer = load_policy(write("gpt2", tmp_path / "source"))
     save_scalar(ScalarModel.from_policy(policy, 0, likelihood=True), tokenizer, tmp_path / "likely")

@@ -79,6 +79,7 @@ def test_a_model_of_any_family_is_added_trained_sampled_and_exported(name, tmp_p
     renderer = Renderer(own)
     rendered = [renderer.prompt_ids(one.prompt) + renderer.completion_ids(one.completion) for one in EXAMPLES]
     assert rendered == [ids for ids, _ in expected]
+    assert renderer.documents_ids(["one two"]) == [tokenizer("one two")["input_ids"]]
     [sampled] = complete(Engine(model, own), [Request(prompt_ids=tuple(rendered[0]), max_tokens=8, seed=1)])
     again = logprobs_of(theirs, rendered[0] + sampled.ids, len(rendered[0]))
     assert sampled.logprobs == pytest.approx(again, abs=1e-4)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import io
 import re
 import shutil
 import subprocess
@@ -183,7 +185,8 @@ def convert(gguf: Path, target: Path, about: dict[str, Any]) -> Path:
         return model, tokenizer
 
     try:
-        model, tokenizer = loaded()
+        with contextlib.redirect_stderr(io.StringIO()):  # a bar that runs through those of the command line
+            model, tokenizer = loaded()
     except Exception as error:  # the reader trusts the file, and stumbles over a broken one anywhere
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(f"{gguf.name} is no GGUF file that can be read ({reason}); fetch it again.") from error

@@ -112,7 +112,7 @@ def _rendering(about: About) -> str:
             "A prompt is its text and a line feed, behind what the tokenizer puts before any text; the chat template, "
             f"if there is one, was not trained on. {SPLIT}"
         )
-    return "As its base does; it was trained with no template."
+    return "As its base does: no training here rendered prompts for it."
 
 
 def _loading(about: About) -> str:
@@ -143,6 +143,8 @@ def _loading(about: About) -> str:
 
 
 def _limits(about: About) -> str:
+    if about.card.get("stage") not in ("sft", "reward", "ppo"):
+        return "Those of its base: nobody's judgements changed it here."
     own = (
         "A score compares completions of one prompt; it says how much these labelers would prefer one, not whether it "
         "is true or harmless. A policy that is trained against it for long finds texts that it wrongly likes."
