@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from tests.checkpoints import write
 from tests.cli.conftest import invoke
-from tests.cli.test_data import demonstration, ranked
+from tests.cli.test_data import DEMONSTRATIONS, RANKED, demonstration, ranked
 from tutelage.models.load import load_policy
 from tutelage.models.scalar import ScalarModel, save_scalar
 from tutelage.models.scoring import Answer, Scorer
@@ -41,7 +41,8 @@ def project(tmp_path_factory):
     everything = ("--set", "train=1.0", "--set", "validation=0.0", "--set", "test=0.0")
     commands = [
         ("models", "add", "source", "--name", "base"),
-        *(("labels", "import", name, *everything) for name in ("demonstrations.jsonl", "rankings.jsonl")),
+        ("labels", "import", "demonstrations.jsonl", *DEMONSTRATIONS, *everything),
+        ("labels", "import", "rankings.jsonl", *RANKED, *everything),
         ("train", "sft", "runs/sft", "--init", "base", "--set=pretraining_mix=0", "--set=dropout=0", *ONE),
         ("train", "reward", "runs/reward", "--init", "runs/sft/model", *ONE, *ADAPTERS),
         ("train", "ppo", "runs/ppo", "--init", "runs/sft/model", "--reward", "runs/reward/model",

@@ -89,7 +89,8 @@ def _weights(model: RegisteredModel, form: Form) -> Weights:
 
 def _written(path: Path) -> Path | None:
     """Find where the run of a model wrote it: there, or where it was added from."""
-    places = [path, Path(card(path).get("source", ""))]
+    source = str(card(path).get("source", ""))
+    places = [path, *([Path(source)] if source else [])]
     return next((place for place in places if place.is_dir() and run_of(place) is not None), None)
 
 
