@@ -264,3 +264,28 @@ def test_reward_models_are_judged_out_of_fold(tutelage, refused, world, written)
     assert "names no labeler, so folds cannot be made by labeler" in refused(*command, "--set=by=labeler")
     assert "made from something else" in refused(*command, "--set=epochs=3")
     assert "Missing option '--kind'" in refused("evaluate", "reward", "runs/x", "--init", "m")
+
+
+def test_labelers_of_the_store_can_be_the_folds(tutelage, refused, world, written):
+    rows = [ranked(n) | {"labeler": f"ann-{n % 3}"} for n in range(9)]
+    tutelage("labels", "import", written("r.jsonl", rows), *RANKED, "--set", "train=1.0", "--set", "validation=0.0",
+             "--set", "test=0.0")  # fmt: skip
+    command = (
+        "evaluate",
+        "reward",
+        "runs/folds",
+        FOLDS[0],
+        world.policy,
+        *FOLDS[1:],
+        "--set=folds=3",
+        "--set=by=labeler",
+    )
+    header, *folds = table(tutelage(*command))[1:5]
+    assert header[1] == "labelers" and [row[1:3] for row in folds] == [["1", "9"]] * 3
+    pairs = [json.loads(line) for line in Path("runs/folds/pairs.jsonl").read_text().splitlines()]
+    assert len({(one["group"], one["fold"]) for one in pairs}) == len({one["group"] for one in pairs}) == 3
+    assert {one["group"] for one in pairs} == {f"oasst-ann-{n}" for n in range(3)}
+    demonstrations = written("d.jsonl", [demonstration(1)])
+    told = refused(*command[:2], "runs/x", *command[3:], "--data", demonstrations, "--format", "demonstrations")
+    assert told.startswith("d.jsonl holds demonstrations, and a reward model is judged on rankings")
+    assert not Path("runs/x").exists()

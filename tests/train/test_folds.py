@@ -71,6 +71,15 @@ def test_a_fold_is_scored_by_a_training_on_the_others(world, data, made, tmp_pat
         torch.testing.assert_close(ours, theirs, atol=2e-4, rtol=2e-4)
 
 
+def test_in_bf16_scores_are_the_same_up_to_its_rounding(world, data, made, tmp_path):
+    """Two units in the last of its eight places; a mistake in what is kept would change the order of the scores."""
+    loop = OFTEN.model_copy(update={"precision": "bf16"})
+    found = score_folds(tmp_path / "run", of("shared_trunk", loop=loop), data, world.policy, quiet)
+    ours, theirs = (torch.tensor(sum(rows, [])) for rows in (found.scores, made[0].scores))
+    assert not torch.equal(ours, theirs)
+    torch.testing.assert_close(ours, theirs, rtol=2**-7, atol=0)
+
+
 def test_a_stopped_run_goes_on_behind_the_last_whole_fold(world, data, made, tmp_path):
     told = []
 

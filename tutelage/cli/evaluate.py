@@ -122,9 +122,14 @@ def reward(  # noqa: PLR0913 - one parameter per option
     init: Init,
     kind: Annotated[Kind, typer.Option("--kind", help="Who made the labels, as you know it.", show_default=False)],
     data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="FILE", help="Rankings; without it those of the store.", show_default=False),
-    ] = None,
+        str,
+        typer.Option(
+            "--data",
+            metavar="FILE|hub:OWNER/NAME/FILE",
+            help="Rankings; without it those of the store.",
+            show_default=False,
+        ),
+    ] = "",
     format: Annotated[Format, typer.Option("--format", help="How a row of FILE holds a label.")] = "ranked",
     fields: Fields = [],  # noqa: B006 - typer copies it
     against: Annotated[Against, typer.Option("--against", help="The length rule to be held against.")] = "longer",
@@ -149,7 +154,7 @@ def reward(  # noqa: PLR0913 - one parameter per option
 
     settings = load(FoldSettings, None, overrides)
     check_run(run, "folds")
-    if data is not None:
+    if data:
         rows = folding.rows_of_file(data, format, named_fields(fields), kind)
     else:
         rows = folding.rows_of_store(run, database, kind)

@@ -10,6 +10,7 @@ from tutelage.core.folds import deal
 from tutelage.core.rankings import pairs
 from tutelage.errors import DataError
 from tutelage.evaluate.folds import Against, FoldPair, FoldReport, report
+from tutelage.feedback import hub
 from tutelage.feedback.importers import read_labels, write_faults
 from tutelage.feedback.rowfiles import Fault
 from tutelage.files import content_hash, write_json, write_records
@@ -50,11 +51,14 @@ class Folded:
     shortened: int
 
 
-def rows_of_file(path: Path, format: str, fields: Mapping[str, str], kind: Kind) -> FoldRows:
-    """Read rankings as `tutelage labels import` does; rows that cannot be used are left out."""
-    found, faults = read_labels(path, format, fields)
+def rows_of_file(address: str, format: str, fields: Mapping[str, str], kind: Kind) -> FoldRows:
+    """Read rankings as `tutelage labels import` does, from a file or the hub; rows that cannot be used are left out."""
+    with hub.local(address) as (path, origin):
+        found, faults = read_labels(path, format, fields)
     if any(not row.ranks for row in found):
-        raise DataError(f"{path} holds demonstrations, and a reward model is judged on rankings; name another format.")
+        raise DataError(
+            f"{address} holds demonstrations, and a reward model is judged on rankings; name another format."
+        )
     rows = [
         FoldRow(
             name=row.id or f"line {row.line}",
@@ -68,7 +72,7 @@ def rows_of_file(path: Path, format: str, fields: Mapping[str, str], kind: Kind)
         )
         for row in found
     ]
-    return FoldRows(rows=rows, source=path.name, kind=kind, faults=faults)
+    return FoldRows(rows=rows, source=origin, kind=kind, faults=faults)
 
 
 def rows_of_store(run_dir: Path, database: str, kind: Kind) -> FoldRows:

@@ -26,6 +26,7 @@ from tutelage.core.schedules import cosine
 from tutelage.errors import SettingsError
 from tutelage.files import content_hash, read_json, write_json
 from tutelage.models.load import context_of, decoder_of, hash_of, load_policy
+from tutelage.models.narrow import narrow_frozen
 from tutelage.models.policy import cut
 from tutelage.models.prefix import Group
 from tutelage.models.roles import part_of
@@ -71,7 +72,7 @@ class FoldSettings(RewardSettings):
     """The optimizer."""
     layout: LayoutSettings = LayoutSettings(kind="shared_trunk", frozen_share=0.8)
     """How the model lies in memory. With shared_trunk the frozen layers are computed once for all folds."""
-    loop: LoopSettings = LoopSettings(precision="auto", micro_tokens=4096)
+    loop: LoopSettings = LoopSettings(precision="auto")
     """Checkpoints and micro-batches."""
 
 
@@ -250,6 +251,8 @@ def _bench(run_dir: Path, settings: FoldSettings, rankings: Sequence[RankedGroup
     lower = Lower(decoder, number)
     upper = Upper.of(lower, decoder, number)
     check_cut(decoder, upper)
+    if uses_bf16(settings.loop):
+        narrow_frozen(lower.stack)
     kept = Kept(run_dir / "trunk.bin", lower, rows, settings.loop)
 
     def fresh_upper() -> tuple[ScalarModel, nn.Module, Weights]:

@@ -48,6 +48,9 @@ class Kept:
     def __init__(self, path: Path, lower: Lower, rows: Sequence[Ranked], settings: LoopSettings) -> None:
         self.path, self.lower, self.rows, self.budget = path, lower, rows, settings.micro_tokens
         self.is_bf16 = uses_bf16(settings)
+        self.dtype = torch.bfloat16 if self.is_bf16 else torch.float32
+        stack: Any = lower.stack
+        self.width = int(stack.config.hidden_size)
         self.starts = [0, *accumulate(row.group.length for row in rows)]
 
     @property
@@ -61,6 +64,9 @@ class Kept:
         if self.path.exists():
             return
         part = self.path.with_name(f".{self.path.name}.part")
+        # All its room on the disk first, for memory that is a file cannot say that the disk is full.
+        with disk_errors(self.path), part.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, self.tokens * self.width * self.dtype.itemsize)
         hidden = self._mapped(part)
         device = next(self.lower.parameters()).device
         for numbers in cut([row.group.length for row in self.rows], self.budget):
@@ -93,11 +99,7 @@ class Kept:
         self.path.unlink(missing_ok=True)
 
     def _mapped(self, path: Path) -> Tensor:
-        """Map the file; a new one gets all its room on the disk first, for a map cannot say that a disk is full."""
-        stack: Any = self.lower.stack
-        width, dtype = int(stack.config.hidden_size), torch.bfloat16 if self.is_bf16 else torch.float32
-        numbers = self.tokens * width
-        with disk_errors(path), path.open("ab") as file:
-            os.posix_fallocate(file.fileno(), 0, numbers * dtype.itemsize)
-        mapped: Tensor = torch.from_file(str(path), shared=True, size=numbers, dtype=dtype)
-        return mapped.view(self.tokens, width)
+        """Map a file that has its full size: [S, H]."""
+        size = self.tokens * self.width
+        mapped: Tensor = torch.from_file(str(path), shared=True, size=size, dtype=self.dtype)
+        return mapped.view(self.tokens, self.width)
