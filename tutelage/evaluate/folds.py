@@ -89,13 +89,12 @@ def report(pairs: Sequence[FoldPair], against: Against, by: str) -> FoldReport:
     prompts = [pair.conversation for pair in pairs] if by == "labeler" else groups
     labelers = groups if by == "labeler" else None
     right, ruled = [pair.right for pair in pairs], [pair.ruled(against) for pair in pairs]
-    nobody = [""] * len(pairs)
     return FoldReport(
         against=against,
         by=by,
         groups=len(set(groups)),
-        model=win_rate(right, prompts, labelers or nobody),
-        rule=win_rate(ruled, prompts, labelers or nobody),
+        model=win_rate(right, prompts, labelers),
+        rule=win_rate(ruled, prompts, labelers),
         difference=paired_difference(right, ruled, prompts, labelers),
         detectable=detectable([a - b for a, b in zip(right, ruled, strict=True)], groups),
         folds=tuple(_one_fold(pairs, fold, against) for fold in sorted({pair.fold for pair in pairs})),
