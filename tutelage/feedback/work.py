@@ -14,7 +14,7 @@ from tutelage.feedback import judging, submissions
 from tutelage.feedback.submissions import Judgement, Submission
 from tutelage.records import Instructions, Prompt, PromptForm, Purpose
 from tutelage.store import Store, completions, filing, labelers, labels, prompts, receipts, tasks
-from tutelage.store.tasks import Count, Holding, State, Task, TaskKind
+from tutelage.store.tasks import Count, Holding, State, Task, TaskKind, Wish
 
 LEASE_SECONDS = 1800.0
 SkipReason = Literal["pii", "unclear", "unsafe", "language", "other"]
@@ -108,21 +108,14 @@ def lease(
     seconds: float = LEASE_SECONDS,
 ) -> list[Assignment]:
     """Give a labeler up to `limit` tasks of the own group to work on until `now` + `seconds`; none left gives []."""
-    return _views(store, take(store, labeler, now=now, kind=kind, limit=limit, seconds=seconds))
+    wish = Wish(until=now + timedelta(seconds=seconds), kind=kind, limit=limit)
+    return _views(store, tasks.offer(store, labelers.get(store, labeler), wish, now=now))
 
 
-def take(
-    store: Store,
-    labeler: str,
-    *,
-    now: datetime,
-    kind: TaskKind | None = None,
-    limit: int = 1,
-    seconds: float = LEASE_SECONDS,
-) -> list[Holding]:
-    """Do what `lease` does and return what was given without its texts: the next page will show them."""
-    who = labelers.get(store, labeler)
-    return tasks.offer(store, who, kind=kind, limit=limit, now=now, until=now + timedelta(seconds=seconds))
+def take(store: Store, labeler: str, *, now: datetime, kind: TaskKind | None = None) -> list[Holding]:
+    """Put the next task on a labeler's desk and return it without its texts: the page will show them; none gives []."""
+    wish = Wish(until=now + timedelta(seconds=LEASE_SECONDS), kind=kind, is_for_desk=True)
+    return tasks.offer(store, labelers.get(store, labeler), wish, now=now)
 
 
 def held(store: Store, labeler: str) -> list[Assignment]:

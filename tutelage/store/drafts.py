@@ -4,15 +4,15 @@ A draft is the only row that labelers write over: it is no label. Two devices ne
 names the version it began from.
 """
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Row, select, update
 
 from tutelage.errors import ConflictError, DataError, MissingError
-from tutelage.store import batches, receipts
+from tutelage.store import blank_drafts, receipts
 from tutelage.store.database import Store
 from tutelage.store.draft_tables import drafts
 from tutelage.store.tables import assignments, tasks
@@ -60,25 +60,16 @@ class NewerDraftError(ConflictError):
 def begin(store: Store, assignment: str, labeler: str, *, now: datetime) -> Draft:
     """Return the draft of a labeler's assignment; the first call makes an empty one."""
     query = _drafts(labeler).where(drafts.c.assignment_id == assignment)
+    with store.read() as connection:
+        # What was taken at the desk has one already, and nobody waits for a write.
+        if there := connection.execute(query).one_or_none():
+            return _draft(there)
     with store.write() as connection:
         held = select(assignments.c.id).where(assignments.c.id == assignment, assignments.c.labeler == labeler)
         if connection.scalar(held) is None:
             raise DataError(f"Labeler {labeler} has no assignment {assignment}; ask for work first.")
-        put_on_desk(connection, assignment, labeler, now=now)
+        blank_drafts.begin(connection, [assignment], labeler, now=now)
         return _draft(connection.execute(query).one())
-
-
-def put_on_desk(connection: Connection, assignment: str, labeler: str, *, now: datetime) -> None:
-    """Make an empty draft of a labeler's assignment where there is none; part of the caller's transaction."""
-    row = {
-        "id": secrets.token_urlsafe(12),
-        "assignment_id": assignment,
-        "labeler": labeler,
-        "version": 0,
-        "content": "",
-        "created": now,
-    }
-    batches.insert_new(connection, drafts, [row])
 
 
 def get(store: Store, draft: str, labeler: str) -> Draft:
@@ -136,11 +127,15 @@ def _own(draft: str, labeler: str) -> Any:
 
 
 def _drafts(labeler: str) -> Any:
+    return _all_drafts().where(drafts.c.labeler == labeler)
+
+
+@cache
+def _all_drafts() -> Any:
     return (
         select(drafts, tasks.c.kind, assignments.c.state, assignments.c.lease_until)
         .join(assignments, assignments.c.id == drafts.c.assignment_id)
         .join(tasks, tasks.c.id == assignments.c.task_id)
-        .where(drafts.c.labeler == labeler)
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, Select, select
 
 from tutelage.errors import DataError, MissingError
-from tutelage.store import batches, drafts
+from tutelage.store import batches, blank_drafts
 from tutelage.store.account_tables import people
 from tutelage.store.database import Store
 from tutelage.store.draft_tables import drafts as draft_table
@@ -55,7 +55,7 @@ def add(store: Store, made: Return, *, now: datetime) -> None:
             raise MissingError(f"There is no label {made.submission_id!r}; open it from the list of labels.")
         if row.answer:
             raise DataError("The labeler handed in a newer revision of this label; open that one.")
-        drafts.put_on_desk(connection, row.assignment_id, row.labeler, now=now)
+        blank_drafts.begin(connection, [row.assignment_id], row.labeler, now=now)
         values = {name: getattr(made, name) for name in Return.__slots__}
         batches.insert_new(connection, returns, [{**values, "created": now}])
         there = connection.execute(select(returns).where(returns.c.submission_id == made.submission_id)).one()

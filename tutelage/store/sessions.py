@@ -6,9 +6,10 @@ A session's cookie is a random token; the database keeps only its hash.
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, select, update
+from sqlalchemy import Row, Select, String, bindparam, select, update
 
 from tutelage.errors import DataError
 from tutelage.store import accounts, audit
@@ -93,8 +94,7 @@ def take_back(store: Store, person: str) -> None:
 def find(store: Store, token: str, *, now: datetime) -> Session | None:
     """Return the live session of a cookie's token, None when it ended or its person was suspended."""
     with store.read() as connection:
-        query = _sessions(now).where(sessions.c.token_hash == accounts.hash_of(token))
-        row = connection.execute(query).one_or_none()
+        row = connection.execute(_by_token(), {"token": accounts.hash_of(token), **_oldest(now)}).one_or_none()
     if row is None:
         return None
     if now - row.seen > _SEEN:
@@ -105,9 +105,9 @@ def find(store: Store, token: str, *, now: datetime) -> Session | None:
 
 def of(store: Store, person: str, *, now: datetime) -> list[Session]:
     """Return where a person is signed in, latest use first."""
-    query = _sessions(now).where(sessions.c.person == person).order_by(sessions.c.seen.desc())
+    query = _sessions().where(sessions.c.person == person).order_by(sessions.c.seen.desc())
     with store.read() as connection:
-        return [_session(row) for row in connection.execute(query)]
+        return [_session(row) for row in connection.execute(query, _oldest(now))]
 
 
 def end(store: Store, person: str, made: str, *, by: str, now: datetime) -> None:
@@ -127,7 +127,14 @@ def change_password(store: Store, person: str, password: str, *, keep: str, now:
         audit.append(connection, audit.Event(actor=person, action="person.password", subject=person), now=now)
 
 
-def _sessions(now: datetime) -> Select[Any]:
+# Every request asks this; it is put together once.
+@cache
+def _by_token() -> Select[Any]:
+    return _sessions().where(sessions.c.token_hash == bindparam("token", type_=String))
+
+
+def _sessions() -> Select[Any]:
+    """Return the query for live sessions with their people, to be asked with `_oldest`."""
     used = select(
         sessions.c.id.label("session_id"),
         sessions.c.agent,
@@ -139,8 +146,13 @@ def _sessions(now: datetime) -> Select[Any]:
     joined = sessions.join(people, people.c.id == sessions.c.person).outerjoin(
         labelers, labelers.c.id == people.c.labeler
     )
-    fresh = sessions.c.ended.is_(None) & (sessions.c.seen > now - IDLE) & (sessions.c.created > now - LIFETIME)
+    seen, created = (bindparam(name, type_=sessions.c.seen.type) for name in ("oldest_seen", "oldest_created"))
+    fresh = sessions.c.ended.is_(None) & (sessions.c.seen > seen) & (sessions.c.created > created)
     return used.select_from(joined).where(fresh, people.c.status == "active")
+
+
+def _oldest(now: datetime) -> dict[str, datetime]:
+    return {"oldest_seen": now - IDLE, "oldest_created": now - LIFETIME}
 
 
 def _session(row: Row[Any]) -> Session:

@@ -8,13 +8,29 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, literal, not_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from tutelage.errors import ConflictError, DataError, MissingError
 from tutelage.records import Group, Kind, Labeler, Purpose
-from tutelage.store import batches, welfare
+from tutelage.store import batches, blank_drafts, welfare
 from tutelage.store import prompts as stored_prompts
 from tutelage.store.database import Store
 from tutelage.store.tables import assignments, completions, labelers, prompts, task_completions, tasks
@@ -39,6 +55,19 @@ class Task:
     completion_ids: tuple[str, ...] = ()
     group: Group = "training"
     overlap: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a labeler asks for: up to `limit` tasks, of one kind or any, until a time.
+
+    `is_for_desk` begins their drafts in the same transaction.
+    """
+
+    until: datetime
+    kind: TaskKind | None = None
+    limit: int = 1
+    is_for_desk: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,32 +116,34 @@ def get(store: Store, task: str) -> Task:
         )
 
 
-def offer(
-    store: Store, labeler: Labeler, *, kind: TaskKind | None, limit: int, now: datetime, until: datetime
-) -> list[Holding]:
-    """Assign to a labeler up to `limit` tasks, in the order of filing, until a time."""
+def offer(store: Store, labeler: Labeler, wish: Wish, *, now: datetime) -> list[Holding]:
+    """Assign tasks to a labeler, in the order of filing."""
     offered: list[str] = []
     with store.read() as connection:
         # Nothing is locked, and no other labeler waits, where there is nothing to give.
         hard = welfare.left(connection, labeler, now=now)
-        query = _open_tasks(connection, labeler, kind, is_spared=hard == 0, now=now)
-        if connection.execute(query.limit(1)).first() is None:
+        opted = welfare.opted_out_of(connection, labeler.id)
+        query = _open_tasks(opted, wish.kind, is_spared=hard == 0, is_now=True)
+        if connection.execute(query.limit(1), _asked(labeler, now)).first() is None:
             return []
     with store.write() as connection:
         if hard is not None:
             welfare.lock(connection, labeler.id)
         _expire(connection, now)
-        while (size := limit - len(offered)) > 0:
+        while (size := wish.limit - len(offered)) > 0:
             if hard := welfare.left(connection, labeler, now=now):
                 # All of these may be hard reading; then it is counted again.
                 size = min(size, hard)
-            query = _open_tasks(connection, labeler, kind, is_spared=hard == 0).limit(size)
-            candidates = connection.execute(query.with_for_update(of=tasks, skip_locked=True)).all()
-            rows = _assign(store, connection, labeler, candidates, now, until)
+            query = _open_tasks(opted, wish.kind, is_spared=hard == 0).limit(size)
+            query = query.with_for_update(of=tasks, skip_locked=True)
+            candidates = connection.execute(query, _asked(labeler)).all()
+            rows = _assign(store, connection, labeler, candidates, now, wish.until)
             batches.insert(connection, assignments, rows)
             offered += [row["id"] for row in rows]
             if len(rows) == len(candidates) < size:
                 break
+        if wish.is_for_desk:
+            blank_drafts.begin(connection, offered, labeler.id, now=now)
         if not offered:
             store.unchanged()
         return _holdings(connection, assignments.c.id.in_(offered))
@@ -123,11 +154,13 @@ def available(store: Store, labeler: Labeler, *, now: datetime) -> dict[TaskKind
     with store.read() as connection:
         hard = welfare.left(connection, labeler, now=now)
         is_hard = case((welfare.is_hard(), 1), else_=0) if hard else literal(0)
-        query = _open_tasks(connection, labeler, None, is_spared=hard == 0, now=now)
+        opted = welfare.opted_out_of(connection, labeler.id)
+        query = _open_tasks(opted, None, is_spared=hard == 0, is_now=True)
         free = query.order_by(None).add_columns(tasks.c.kind, is_hard.label("hard")).subquery()
         keys = free.c["kind", "hard"]
         found: Counter[TaskKind] = Counter()
-        for row in connection.execute(select(*keys, func.count().label("number")).group_by(*keys)):
+        counted = select(*keys, func.count().label("number")).group_by(*keys)
+        for row in connection.execute(counted, _asked(labeler, now)):
             found[row.kind] += min(row.number, hard or 0) if row.hard else row.number
         return dict(found)
 
@@ -214,36 +247,44 @@ def outputs_of(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[st
     return found
 
 
-def _open_tasks(
-    connection: Connection, labeler: Labeler, kind: TaskKind | None, *, is_spared: bool, now: datetime | None = None
-) -> Select[Any]:
-    """Return the query for tasks that this labeler may have and did not opt out of; who withdrew gets none.
+# Putting the statement together takes longer than the database takes to answer it, so it is kept; what differs between
+# labelers and moments is bound to it.
+@lru_cache(maxsize=256)
+def _open_tasks(opted: welfare.OptOuts, kind: TaskKind | None, *, is_spared: bool, is_now: bool = False) -> Select[Any]:
+    """Return the query for tasks that a labeler (`_asked`) may have and did not opt out of; who withdrew gets none.
 
-    Who `is_spared` gets no hard reading. With `now`, leases that ran out by then count as ended, though nobody has
+    Who `is_spared` gets no hard reading. With `is_now`, leases that ran out by now count as ended, though nobody has
     written so yet.
     """
+    who = bindparam("who", type_=String)
     counts = assignments.c.task_id == tasks.c.id
-    if now is not None:
-        counts = and_(counts, not_(ran_out(now)))
+    if is_now:
+        counts = and_(counts, not_(ran_out(bindparam("now", type_=assignments.c.lease_until.type))))
     live = select(func.count()).where(counts, assignments.c.state.in_(LIVE)).correlate(tasks).scalar_subquery()
-    mine = select(assignments.c.id).where(counts, assignments.c.labeler == labeler.id, assignments.c.state != "expired")
+    mine = select(assignments.c.id).where(counts, assignments.c.labeler == who, assignments.c.state != "expired")
     own_text = (
         select(task_completions.c.task_id)
         .join(completions, completions.c.id == task_completions.c.completion_id)
-        .where(task_completions.c.task_id == tasks.c.id, completions.c.authored_by == labeler.id)
+        .where(task_completions.c.task_id == tasks.c.id, completions.c.authored_by == who)
     )
-    withdrew = select(labeler_withdrawals.c.labeler).where(labeler_withdrawals.c.labeler == labeler.id)
+    withdrew = select(labeler_withdrawals.c.labeler).where(labeler_withdrawals.c.labeler == who)
     hard = [welfare.is_hard()] if is_spared else []
     query = (
         select(tasks.c.id, tasks.c.overlap)
         .join(prompts, prompts.c.id == tasks.c.prompt_id)
-        .where(tasks.c.closed.is_(None), tasks.c.group == labeler.group, may_be_shown())
-        .where(*(~condition for condition in (*welfare.unwanted(connection, labeler.id), *hard)))
+        .where(tasks.c.closed.is_(None), tasks.c.group == bindparam("group", type_=String), may_be_shown())
+        .where(*(~condition for condition in (*welfare.unwanted(opted), *hard)))
         .where(live < tasks.c.overlap, ~mine.correlate(tasks).exists(), ~own_text.correlate(tasks).exists())
         .where(~withdrew.exists())
         .order_by(tasks.c.number)
     )
     return query if kind is None else query.where(tasks.c.kind == kind)
+
+
+def _asked(labeler: Labeler, now: datetime | None = None) -> dict[str, Any]:
+    """Return what `_open_tasks` is asked with; the moment where it asks for one."""
+    who = {"who": labeler.id, "group": labeler.group}
+    return who if now is None else {**who, "now": now}
 
 
 def _assign(
@@ -292,7 +333,7 @@ def _expire(connection: Connection, now: datetime) -> int:
     return len(ids)
 
 
-def ran_out(now: datetime) -> ColumnElement[bool]:
+def ran_out(now: datetime | ColumnElement[Any]) -> ColumnElement[bool]:
     """Return the condition under which an assignment's lease is over, though nobody may have written so yet."""
     return and_(assignments.c.state.in_(HELD), assignments.c.lease_until <= now)
 
@@ -309,15 +350,19 @@ def _lock_held(connection: Connection, assignment: str, labeler: str) -> str:
 
 
 def _holdings(connection: Connection, condition: Any) -> list[Holding]:
+    query = _all_holdings().where(condition)
+    return [Holding(**{**row._mapping, "presented": tuple(row.presented)}) for row in connection.execute(query)]
+
+
+@cache
+def _all_holdings() -> Select[Any]:
     columns = (
         assignments.c["id", "task_id", "labeler", "presented", "state", "lease_until"],
         tasks.c["kind", "purpose", "prompt_id", "instruction_version"],
     )
-    query = (
+    return (
         select(*columns[0], *columns[1], labelers.c.kind.label("labeler_kind"))
         .join(tasks, tasks.c.id == assignments.c.task_id)
         .join(labelers, labelers.c.id == assignments.c.labeler)
-        .where(condition)
         .order_by(tasks.c.number, assignments.c.id)
     )
-    return [Holding(**{**row._mapping, "presented": tuple(row.presented)}) for row in connection.execute(query)]

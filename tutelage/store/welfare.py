@@ -41,7 +41,16 @@ class OptOuts:
 def opted_out(store: Store, labeler: str) -> OptOuts:
     """Return what a labeler opted out of."""
     with store.read() as connection:
-        return _opted_out(connection, labeler)
+        return opted_out_of(connection, labeler)
+
+
+def opted_out_of(connection: Connection, labeler: str) -> OptOuts:
+    """Return what a labeler opted out of; part of the caller's transaction."""
+    rows = connection.execute(select(opt_outs).where(opt_outs.c.labeler == labeler)).all()
+    return OptOuts(
+        use_cases=frozenset(row.value for row in rows if row.what == "use_case"),
+        contents=frozenset(row.value for row in rows if row.what == "content"),
+    )
 
 
 def choose(store: Store, labeler: str, chosen: OptOuts, *, now: datetime) -> None:
@@ -58,9 +67,8 @@ def choose(store: Store, labeler: str, chosen: OptOuts, *, now: datetime) -> Non
         batches.insert(connection, opt_outs, rows)
 
 
-def unwanted(connection: Connection, labeler: str) -> list[Any]:
-    """Return the conditions of which a task, joined with its prompt, must meet none to be offered to a labeler."""
-    chosen = _opted_out(connection, labeler)
+def unwanted(chosen: OptOuts) -> list[Any]:
+    """Return the conditions of which a task, joined with its prompt, must meet none to be offered to who chose so."""
     cases = [prompts.c.use_case.in_(sorted(chosen.use_cases))] if chosen.use_cases else []
     return [*cases, *_holding(chosen.contents)]
 
@@ -160,14 +168,6 @@ def _was_opened() -> ColumnElement[bool]:
 def _limit(connection: Connection) -> int | None:
     found = connection.scalar(select(facts.c.value).where(facts.c.name == _RULE))
     return None if found is None else int(found)
-
-
-def _opted_out(connection: Connection, labeler: str) -> OptOuts:
-    rows = connection.execute(select(opt_outs).where(opt_outs.c.labeler == labeler)).all()
-    return OptOuts(
-        use_cases=frozenset(row.value for row in rows if row.what == "use_case"),
-        contents=frozenset(row.value for row in rows if row.what == "content"),
-    )
 
 
 def _holding(contents: Iterable[Content]) -> list[ColumnElement[bool]]:
