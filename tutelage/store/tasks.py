@@ -131,7 +131,7 @@ def offer(store: Store, labeler: Labeler, wish: Wish, *, now: datetime) -> list[
             welfare.lock(connection, labeler.id)
         _expire(connection, now)
         while (size := wish.limit - len(offered)) > 0:
-            if hard := welfare.left(connection, labeler, now=now):
+            if hard is not None and (hard := welfare.left(connection, labeler, now=now)):
                 # All of these may be hard reading; then it is counted again.
                 size = min(size, hard)
             query = _open_tasks(opted, wish.kind, is_spared=hard == 0).limit(size)
