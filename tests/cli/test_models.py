@@ -118,6 +118,7 @@ def test_the_card_says_what_was_learned_from_whom_and_under_which_licence(traine
     assert "last trained by PPO against a reward model" in policy
     for row in ("| demonstrations | human: people | 4 |", "| rankings | human: people | 4 |"):
         assert row in policy and row in reward
+    assert "| prompts | source: imported (oasst: published under Apache-2.0) | 8 |" in reward
     assert "A prompt is its text and a line feed" in policy
     assert "pipeline_tag: text-classification" in reward and "model.config.score_bias" in reward
     assert "score one text at a time" in reward

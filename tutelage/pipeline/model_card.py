@@ -100,7 +100,9 @@ def _learned(learned: Sequence[Learned]) -> str:
 
 
 def _who(one: Learned) -> str:
-    return f"source: {one.kind}" if one.what == "prompts" else f"{one.kind}: {KINDS[one.kind]}"
+    if one.what == "prompts":
+        return f"source: {one.kind}{f' ({one.consent})' if one.consent else ''}"
+    return f"{one.kind}: {KINDS[one.kind]}"
 
 
 def _rendering(about: About) -> str:

@@ -21,11 +21,15 @@ class Version(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """How many labels of a kind of labeler, or prompts of a source, a model version was trained on."""
+    """How many labels of a kind of labeler, or prompts of a source, a model version was trained on.
+
+    `consent` names what permits the use of prompts: the version of a consent, or the licence of published ones.
+    """
 
     what: str
     kind: str
     rows: int
+    consent: str = ""
 
 
 def register(
@@ -158,13 +162,13 @@ def learned_from(store: Store, model: RegisteredModel) -> list[Learned]:
             )
             found += [Learned(table.name, kind, rows) for kind, rows in connection.execute(query)]
         query = (
-            select(prompts.c.source, func.count(prompts.c.text_hash.distinct()))
+            select(prompts.c.source, prompts.c.consent, func.count(prompts.c.text_hash.distinct()))
             .select_from(model_prompts.join(prompts, prompts.c.text_hash == model_prompts.c.text_hash))
             .where(model_prompts.c.name == model.name, model_prompts.c.version == model.version)
-            .group_by(prompts.c.source)
-            .order_by(prompts.c.source)
+            .group_by(prompts.c.source, prompts.c.consent)
+            .order_by(prompts.c.source, prompts.c.consent)
         )
-        found += [Learned(prompts.name, source, rows) for source, rows in connection.execute(query)]
+        found += [Learned(prompts.name, source, rows, consent) for source, consent, rows in connection.execute(query)]
     return found
 
 
