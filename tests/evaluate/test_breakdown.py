@@ -22,7 +22,9 @@ LENGTHS = {
     ("p3", "new"): 9,
 }
 WHOLE = replace(
-    comparison(part("human", RANKINGS)), use_cases={"p1": "chat", "p2": "rewrite", "p3": "chat"}, lengths=LENGTHS
+    comparison(part("human", RANKINGS)),
+    traits={"use_case": {"p1": "chat", "p2": "rewrite", "p3": "chat"}, "sent_to": {"p1": "gpt_3"}},
+    lengths=LENGTHS,
 )
 
 
@@ -33,6 +35,7 @@ def test_by_use_case_and_by_agreement() -> None:
     assert (found["use_case", "rewrite", "new"].mean, found["use_case", "rewrite", "new"].n) == (0.75, 2)
     assert (found["agreement", AGREE, "new"].mean, found["agreement", AGREE, "new"].n) == (1.0, 2)
     assert (found["agreement", DISAGREE, "new"].mean, found["agreement", DISAGREE, "new"].n) == (0.5, 4)
+    assert (found["sent_to", "gpt_3", "new"].mean, found["sent_to", "gpt_3", "new"].n) == (1.0, 2)
     # With two arms the fitted rate is the raw one.
     assert found["bradley_terry", "new"].mean == pytest.approx(4 / 6)
     assert 0 < found["equal_length", "new"].mean < 1
@@ -61,7 +64,7 @@ def test_groups_are_held_against_each_other_on_prompts_that_both_judged() -> Non
 
 def test_the_page_and_json_hold_them() -> None:
     page = re.sub(r"<[^>]+>", " ", preference.render(WHOLE))
-    for words in ("equal length", "rewrite", DISAGREE, "Bradley and Terry"):
+    for words in ("equal length", "rewrite", "gpt_3", DISAGREE, "Bradley and Terry"):
         assert words in page
     (only,) = preference.as_json(WHOLE)["parts"]
     assert only["agreement"][AGREE]["new"]["mean"] == 1.0

@@ -200,9 +200,12 @@ def test_runs_are_pooled_by_seed() -> None:
     analysis = analyse([seeded(2, 1.0), seeded(1, 0.0)])
     pooled = analysis.find("tasks", "one", "base")
     assert pooled is not None
-    # Seed 1 is 0 without spread; seed 2 is 3/4 with standard error 1/4: the mean of both, half the error.
+    # Seed 1 is 0 of 4: Wilson's upper bound z^2 / (4 + z^2). Seed 2 is 3/4 with variance 1/16, so of 3 trials; its
+    # upper bound h solves h - 3/4 = t sqrt(h (1 - h) / 3). The mean of both has half the root of the squared distances.
     assert (pooled.mean, pooled.n) == (0.375, 8)
-    assert pooled.high - pooled.mean == pytest.approx(T[3] / 8, rel=1e-4)
+    first, second = 1.96**2 / (4 + 1.96**2), 0.98357
+    assert second - 0.75 == pytest.approx(T[3] * math.sqrt(second * (1 - second) / 3), rel=1e-3)
+    assert pooled.high - pooled.mean == pytest.approx(math.hypot(first, second - 0.75) / 2, abs=1e-4)
     assert list(analysis.by_seed) == [1, 2]
     with pytest.raises(DataError, match="Two of the runs have seed 1"):
         analyse([seeded(1, 1.0), seeded(1, 0.0)])

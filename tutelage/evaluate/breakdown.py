@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence, Set
 from itertools import combinations
 
 from tutelage.core.contests import bradley_terry, length_controlled
@@ -27,8 +27,8 @@ AGREE, DISAGREE = "labelers agree", "labelers disagree"
 def figures(part: Judged, comparison: Comparison) -> Figures:
     """Score one part against the baseline.
 
-    `bradley_terry` M, `equal_length` M, `use_case` NAME M, and `agreement` AGREE or DISAGREE M, the last over prompts
-    with two judgements or more, by whether they say the same of the two arms.
+    `bradley_terry` M, `equal_length` M, TRAIT NAME M for prompts alike in a trait, and `agreement` AGREE or DISAGREE M,
+    the last over prompts with two judgements or more, by whether they say the same of the two arms.
     """
     found: Figures = {}
     for arm in comparison.others:
@@ -40,13 +40,11 @@ def figures(part: Judged, comparison: Comparison) -> Figures:
             found["bradley_terry", model] = fitted
         if controlled := _at_equal_length(rows, model, comparison):
             found["equal_length", model] = controlled
-        for case in sorted({comparison.use_cases.get(prompt, "") for prompt in rows.prompts} - {""}):
-            found["use_case", case, model] = _of(
-                rows,
-                lambda prompt, case=case: comparison.use_cases.get(prompt) == case,  # type: ignore[misc]
-            )
+        for trait, known in comparison.traits.items():
+            for name, prompts in _alike(rows, known).items():
+                found[trait, name, model] = _of(rows, prompts)
         for name, prompts in _by_agreement(rows).items():
-            found["agreement", name, model] = _of(rows, prompts.__contains__)
+            found["agreement", name, model] = _of(rows, prompts)
     return found
 
 
@@ -72,6 +70,7 @@ def tables(comparison: Comparison) -> tuple[Table, ...]:
     made = (
         _fitted_table(comparison),
         _slices(comparison, "use_case", "Preferred to the baseline by use case of the prompt"),
+        _slices(comparison, "sent_to", "Preferred to the baseline by the model that the prompt was sent to"),
         _slices(comparison, "agreement", "By whether the labelers of a prompt say the same of the two arms"),
         _interaction_table(comparison),
     )
@@ -107,10 +106,18 @@ def _by_agreement(rows: Judgements) -> dict[str, set[str]]:
     return {name: prompts for name, prompts in sets.items() if prompts}
 
 
-def _of(rows: Judgements, belongs: Callable[[str], bool]) -> Estimate:
-    kept = [row for row in zip(rows.values, rows.prompts, rows.labelers, strict=True) if belongs(row[1])]
-    values, prompts, labelers = zip(*kept, strict=True)
-    return win_rate(values, prompts, labelers)
+def _alike(rows: Judgements, known: Mapping[str, str]) -> dict[str, set[str]]:
+    sets: defaultdict[str, set[str]] = defaultdict(set)
+    for prompt in rows.prompts:
+        if prompt in known:
+            sets[known[prompt]].add(prompt)
+    return dict(sorted(sets.items()))
+
+
+def _of(rows: Judgements, prompts: Set[str]) -> Estimate:
+    kept = [row for row in zip(rows.values, rows.prompts, rows.labelers, strict=True) if row[1] in prompts]
+    values, asked, labelers = zip(*kept, strict=True)
+    return win_rate(values, asked, labelers)
 
 
 def _fitted_table(comparison: Comparison) -> Table:
@@ -147,7 +154,7 @@ def _slices(comparison: Comparison, section: str, caption: str) -> Table:
         found = figures(part, comparison)
         for name in dict.fromkeys(path[1] for path in found if path[0] == section):
             cells = (judged_cell(found.get((section, name, arm.model))) for arm in comparison.others)
-            rows.append((Cell(part.name), Cell(title_of(name)), *cells))
+            rows.append((Cell(part.name), Cell(name if section == "sent_to" else title_of(name)), *cells))
     columns = ("judged by", "", *(arm.name for arm in comparison.others))
     return Table(caption=caption, columns=columns, rows=tuple(rows))
 

@@ -38,8 +38,9 @@ class Comparison:
     """The arms that were compared, the one that the others are held against, and how far labeling is.
 
     `asked` counts judgements that were asked for, `missing` those still to come, `equal` the pairs of outputs with
-    equal texts, `left_out` prompts that were too long for an arm. `use_cases` are those of prompts by their id, where
-    known, and `lengths` those of outputs in characters by prompt and arm.
+    equal texts, `left_out` prompts that were too long for an arm. `traits` are what is known of prompts by their
+    id, under the names `use_case` and `sent_to` (a model); `lengths` are those of outputs, in characters, by prompt and
+    arm.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Comparison:
     left_out: int = 0
     decoding: dict[str, Any]
     parts: tuple[Judged, ...]
-    use_cases: dict[str, str] = field(default_factory=dict)
+    traits: dict[str, dict[str, str]] = field(default_factory=dict)
     lengths: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def title(self, model: str) -> str:

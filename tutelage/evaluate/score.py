@@ -20,7 +20,6 @@ from tutelage.core.statistics import (
     Estimate,
     Resampling,
     bounded_mean,
-    mean_estimate,
     paired_difference,
     pooled,
     two_way,
@@ -263,8 +262,8 @@ def _tasks(evaluation: Evaluation, models: Sequence[str]) -> Figures:
     figures: Figures = {}
     for task in tasks:
         for model in models:
-            if scores[task, model]:
-                figures["tasks", task, model] = mean_estimate(list(scores[task, model].values()))
+            if found := scores[task, model]:
+                figures["tasks", task, model] = win_rate(list(found.values()), list(found))
             tax = _paired(scores[task, "base"], scores[task, model]) if model != "base" else None
             if tax:
                 figures["tax", task, model] = tax

@@ -261,13 +261,18 @@ def compare(store: Store, recipe: PeopleRecipe, out: Path, outputs: Sequence[Out
         left_out=len(read_records(out / PROMPTS, JudgedPrompt)) - asked,
         decoding=recipe.sampling.model_dump(),
         parts=tuple(parts),
-        use_cases={
-            prompt.id: prompt.use_case
-            for prompt in prompts.usable_of(store, sorted({one.prompt_id for one in outputs}))
-            if prompt.use_case
-        },
+        traits=_traits(store, outputs),
         lengths={(one.prompt_id, one.model): len(one.text) for one in outputs},
     )
+
+
+def _traits(store: Store, outputs: Sequence[Output]) -> dict[str, dict[str, str]]:
+    """Say what the store knows of the prompts: their use case, and the model that they were sent to."""
+    asked = prompts.usable_of(store, sorted({one.prompt_id for one in outputs}))
+    return {
+        "use_case": {prompt.id: prompt.use_case for prompt in asked if prompt.use_case},
+        "sent_to": {prompt.id: prompt.model for prompt in asked if prompt.model},
+    }
 
 
 def write(found: Comparison, out: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -61,6 +62,8 @@ def f1(output: Spans, answer: Spans) -> float:
     return round(float(best.sum()) / max(len(given), len(gold)), 2)
 
 
+# Words come again and again, and asking whether one is a number raises an error for each that is not.
+@lru_cache(maxsize=1 << 16)
 def _token(token: str) -> str:
     if not _is_number(token):
         token = token.translate(_NO_PUNCTUATION)
@@ -84,6 +87,7 @@ def _overlap(given: set[str], gold: set[str]) -> float:
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
+@lru_cache(maxsize=1 << 16)
 def _is_number(token: str) -> bool:
     """Say whether Python reads it as a float, which `nan` and `infinity` are too."""
     try:
