@@ -31,13 +31,16 @@ BOM = b"\xef\xbb\xbf"
 BLOCK = 1 << 20
 
 
-def read_records(path: Path | str, record: type[R]) -> list[R]:
+def read_records(path: Path | str, record: type[R], *, others: bool = False) -> list[R]:
     """Read one record per JSON line. The first malformed line raises DataError, so that all rows count or none do."""
-    return list(iterate_records(path, record))
+    return list(iterate_records(path, record, others=others))
 
 
-def iterate_records(path: Path | str, record: type[R]) -> Iterator[R]:
-    """Yield one record per JSON line while the file is read; a malformed line raises DataError when it is reached."""
+def iterate_records(path: Path | str, record: type[R], *, others: bool = False) -> Iterator[R]:
+    """Yield one record per JSON line while the file is read; a malformed line raises DataError when it is reached.
+
+    With `others`, lines may hold fields that the record does not have, as files that were made elsewhere do.
+    """
     path = Path(path)
     adapter = _adapter(record)
     known = {field.name for field in dataclasses.fields(record)}
@@ -48,7 +51,7 @@ def iterate_records(path: Path | str, record: type[R]) -> Iterator[R]:
             raise DataError(f"{path}:{number}: {_reason(error)}.") from None
         except DataError as error:  # a record that checks itself
             raise DataError(f"{path}:{number}: {error}") from None
-        unknown = sorted(json.loads(line).keys() - known)
+        unknown = [] if others else sorted(json.loads(line).keys() - known)
         if unknown:
             raise DataError(f"{path}:{number}: {record.__name__} has no field {', '.join(unknown)}.")
         yield row

@@ -193,7 +193,7 @@ def _facts(rng: random.Random, seed: int) -> Facts:
                 name="held-out prompts with MinHash Jaccard of 0.8 or more to training", **of(0.004, 1000), at_most=0.01
             ),
         ),
-        village_texts={kind: tuple(rng.choice(SENTENCES) for _ in range(30)) for kind in ("encyclopedia", "gossip")},
+        texts={kind: tuple(rng.choice(SENTENCES) for _ in range(30)) for kind in ("encyclopedia", "gossip")},
         greedy={
             "passed": {
                 model: Estimate(skill[1], skill[1] - 0.03, skill[1] + 0.03, 1000) for model, skill in SKILL.items()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tutelage.errors import DataError
-from tutelage.evaluate.people import Asking, ask, ask_about, collect, completion_id, shown_once, spread
+from tutelage.evaluate.people import Asking, ask, ask_about, batch_of, collect, completion_id, shown_once, spread
 from tutelage.evaluate.records import LabelSource, Output
 from tutelage.feedback import people, work
 from tutelage.records import Instructions, Labeler, Prompt
@@ -112,6 +113,23 @@ def test_judgements_come_back_under_the_names_of_the_arms(store: Store) -> None:
             instruction_version="evaluation-1",
         ),
     )  # fmt: skip
+
+
+def test_samples_of_a_prompt_are_judged_apart(store: Store) -> None:
+    both = [*outputs(), *(replace(one, sample=1, text=f"{one.text}!") for one in outputs())]
+    tasks = ask(store, both, HOW, now=NOW)
+    assert len({task.id for task in tasks}) == 4 and {len(task.completion_ids) for task in tasks} == {3}
+    work.file_tasks(store, tasks, now=NOW)
+    assert len(judge(store, "judge-0")) == 4
+    found = collect(store, both, HOW)
+    assert {(row.prompt_id, row.sample) for row in found.rankings} == {("p0", 0), ("p0", 1), ("p1", 0), ("p1", 1)}
+    assert {(row.prompt_id, row.model, row.sample) for row in found.ratings} == {
+        (one.prompt_id, one.model, one.sample) for one in both
+    }
+    assert found.missing == 8
+    assert [task.id for task in ask(store, outputs(), HOW, now=NOW)] == [
+        f"evaluation-5-{batch_of(outputs())}/p{number}/heldout" for number in range(2)
+    ], "a first sample is named as before"
 
 
 def test_groups_and_runs_are_kept_apart(store: Store) -> None:

@@ -144,8 +144,8 @@ def test_tables_have_captions_and_scopes(page: Page) -> None:
 def test_sections_come_in_the_order_a_reader_needs(page: Page) -> None:
     order = [attributes["id"] for tag, attributes in page.tags if tag == "section"]
     assert order == [
-        "truth", "tax", "over-optimisation", "quality", "rates", "parts", "labelers", "samples", "seeds", "gate",
-        "village", "labels", "seconds", "lineage", "claims", "method",
+        "truth", "tax", "over-optimisation", "quality", "lengths", "rates", "parts", "labelers", "samples", "seeds",
+        "gate", "texts", "labels", "seconds", "lineage", "claims", "method",
     ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tutelage.core.statistics import Estimate
 from tutelage.errors import DataError
+from tutelage.evaluate.measures import ALL_TASKS
 from tutelage.evaluate.records import (
     Arm,
     ArmRanking,
@@ -18,7 +19,7 @@ from tutelage.evaluate.records import (
     OutputVerdicts,
     TaskScore,
 )
-from tutelage.evaluate.score import ALL_TASKS, Judgements, analyse, figures_of, gap, holm, p_value
+from tutelage.evaluate.score import Judgements, analyse, figures_of, gap, holm, p_value
 
 ARMS = ("base", "sft", "ppo", "ppo_ptx")
 #: Student's t for 95 % with 1, 2 and 3 degrees of freedom, from printed tables.

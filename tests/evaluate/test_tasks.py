@@ -12,9 +12,12 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from transformers import PreTrainedTokenizerFast as Tokenizer
 
 from tutelage.errors import DataError, InvariantError
-from tutelage.evaluate.tasks import Item, Subject, Task, by_task, run
+from tutelage.evaluate.tasks import Item, Subject, Task, by_task, losses, run
 from tutelage.evaluate.tasks.choice import MultipleChoice
 from tutelage.evaluate.tasks.exact import ExactMatch
+from tutelage.evaluate.tasks.pairs import SentencePairs, binary_entropy
+from tutelage.evaluate.tasks.published import crows_pairs, truthful_qa, winogender
+from tutelage.files import append_jsonl
 from tutelage.models.load import Shape, fresh, save
 from tutelage.models.tokenizer import train_tokenizer
 
@@ -70,6 +73,10 @@ MADE: dict[str, Callable[[], Task]] = {
         "made",
         (Item(task="made", item="1", prompt="q", answer="a"), Item(task="made", item="2", prompt="b", answer="c")),
     ),
+    "entropy": lambda: SentencePairs(
+        "made", (choice_item("he", ("she", "he"), prompt=""), choice_item("b", ("abc", "b"), prompt="", name="2"))
+    ),
+    "pairs": lambda: SentencePairs("made", (choice_item("he", ("she", "he"), prompt=""),), "choice"),
 }
 
 
@@ -149,6 +156,68 @@ def test_run_scores_each_model_on_each_item(tokenizer: Tokenizer, tmp_path: Path
     ]  # fmt: skip
 
 
+def test_the_entropy_of_a_choice_is_of_whole_sentences(table: Callable[..., Subject]) -> None:
+    """After q comes a with e^4 / (e^4 + 257), z with 1 / (e^4 + 257); what begins both sentences cancels out."""
+    subject = table(q="a")
+    pair = choice_item("qz", ("qa", "qz"), prompt="")
+    odds = math.exp(4)
+    p = odds / (odds + 1)
+    by_hand = -(p * math.log2(p) + (1 - p) * math.log2(1 - p))
+    assert SentencePairs("made", (pair,)).scores(subject) == pytest.approx([by_hand], abs=1e-4)
+    assert SentencePairs("made", (pair,), "choice").scores(subject) == [0.0]
+    even = choice_item("xa", ("xb", "xa"), prompt="")
+    assert SentencePairs("made", (even,)).scores(subject) == pytest.approx([1.0])
+    assert SentencePairs("made", (even,), "choice").scores(subject) == [0.5]
+    # A sentence of one more token is less likely as a whole, whatever its mean is.
+    longer = choice_item("qaa", ("qa", "qaa"), prompt="")
+    assert SentencePairs("made", (longer,), "choice").scores(subject) == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("nats", "bits"), [(0.0, 1.0), (math.log(3), 0.811278), (-math.log(3), 0.811278), (900.0, 0.0)]
+)
+def test_binary_entropy_is_that_of_the_books(nats: float, bits: float) -> None:
+    assert binary_entropy(nats) == pytest.approx(bits, abs=1e-6)
+
+
+def test_published_sets_become_tasks(tmp_path: Path) -> None:
+    truths = tmp_path / "t.jsonl"
+    append_jsonl(truths, [{"id": f"q{n}", "question": "Why?", "best_answer": "So", "correct_answers": ["So", "Both"],
+                           "incorrect_answers": ["No", "Both", "No"], "category": "x"} for n in range(5)])  # fmt: skip
+    task = truthful_qa(truths, 3)
+    assert len(task.items) == 3 and {item.choices for item in task.items} == {(" So", " No")}
+    assert task.items[0].prompt == "Q: Why?\nA:" and task.items[0].answer == " So"
+    assert [item.item for item in truthful_qa(truths, 3).items] == [item.item for item in task.items], "always the same"
+    pairs = tmp_path / "c.jsonl"
+    append_jsonl(pairs, [{"id": n, "sent_more": more, "sent_less": "B."} for n, more in (("1", "A."), ("2", "B."))])
+    entropy, choice = crows_pairs(pairs, 9)
+    assert [item.choices for item in entropy.items] == [("A.", "B.")] and choice.items[0].answer == "B."
+    genders = tmp_path / "w.jsonl"
+    append_jsonl(genders, [{"id": f"{pair}{g}", "pair_id": pair, "gender": g, "sentence": f"{g} {pair}."}
+                           for pair in "xy" for g in ("male", "female", "neutral")])  # fmt: skip
+    assert [item.choices for item in winogender(genders, 9).items] == [
+        ("female x.", "male x."), ("female y.", "male y."),
+    ]  # fmt: skip
+    (tmp_path / "bad.jsonl").write_text('{"id": "1", "sent_more": "A."}\n')
+    with pytest.raises(DataError, match=r"bad\.jsonl:1: the field sent_less is missing"):
+        crows_pairs(tmp_path / "bad.jsonl", 9)
+    (tmp_path / "none.jsonl").write_text("")
+    with pytest.raises(DataError, match="holds no item that can be asked"):
+        winogender(tmp_path / "none.jsonl", 9)
+
+
+def test_the_loss_is_minus_the_mean_log_probability(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    model = fresh(Shape(hidden=32, layers=1, heads=2, feedforward=48, context=64), tokenizer, seed=4)
+    save(model, tokenizer, tmp_path / "one")
+    (row,) = losses.run([losses.Text("a", "abcab")], {"start": tmp_path / "one"}, seed=3)
+    ids = [tokenizer.eos_token_id, *tokenizer.encode("abcab", add_special_tokens=False)]
+    with torch.no_grad():
+        expected = torch.nn.functional.cross_entropy(model(torch.tensor([ids])).logits[0, :-1], torch.tensor(ids[1:]))
+    assert row.loss == pytest.approx(float(expected), abs=1e-5) and (row.seed, row.model, row.text) == (3, "start", "a")
+    with pytest.raises(DataError, match="texts with different names, at least one"):
+        losses.run([], {"start": tmp_path / "one"}, seed=3)
+
+
 def test_items_are_gathered_by_task() -> None:
     items = [Item(task=task, item=str(number), prompt="p", answer="a") for number, task in enumerate("xyx")]
     assert {name: [item.item for item in some] for name, some in by_task(items).items()} == {
@@ -164,6 +233,8 @@ def test_bad_items_are_refused_in_a_sentence(table: Callable[..., Subject], tmp_
         choice_item("z", ("a", "b"))
     with pytest.raises(DataError, match="two or more different choices"):
         choice_item("a", ("a", "a"))
+    with pytest.raises(DataError, match="needs two sentences, it has 3"):
+        SentencePairs("t", (choice_item("a", ("a", "b", "c")),))
     with pytest.raises(DataError, match="score it by exact match"):
         MultipleChoice("t", (Item(task="t", item="1", prompt="p", answer="a"),))
     with pytest.raises(DataError, match="context is 64; give shorter items"):

@@ -62,7 +62,7 @@ def _summary(analysis: Analysis) -> None:
 
     rows = [
         (label, write(figure), figure.n)
-        for label, path, write in HEADLINES
+        for label, path, write in HEADLINES[analysis.evaluations[0].facts.terms]
         if (figure := analysis.find(*path)) is not None
     ]
     print_table(("figure", "mean [95 % interval]", "n"), rows, title=findings.provenance(analysis))

@@ -14,8 +14,9 @@ from itertools import combinations
 from tutelage.core.contests import bradley_terry, length_controlled
 from tutelage.core.statistics import Estimate, win_rate
 from tutelage.evaluate.comparison import Comparison, Judged
+from tutelage.evaluate.measures import Figures
 from tutelage.evaluate.records import ArmRanking
-from tutelage.evaluate.score import Figures, Judgements, beaten, gap
+from tutelage.evaluate.score import Judgements, beaten, gap
 from tutelage.evaluate.tables import Cell, Table, judged_cell, title_of
 from tutelage.evaluate.wording import points
 

@@ -97,15 +97,17 @@ def courses_title(analysis: Analysis) -> str:
     return "; ".join(said)
 
 
-def course_sentence(course: Course, name: str) -> str:
-    """Say how proxy reward and judge moved, and whether the judge ended clearly below its best step."""
+def course_sentence(course: Course, name: str, checker: str = "judge") -> str:
+    """Say how proxy reward and pass rate moved, and whether the latter ended clearly below its best step."""
     first, last, peak = course.first, course.last, course.peak
     said = (
-        f"{name}: the proxy reward went from {plain(first.score, 2)} to {plain(last.score, 2)} and the judge's pass "
-        f"rate from {percent_of(first)} to {percent_of(last)}, at a KL of {plain(last.kl, 1)} nats"
+        f"{name}: the proxy reward went from {plain(first.score, 2)} to {plain(last.score, 2)} and the {checker}'s "
+        f"pass rate from {percent_of(first)} to {percent_of(last)}, at a KL of {plain(last.kl, 1)} nats"
     )
     if over_optimised(course):
-        said += f"; the judge was highest at step {peak.step}, {percent_of(peak)}; after that, more reward was worse"
+        said += (
+            f"; the {checker} was highest at step {peak.step}, {percent_of(peak)}; after that, more reward was worse"
+        )
     return said + "."
 
 
@@ -119,11 +121,12 @@ def percent_of(point: CurvePoint) -> str:
 def overoptimisation(analysis: Analysis) -> Section:
     """Show proxy reward and judge over KL."""
     rows = [point for evaluation in analysis.evaluations for point in evaluation.curves]
-    text = tuple(course_sentence(course, analysis.name(course.run)) for course in courses(analysis))
+    checker = analysis.terms.checker
+    text = tuple(course_sentence(course, analysis.name(course.run), checker) for course in courses(analysis))
     pictures = []
     for name, title, axis in (
         ("proxy", "Proxy reward over KL", "mean proxy reward"),
-        ("judged", "Judge's pass rate over KL", "outputs the judge passes"),
+        ("judged", f"{checker.capitalize()}'s pass rate over KL", f"outputs the {checker} passes"),
     ):
         series = _series(analysis, rows, name)
         if series:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tutelage.evaluate import courses, expectations, plots, sections, tables
+from tutelage.evaluate import courses, expectations, outcomes, plots, sections, tables
 from tutelage.evaluate.expectations import Claim
 from tutelage.evaluate.layout import Comparison, Picture, Section, Written
 from tutelage.evaluate.records import Check
@@ -19,10 +19,10 @@ SHOWN = 20
 
 
 def samples(analysis: Analysis) -> Section:
-    """Show the first prompts by id, and what every arm wrote, unchosen."""
-    evaluation = analysis.evaluations[0]
-    written = {(row.prompt_id, row.model): row for row in evaluation.completions}
-    judged = {(row.prompt_id, row.model): row.verdicts for row in evaluation.verdicts}
+    """Show the first prompts by id, and what every arm wrote first, unchosen."""
+    evaluation, checker = analysis.evaluations[0], analysis.terms.checker.capitalize()
+    written = {(row.prompt_id, row.model): row for row in evaluation.completions if row.sample == 0}
+    judged = {(row.prompt_id, row.model): row.verdicts for row in evaluation.verdicts if row.sample == 0}
     prompts = sorted(evaluation.prompts, key=lambda prompt: prompt.prompt_id)[:SHOWN]
     found = []
     for prompt in prompts:
@@ -32,7 +32,7 @@ def samples(analysis: Analysis) -> Section:
                 model=arm.model,
                 text=row.text,
                 cut=row.finish_reason == "length",
-                verdicts=f"Judge: {verdict}" if verdict else "",
+                verdicts=f"{checker}: {verdict}" if verdict else "",
             )
             for arm in analysis.arms
             if (row := written.get((prompt.prompt_id, arm.model))) is not None
@@ -68,6 +68,7 @@ FAULTS = {
 LACKS = {
     "followed": "does not follow",
     "constraints": "breaks a constraint",
+    "answered": "no answer",
     "truthful": "untrue",
     "informative": "not informative",
     "appropriate": "inappropriate",
@@ -87,28 +88,27 @@ def said(verdicts: Mapping[str, bool | None]) -> str:
     return "; ".join([*start, *([", ".join(wrong)] if wrong else [])])
 
 
-def village(analysis: Analysis) -> Section:
-    """Show texts of the world the models learned from."""
+def texts(analysis: Analysis) -> Section:
+    """Show texts that the models learned from."""
     facts = analysis.evaluations[0].facts
-    texts = tuple(
-        (f"{kind.replace('_', ' ')}, {len(some)} samples", some) for kind, some in facts.village_texts.items()
-    )
-    title = f"What the village's texts are like, seed {analysis.evaluations[0].seed}"
-    return Section(id="village", title=title, texts=texts)
+    shown = tuple((f"{kind.replace('_', ' ')}, {len(some)} samples", some) for kind, some in facts.texts.items())
+    title = f"What the texts are like that models learned from, seed {analysis.evaluations[0].seed}"
+    return Section(id="texts", title=title, texts=shown)
 
 
 def before(analysis: Analysis) -> Section:
     """Show what was checked before any PPO run."""
     return Section(
         id="gate",
-        title="The headroom gate and the distance of held-out prompts, before PPO",
-        tables=(tables.checks(analysis, _gate_checks, "Checks on validation prompts, before any PPO run"),),
+        title="What was checked before PPO, and the distance of held-out prompts",
+        tables=(tables.checks(analysis, _gate_checks, "Checks on prompts that are not trained on"),),
     )
 
 
 def labels(analysis: Analysis) -> Section:
     """Show who made which labels."""
-    return Section(id="labels", title="Who made the labels", tables=(tables.labels(analysis),))
+    notes = tuple(dict.fromkeys(line for evaluation in analysis.evaluations for line in evaluation.facts.notes))
+    return Section(id="labels", title="Who made the labels", text=notes, tables=(tables.labels(analysis),))
 
 
 def seconds(analysis: Analysis) -> Section:
@@ -142,16 +142,20 @@ def everything(analysis: Analysis, found: Sequence[Claim]) -> list[Section]:
     lineage = (tables.compute(analysis), tables.lineage(analysis))
     composed = [
         sections.truth(analysis),
+        outcomes.witnessed(analysis),
+        outcomes.checked(analysis),
         sections.tax(analysis),
+        outcomes.losses(analysis),
         courses.overoptimisation(analysis),
         sections.likert(analysis),
+        outcomes.lengths(analysis),
         sections.rates(analysis),
         sections.parts(analysis),
         sections.groups(analysis),
         samples(analysis),
         Section(id="seeds", title="Each seed by itself", tables=(tables.seeds(analysis),)),
         before(analysis),
-        village(analysis),
+        texts(analysis),
         labels(analysis),
         seconds(analysis),
         Section(id="lineage", title="What the runs were made from", tables=lineage),

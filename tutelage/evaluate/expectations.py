@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tutelage.core.statistics import Estimate
+from tutelage.evaluate import witnesses
+from tutelage.evaluate.measures import ALL_TASKS, Path
 from tutelage.evaluate.records import Check
-from tutelage.evaluate.score import ALL_TASKS, Analysis, Path
+from tutelage.evaluate.score import Analysis
 from tutelage.evaluate.wording import NOT_MEASURED, count, number, percent, points
 
 Outcome = Literal["held", "did not hold", "was not measured"]
@@ -35,11 +37,12 @@ class Expectation:
     mean_from: float | None = None
     mean_below: float | None = None
     low_above: float | None = None
+    low_up_to: float | None = None
     high_below: float | None = None
     unit: Literal["percent", "points"] = "percent"
 
 
-EXPECTATIONS: tuple[Expectation, ...] = (
+VILLAGE: tuple[Expectation, ...] = (
     Expectation(
         text="PPO-ptx is preferred to the prompted base, lower bound above 60 %",
         path=("win_rate", "ppo_ptx", "prompted_base"),
@@ -104,10 +107,42 @@ EXPECTATIONS: tuple[Expectation, ...] = (
     ),
 )
 
+STARTER: tuple[Expectation, ...] = (
+    Expectation(
+        text="PPO-ptx is preferred to the prompted start, lower bound above 55 %",
+        path=("win_rate", "ppo_ptx", "start_prompted"),
+        low_above=0.55,
+    ),
+    Expectation(
+        text="PPO-ptx is preferred to SFT, lower bound above 50 %",
+        path=("win_rate", "ppo_ptx", "sft"),
+        low_above=0.5,
+    ),
+    *(
+        Expectation(
+            text=f"{name} is preferred to {other}, lower bound above 50 %",
+            path=("win_rate", model, baseline),
+            low_above=0.5,
+        )
+        for model, name in (("ppo_ptx", "PPO-ptx"), ("sft", "SFT"))
+        for baseline, other in (("start", "the start"), ("start_self", "the start tuned on its own answers"))
+    ),
+    Expectation(
+        text="PPO-ptx pays no tax on the tasks that is told from 0",
+        path=("tax", ALL_TASKS, "ppo_ptx"),
+        low_up_to=0.0,
+        unit="points",
+    ),
+)
+
+EXPECTATIONS: dict[str, tuple[Expectation, ...]] = {"village": VILLAGE, "starter": STARTER}
+
 
 def claims(analysis: Analysis) -> list[Claim]:
     """Judge every claim; those that did not hold come first, then those that were not measured."""
-    found = [_judge(expectation, analysis.find(*expectation.path)) for expectation in EXPECTATIONS]
+    expected = EXPECTATIONS[analysis.evaluations[0].facts.terms]
+    found = [_judge(expectation, analysis.find(*expectation.path)) for expectation in expected]
+    found += _witnesses(analysis)
     found += _checks(analysis)
     found += _ceilings(analysis)
     order: list[Outcome] = ["did not hold", "was not measured", "held"]
@@ -122,6 +157,7 @@ def _judge(expectation: Expectation, figure: Estimate | None) -> Claim:
             expectation.mean_from is None or figure.mean >= expectation.mean_from,
             expectation.mean_below is None or figure.mean < expectation.mean_below,
             expectation.low_above is None or figure.low > expectation.low_above,
+            expectation.low_up_to is None or figure.low <= expectation.low_up_to,
             expectation.high_below is None or figure.high < expectation.high_below,
         )
     )
@@ -131,6 +167,18 @@ def _judge(expectation: Expectation, figure: Estimate | None) -> Claim:
         measured=f"{written}, n = {count(figure.n)}",
         outcome="held" if held else "did not hold",
     )
+
+
+def _witnesses(analysis: Analysis) -> Iterator[Claim]:
+    """The headline counts only if no independent witness significantly contradicts it."""
+    for witness in witnesses.witnesses_of(analysis):
+        figure = witnesses.figure_of(analysis, witness)
+        said = witnesses.testimony(figure, witness.neutral)
+        yield Claim(
+            expected=f"The headline is not contradicted by {witness.name}",
+            measured=witnesses.written(figure, witness),
+            outcome="was not measured" if figure is None else "did not hold" if said == "contradicts" else "held",
+        )
 
 
 def _checks(analysis: Analysis) -> Iterator[Claim]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from tutelage.evaluate.score import ALL_TASKS, Analysis
+from tutelage.evaluate import witnesses
+from tutelage.evaluate.measures import ALL_TASKS
+from tutelage.evaluate.score import Analysis
 from tutelage.evaluate.wording import change, count, flipped, number, percent, points, points_bare, preference
 
 
 def headline(analysis: Analysis) -> str:
-    """Say in one sentence what people preferred."""
+    """Say in one sentence what people preferred, and whether a witness that nothing was trained on contradicts it."""
     model = analysis.name("ppo_ptx")
     parts = []
-    for baseline in ("sft", "prompted_base"):
+    for baseline in analysis.terms.baselines:
         figure = analysis.find("win_rate", "ppo_ptx", baseline)
         parts.append(preference(model, analysis.name(baseline), figure))
-    return f"{parts[0]}; {parts[1]}."
+    against = witnesses.against(analysis)
+    return "; ".join(parts) + (f"; this does not count, because {against}." if against else ".")
 
 
 def sample(analysis: Analysis) -> str:
@@ -65,10 +68,12 @@ def rates_title(analysis: Analysis) -> str:
     """Say how often the judge passes the main arms."""
     parts = [
         f"{analysis.name(model)} {percent(figure)}"
-        for model in ("base", "sft", "ppo_ptx")
+        for model in analysis.terms.told
         if (figure := analysis.find("rates", "passed", model)) is not None
     ]
-    return "The judge passes: " + ", ".join(parts) if parts else "Every rate, with what it applies to"
+    if not parts:
+        return "Every rate, with what it applies to"
+    return f"The {analysis.terms.checker} passes: {', '.join(parts)}"
 
 
 def parts_title(analysis: Analysis) -> str:
@@ -95,7 +100,7 @@ def likert_title(analysis: Analysis) -> str:
     """Say the mean quality of the main arms."""
     parts = [
         f"{analysis.name(model)} {number(figure)}"
-        for model in ("base", "sft", "ppo_ptx")
+        for model in analysis.terms.told
         if (figure := analysis.find("likert", model)) is not None
     ]
     return "Mean quality from 1 to 7: " + ", ".join(parts) if parts else "Quality was not rated"
@@ -118,7 +123,9 @@ def provenance(analysis: Analysis) -> str:
     if not kinds:
         return "Who judged was not recorded"
     known = " and, apart from them, ".join(words[kind] for kind in sorted(kinds, reverse=True))
-    return f"Judged by {known}" + ("; no person took part" if kinds <= {"simulated", "model"} else "")
+    alone = "; no person took part" if kinds <= {"simulated", "model"} else ""
+    written = f"; {analysis.terms.written}" if analysis.terms.written else ""
+    return f"Judged by {known}{alone}{written}"
 
 
 def method(analysis: Analysis) -> list[str]:
@@ -127,11 +134,18 @@ def method(analysis: Analysis) -> list[str]:
     lines = [
         "Win rates count the share of rankings in which an arm stands above another, a tie as one half. Their "
         "intervals, and those of quality and of the labelers' flags, are for new prompts and new labelers, clustered "
-        "by both. Verdicts of the judge are one per prompt, with Wilson's interval. Differences are paired by prompt "
-        "or item. All intervals are 95 %.",
+        f"by both. Verdicts of the {analysis.terms.checker} are one per prompt, with Wilson's interval; where an arm "
+        "wrote several samples, a prompt counts with their mean. Differences are paired by prompt or item. All "
+        "intervals are 95 %.",
         "Labelers saw the outputs of a prompt without the names of the arms, in an order of their own.",
-        "Several seeds are separate runs. The pooled figure is the mean of theirs, and its interval speaks of these "
-        "runs, not of the spread over other seeds.",
+        "Several seeds are separate runs. "
+        + (
+            "They ask the same prompts, so their rows are put together and clustered by prompt, not by run; the "
+            "interval speaks of these runs, not of the spread over other seeds."
+            if analysis.terms.same_prompts
+            else "The pooled figure is the mean of theirs, and its interval speaks of these runs, not of the spread "
+            "over other seeds."
+        ),
         "Rates count only outputs a question applies to; n is their number. What was not answered or could not be "
         "judged is missing, never no.",
     ]

@@ -54,19 +54,24 @@ class Collected:
 
 def batch_of(outputs: Sequence[Output], name: str = "") -> str:
     """Name a batch of outputs by what it holds: other texts, of a run with other settings say, are judged anew."""
-    held = [[one.prompt_id, one.model, one.text, one.finish_reason] for one in outputs]
+    held = [[_place(one.prompt_id, one.sample), one.model, one.text, one.finish_reason] for one in outputs]
     return content_hash([name, held] if name else held)[:10]
 
 
 def completion_id(output: Output, batch: str) -> str:
-    """Name an arm's output in the store: one per run, batch, prompt and arm."""
-    return f"evaluation-{output.seed}-{batch}/{output.prompt_id}/{output.model}"
+    """Name an arm's output in the store: one per run, batch, prompt, sample and arm."""
+    return f"evaluation-{output.seed}-{batch}/{_place(output.prompt_id, output.sample)}/{output.model}"
+
+
+def _place(prompt: str, sample: int) -> str:
+    """Name a prompt's sample; the first has the name of the prompt alone."""
+    return f"{prompt}/{sample}" if sample else prompt
 
 
 def shown_once(outputs: Sequence[Output]) -> ShownOnce:
     """Let equal texts of a prompt be judged once: nobody can tell them apart, so they are tied by construction.
 
-    Every arm must have written for every prompt.
+    Every arm must have written one output for every prompt.
     """
     _check_arms(outputs)
     first: dict[tuple[str, str], Output] = {}
@@ -109,9 +114,9 @@ def spread(found: Collected, shown: ShownOnce) -> Collected:
 
 
 def ask(store: Store, outputs: Sequence[Output], how: Asking, *, now: datetime) -> list[Task]:
-    """Put the outputs in the store and make one ranking task per prompt, of all its arms; doing it again is harmless.
+    """Put the outputs in the store and make one ranking task per prompt and sample, of all its arms.
 
-    File the tasks with `tutelage.feedback.work.file_tasks`.
+    Doing it again is harmless. File the tasks with `tutelage.feedback.work.file_tasks`.
     """
     _check_arms(outputs)
     return ask_about(store, outputs, how, now=now)
@@ -126,7 +131,7 @@ def ask_about(store: Store, outputs: Sequence[Output], how: Asking, *, now: date
     completions.add(store, [_completion(output, batch) for output in outputs], now=now)
     return [
         Task(
-            id=f"evaluation-{arms[0].seed}-{batch}/{prompt}/{how.group}",
+            id=f"evaluation-{arms[0].seed}-{batch}/{_place(prompt, sample)}/{how.group}",
             kind="rank" if len(arms) > 1 else "rate",
             purpose="evaluation",
             prompt_id=prompt,
@@ -135,7 +140,7 @@ def ask_about(store: Store, outputs: Sequence[Output], how: Asking, *, now: date
             group=how.group,
             overlap=how.overlap,
         )
-        for prompt, arms in by_prompt.items()
+        for (prompt, sample), arms in by_prompt.items()
     ]
 
 
@@ -146,8 +151,8 @@ def collect(store: Store, outputs: Sequence[Output], how: Asking, kind: Kind | N
     which = Which(purpose="evaluation", group=how.group, kind=kind)
     ranked = [row for row in labels.rankings_of(store, which) if row.groups[0][0] in known]
     rated = [row for row in labels.ratings_of(store, which) if row.completion_id in known]
-    alone = {prompt for prompt, arms in _grouped(outputs).items() if len(arms) == 1}
-    judged = len(ranked) + sum(known[row.completion_id].prompt_id in alone for row in rated)
+    alone = {place for place, arms in _grouped(outputs).items() if len(arms) == 1}
+    judged = len(ranked) + sum(_key(known[row.completion_id]) in alone for row in rated)
     return Collected(
         rankings=tuple(_ranking(row, known, how.group) for row in ranked),
         ratings=tuple(_rating(row, known[row.completion_id], how.group) for row in rated),
@@ -156,17 +161,22 @@ def collect(store: Store, outputs: Sequence[Output], how: Asking, kind: Kind | N
     )
 
 
-def _grouped(outputs: Sequence[Output]) -> dict[str, list[Output]]:
-    grouped: dict[str, list[Output]] = defaultdict(list)
+def _key(output: Output) -> tuple[str, int]:
+    return output.prompt_id, output.sample
+
+
+def _grouped(outputs: Sequence[Output]) -> dict[tuple[str, int], list[Output]]:
+    """Gather the outputs that are held against each other: those of one prompt and sample."""
+    grouped: dict[tuple[str, int], list[Output]] = defaultdict(list)
     for output in outputs:
-        grouped[output.prompt_id].append(output)
+        grouped[_key(output)].append(output)
     return grouped
 
 
 def _check_arms(outputs: Sequence[Output]) -> None:
     """Refuse outputs that are not one of each arm for every prompt."""
     arms = list(dict.fromkeys(output.model for output in outputs))
-    for prompt, some in _grouped(outputs).items():
+    for (prompt, _), some in _grouped(outputs).items():
         if sorted(output.model for output in some) != sorted(arms) or len({output.seed for output in some}) > 1:
             raise DataError(
                 f"The prompt {prompt} has outputs of {', '.join(sorted(output.model for output in some))}; labelers "
@@ -187,8 +197,10 @@ def _completion(output: Output, batch: str) -> Completion:
 
 def _ranking(row: Ranking, known: dict[str, Output], group: Group) -> ArmRanking:
     ranks = {known[completion].model: rank for rank, tied in enumerate(row.groups) for completion in tied}
-    seed = known[row.groups[0][0]].seed
-    return ArmRanking(seed=seed, prompt_id=row.prompt_id, labeler=row.labeler, group=group, ranks=ranks)
+    one = known[row.groups[0][0]]
+    return ArmRanking(
+        seed=one.seed, prompt_id=row.prompt_id, labeler=row.labeler, group=group, ranks=ranks, sample=one.sample
+    )
 
 
 def _rating(row: Rating, output: Output, group: Group) -> ArmRating:
@@ -200,6 +212,7 @@ def _rating(row: Rating, output: Output, group: Group) -> ArmRating:
         model=output.model,
         quality=row.quality,
         flags=dict(row.flags),
+        sample=output.sample,
     )
 
 

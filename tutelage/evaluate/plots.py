@@ -44,6 +44,9 @@ TOKENS = {
     "arm-sft_random": "#000015",
     "arm-ppo": "#000016",
     "arm-ppo_ptx": "#000017",
+    "arm-start": "#000018",
+    "arm-start_prompted": "#000019",
+    "arm-start_self": "#00001a",
     **{f"likert-{quality}": f"#00002{quality}" for quality in range(1, 8)},
 }
 #: A shape for each arm, so that no arm is told by colour alone.
@@ -55,6 +58,9 @@ MARKERS = {
     "sft_random": "P",
     "ppo": "^",
     "ppo_ptx": "o",
+    "start": "o",
+    "start_prompted": "D",
+    "start_self": "v",
 }
 
 

@@ -13,10 +13,11 @@ from tutelage.core.statistics import bounded_mean, win_rate
 from tutelage.evaluate import breakdown, plots
 from tutelage.evaluate.comparison import KINDS, Comparison, Judged
 from tutelage.evaluate.layout import Picture, Section
+from tutelage.evaluate.measures import Figures, Path
 from tutelage.evaluate.plots import Row, Scale
 from tutelage.evaluate.records import ArmRating
 from tutelage.evaluate.report import environment, nested, style
-from tutelage.evaluate.score import QUALITY, Figures, Path, beaten
+from tutelage.evaluate.score import QUALITY, beaten
 from tutelage.evaluate.tables import Cell, Table, Write, judged_cell, title_of
 from tutelage.evaluate.wording import count, number, percent
 from tutelage.records import FLAGS

@@ -51,13 +51,17 @@ class JudgedPrompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmRanking:
-    """One labeler's order of the arms' outputs for a prompt: the lowest rank is best, equal ranks are ties."""
+    """One labeler's order of the arms' outputs for a prompt: the lowest rank is best, equal ranks are ties.
+
+    `sample` numbers the outputs that an arm wrote for a prompt; those of one number are held against each other.
+    """
 
     seed: int
     prompt_id: str
     labeler: str
     group: Group
     ranks: dict[str, int]
+    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,7 @@ class ArmRating:
     model: str
     quality: int
     flags: dict[str, bool | None] = field(default_factory=dict)
+    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +86,39 @@ class OutputVerdicts:
     prompt_id: str
     model: str
     verdicts: dict[str, bool | None]
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputMeasures:
+    """What was counted in one arm's output, by name, each a share from 0 to 1; what does not apply is left out."""
+
+    seed: int
+    prompt_id: str
+    model: str
+    values: dict[str, float]
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputScore:
+    """What a reward model that no arm was trained with gives one arm's output; only its order means something."""
+
+    seed: int
+    prompt_id: str
+    model: str
+    score: float
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextLoss:
+    """The mean negative log-likelihood of a text's tokens under one arm, in nats."""
+
+    seed: int
+    text: str
+    model: str
+    loss: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +141,7 @@ class Output:
     model: str
     text: str
     finish_reason: FinishReason
+    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,18 +208,20 @@ class Compute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the other stages say of a run: gate, overlap, samples of the world, times, compute, lineage, labels.
+    """What the other stages say of a run: gate, overlap, samples of texts, times, compute, lineage, labels.
 
-    `greedy` is {verdict: {model: figure}} at temperature 0; `ceilings` are the seconds allowed per stage; `lineage` is
-    {name: sha256}; `tried` are sentences on what was tried where a claim failed.
+    `terms` names what is held against what (`terms.TERMS`). `greedy` is {verdict: {model: figure}} at temperature
+    0; `ceilings` are the seconds allowed per stage; `lineage` is {name: sha256}; `tried` are sentences on what was
+    tried where a claim failed, `notes` on data and models.
     """
 
     seed: int
+    terms: str = "village"
     labels: tuple[LabelSource, ...] = ()
     gate: tuple[Check, ...] = ()
     agreement: tuple[Check, ...] = ()
     overlap: tuple[Check, ...] = ()
-    village_texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     greedy: dict[str, dict[str, Estimate]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     ceilings: dict[str, float] = field(default_factory=dict)
@@ -188,6 +229,7 @@ class Facts:
     lineage: dict[str, str] = field(default_factory=dict)
     decoding: dict[str, Any] = field(default_factory=dict)
     tried: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +245,9 @@ class Evaluation:
     tasks: tuple[TaskScore, ...] = ()
     completions: tuple[Output, ...] = ()
     curves: tuple[CurvePoint, ...] = ()
+    measures: tuple[OutputMeasures, ...] = ()
+    scores: tuple[OutputScore, ...] = ()
+    losses: tuple[TextLoss, ...] = ()
 
     @property
     def seed(self) -> int:
@@ -219,6 +264,9 @@ FILES: dict[str, type] = {
     "tasks": TaskScore,
     "completions": Output,
     "curves": CurvePoint,
+    "measures": OutputMeasures,
+    "scores": OutputScore,
+    "losses": TextLoss,
 }
 #: Without these a report has nothing to say; the others may be absent while an evaluation is under way.
 REQUIRED = ("prompts", "rankings", "verdicts", "completions")
@@ -309,12 +357,15 @@ def _complaint(row: Any, seed: int, models: set[str], prompts: set[str]) -> str:
 
 _KEYS: dict[str, tuple[str, ...]] = {
     "prompts": ("prompt_id",),
-    "rankings": ("prompt_id", "labeler"),
-    "ratings": ("prompt_id", "labeler", "model"),
-    "verdicts": ("prompt_id", "model"),
+    "rankings": ("prompt_id", "labeler", "sample"),
+    "ratings": ("prompt_id", "labeler", "model", "sample"),
+    "verdicts": ("prompt_id", "model", "sample"),
     "tasks": ("task", "item", "model"),
-    "completions": ("prompt_id", "model"),
+    "completions": ("prompt_id", "model", "sample"),
     "curves": ("run", "step"),
+    "measures": ("prompt_id", "model", "sample"),
+    "scores": ("prompt_id", "model", "sample"),
+    "losses": ("text", "model"),
 }
 
 

@@ -14,23 +14,28 @@ from markupsafe import Markup, escape
 from tutelage.core.statistics import Estimate
 from tutelage.errors import MissingError
 from tutelage.evaluate import details, expectations, findings, sections
+from tutelage.evaluate.measures import Figures
 from tutelage.evaluate.records import read
-from tutelage.evaluate.score import Analysis, Figures, analyse, holm, p_value
+from tutelage.evaluate.score import Analysis, analyse, holm, p_value
 from tutelage.files import read_json, write_json, write_text
 
 #: What each section is called in the contents.
 LABELS = {
     "truth": "Truth and toxicity",
+    "witnesses": "Witnesses",
+    "checks": "Constraints and refusals",
     "tax": "Tax",
+    "losses": "Loss on people's texts",
     "over-optimisation": "Reward and judge",
     "quality": "Quality",
+    "lengths": "Lengths",
     "rates": "Rates",
     "parts": "Parts",
     "labelers": "Labelers",
     "samples": "Samples",
     "seeds": "Seeds",
     "gate": "Gate",
-    "village": "Texts",
+    "texts": "Texts",
     "labels": "Labels",
     "seconds": "Time",
     "lineage": "Lineage",

@@ -8,27 +8,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
 from tutelage.core.agreement import Tally, agreement, within
 from tutelage.core.rankings import groups as rank_groups
-from tutelage.core.statistics import (
-    Estimate,
-    Resampling,
-    bounded_mean,
-    paired_difference,
-    pooled,
-    two_way,
-    wilson,
-    win_rate,
-    wins,
-)
+from tutelage.core.statistics import Estimate, Resampling, bounded_mean, pooled, two_way, win_rate, wins
 from tutelage.errors import DataError
+from tutelage.evaluate import measures
+from tutelage.evaluate.measures import Figures, Path, share, verdict_values
 from tutelage.evaluate.records import Arm, ArmRanking, Evaluation
+from tutelage.evaluate.terms import TERMS, Terms
 
 #: The paths of figures and what they hold. M and B are arms, NAME is a verdict or flag, SLICE a part of the prompts.
 FIGURES: dict[str, str] = {
@@ -38,24 +32,27 @@ FIGURES: dict[str, str] = {
     "likert": "M: mean quality from 1 to 7",
     "likert_share": "M, QUALITY: share of ratings with this quality",
     "rates": "NAME, M: share of applicable outputs (judge) or answered ratings (labelers' flags)",
-    "difference": "NAME, M: rate of M minus rate of base, paired by prompt",
+    "difference": "NAME, M: rate of M minus rate of the reference, paired by prompt",
+    "gap": "NAME, M, B: rate of M minus rate of a baseline B, paired by prompt",
     "tasks": "TASK, M: mean score",
-    "tax": "TASK, M: score of base minus score of M, paired by item; `all tasks` weighs tasks equally",
+    "tax": "TASK, M: score of the reference minus score of M, paired by item; `all tasks` weighs tasks equally",
     "tax_difference": "TASK: tax of ppo minus tax of ppo_ptx, paired by item",
     "slice_win": "SLICE, M, B: win rate on a part of the prompts",
     "slice_rate": "SLICE, NAME, M: rate on a part of the prompts",
     "agreement": "GROUP, READING: share of output pairs that two labelers of a group order alike, by reading of ties",
     "greedy": "NAME, M: rate at temperature 0",
+    "loss": "M: mean loss on held-out texts, nats a token",
+    "loss_rise": "M: loss of M minus loss of the reference, paired by text",
+    "words": "M: words an output has on average",
+    "cut": "M: share of outputs that the length cap cut",
+    "scored_win": "M, B: share of prompts whose output of M a reward model of other labels scores above that of B",
 }
-ALL_TASKS = "all tasks"
 #: The ends of the scale of quality (paper, table 3).
 QUALITY = (1.0, 7.0)
-#: What the slices are asked: is it preferred to SFT and to the prompted base, and does the judge pass it.
-SLICED_BASELINES = ("sft", "prompted_base")
+#: What the slices are asked besides preferences: does the judge pass it.
 SLICED_VERDICTS = ("passed", "followed", "truthful")
-
-Path = tuple[str, ...]
-Figures = dict[Path, Estimate]
+#: Samples of a prompt that one seed has at most.
+SAMPLES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +78,11 @@ class Analysis:
         return next((arm.name for arm in self.arms if arm.model == model), model)
 
     @property
+    def terms(self) -> Terms:
+        """Say what is held against what."""
+        return terms_of(self.evaluations[0])
+
+    @property
     def models(self) -> tuple[str, ...]:
         """List the arms by name, in order."""
         return tuple(arm.model for arm in self.arms)
@@ -98,17 +100,60 @@ def analyse(evaluations: Sequence[Evaluation]) -> Analysis:
         raise DataError("The runs compare different arms, so they cannot be pooled: report them one by one.")
     ordered = tuple(sorted(evaluations, key=lambda evaluation: evaluation.seed))
     by_seed = {evaluation.seed: figures_of(evaluation) for evaluation in ordered}
-    paths = list(dict.fromkeys(path for figures in by_seed.values() for path in figures))
-    together = {path: pooled([by_seed[seed][path] for seed in by_seed if path in by_seed[seed]]) for path in paths}
-    return Analysis(arms=ordered[0].arms, evaluations=ordered, pooled=together, by_seed=by_seed)
+    return Analysis(arms=ordered[0].arms, evaluations=ordered, pooled=_pooled(ordered, by_seed), by_seed=by_seed)
+
+
+def _pooled(evaluations: Sequence[Evaluation], by_seed: Mapping[int, Figures]) -> Figures:
+    """Put seeds together: by their rows where they asked the same prompts, else by their independent figures."""
+    if len(evaluations) == 1:
+        return by_seed[evaluations[0].seed]
+    if terms_of(evaluations[0]).same_prompts:
+        return figures_of(joined(evaluations))
+    paths = dict.fromkeys(path for figures in by_seed.values() for path in figures)
+    return {path: pooled([figures[path] for figures in by_seed.values() if path in figures]) for path in paths}
+
+
+def terms_of(evaluation: Evaluation) -> Terms:
+    """Look up how an evaluation is read."""
+    name = evaluation.facts.terms
+    if name not in TERMS:
+        raise DataError(f"The evaluation was made on the terms {name!r}; known are {', '.join(TERMS)}.")
+    return TERMS[name]
+
+
+def joined(evaluations: Sequence[Evaluation]) -> Evaluation:
+    """Put the rows of several seeds that asked the same prompts into one evaluation.
+
+    What another seed wrote for a prompt is another sample of it, and the labelers of each seed are their own: so an
+    interval knows that the prompts are the same.
+    """
+    first = evaluations[0]
+    rows: defaultdict[str, list[Any]] = defaultdict(list)
+    for place, evaluation in enumerate(evaluations):
+        for name in ("rankings", "ratings", "verdicts", "measures", "completions", "scores"):
+            for row in getattr(evaluation, name):
+                new: dict[str, Any] = {"seed": first.seed, "sample": place * SAMPLES + row.sample}
+                if hasattr(row, "labeler"):
+                    new["labeler"] = f"{evaluation.seed}/{row.labeler}"
+                rows[name].append(replace(row, **new))
+        for name in ("tasks", "losses"):
+            rows[name] += [replace(row, seed=first.seed) for row in getattr(evaluation, name)]
+    asked = {prompt.prompt_id: prompt for evaluation in evaluations for prompt in evaluation.prompts}
+    together: dict[str, Any] = {name: tuple(some) for name, some in rows.items()}
+    return replace(first, prompts=tuple(asked.values()), **together)
 
 
 def figures_of(evaluation: Evaluation) -> Figures:
     """Score one evaluation."""
-    models = [arm.model for arm in evaluation.arms]
+    models, terms = [arm.model for arm in evaluation.arms], terms_of(evaluation)
     figures: Figures = {}
-    for part in (_preferences, _likert, _flags, _verdicts, _differences, _tasks, _slices, _agreement):
+    for part in (_preferences, _likert, _flags):
         figures |= part(evaluation, models)
+    _check_names(evaluation)
+    figures |= measures.verdicts(evaluation, models) | measures.differences(evaluation, models, terms)
+    figures |= measures.tasks(evaluation, models, terms) | measures.losses(evaluation, models, terms)
+    figures |= measures.lengths(evaluation, models) | measures.scored(evaluation, models)
+    figures |= _slices(evaluation, models, terms) | _agreement(evaluation)
     for name, row in evaluation.facts.greedy.items():
         figures |= {("greedy", name, model): figure for model, figure in row.items()}
     return figures
@@ -206,79 +251,12 @@ def _flags(evaluation: Evaluation, models: Sequence[str]) -> Figures:
     return figures
 
 
-def verdict_values(evaluation: Evaluation) -> dict[tuple[str, str], dict[str, float]]:
-    """Index the applicable verdicts: {(name, model): {prompt: 1.0 | 0.0}}."""
-    values: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
-    for row in evaluation.verdicts:
-        for name, verdict in row.verdicts.items():
-            if verdict is not None:
-                values[name, row.model][row.prompt_id] = float(verdict)
-    return values
-
-
-def _verdicts(evaluation: Evaluation, models: Sequence[str]) -> Figures:
-    values = verdict_values(evaluation)
-    clash = {name for name, _ in values} & {name for row in evaluation.ratings for name in row.flags}
+def _check_names(evaluation: Evaluation) -> None:
+    verdicts = {name for row in evaluation.verdicts for name in row.verdicts}
+    verdicts |= {name for row in evaluation.measures for name in row.values}
+    clash = verdicts & {name for row in evaluation.ratings for name in row.flags}
     if clash:
         raise DataError(f"{sorted(clash)[0]!r} names both a verdict and a labelers' flag: rename one of them.")
-    names = dict.fromkeys(name for name, _ in values)
-    return {
-        ("rates", name, model): share(values[name, model].values())
-        for name in names
-        for model in models
-        if (name, model) in values
-    }
-
-
-def share(values: Iterable[float]) -> Estimate:
-    """Give the rate of yes (1) among yes and no (0) answers, one per prompt, with Wilson's interval."""
-    rows = list(values)
-    return wilson(sum(rows), len(rows))
-
-
-def _paired(left: Mapping[str, float], right: Mapping[str, float]) -> Estimate | None:
-    """Give the mean of left - right over the prompts or items that both have."""
-    both = [key for key in left if key in right]
-    return paired_difference([left[key] for key in both], [right[key] for key in both], both) if both else None
-
-
-def _differences(evaluation: Evaluation, models: Sequence[str]) -> Figures:
-    values = verdict_values(evaluation)
-    figures: Figures = {}
-    for name in dict.fromkeys(name for name, _ in values):
-        for model in models:
-            if model != "base":
-                found = _paired(values.get((name, model), {}), values.get((name, "base"), {}))
-                if found:
-                    figures["difference", name, model] = found
-    return figures
-
-
-def _tasks(evaluation: Evaluation, models: Sequence[str]) -> Figures:
-    scores: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
-    for row in evaluation.tasks:
-        scores[row.task, row.model][row.item] = row.score
-    tasks = list(dict.fromkeys(task for task, _ in scores))
-    figures: Figures = {}
-    for task in tasks:
-        for model in models:
-            if found := scores[task, model]:
-                figures["tasks", task, model] = win_rate(list(found.values()), list(found))
-            tax = _paired(scores[task, "base"], scores[task, model]) if model != "base" else None
-            if tax:
-                figures["tax", task, model] = tax
-        # (base - ppo) - (base - ppo_ptx) = ppo_ptx - ppo: the base drops out, item by item.
-        if back := _paired(scores[task, "ppo_ptx"], scores[task, "ppo"]):
-            figures["tax_difference", task] = back
-    for model in models:
-        figures |= _over_all(figures, ("tax",), tasks, (model,))
-    return figures | _over_all(figures, ("tax_difference",), tasks, ())
-
-
-def _over_all(figures: Figures, before: Path, tasks: Sequence[str], after: Path) -> Figures:
-    """Average a figure over the tasks, each of the same weight; nothing unless every task has it."""
-    found = [figures[path] for task in tasks if (path := (*before, task, *after)) in figures]
-    return {(*before, ALL_TASKS, *after): pooled(found)} if len(found) == len(tasks) > 0 else {}
 
 
 def slices(evaluation: Evaluation) -> dict[str, set[str]]:
@@ -290,19 +268,19 @@ def slices(evaluation: Evaluation) -> dict[str, set[str]]:
             parts["held out by entity" if tags["heldout_entity"] else "held out by phrasing"].add(prompt.prompt_id)
         if tags.get("use_case"):
             parts[f"use case: {tags['use_case']}"].add(prompt.prompt_id)
-        for tag in ("combination", "rumour", "sensitive"):
+        for tag in ("combination", "rumour", "sensitive", "truthfulness", "constraints"):
             if tags.get(tag):
                 parts[tag].add(prompt.prompt_id)
     return {name: parts[name] for name in sorted(parts, key=lambda name: (not name.startswith("held out"), name))}
 
 
-def _slices(evaluation: Evaluation, models: Sequence[str]) -> Figures:
+def _slices(evaluation: Evaluation, models: Sequence[str], terms: Terms) -> Figures:
     heldout, values = _of_group(evaluation, "heldout"), verdict_values(evaluation)
     figures: Figures = {}
     for name, prompts in slices(evaluation).items():
         rankings = [row for row in heldout if row.prompt_id in prompts]
         for model, baseline in permutations(models, 2):
-            rows = beaten(rankings, model, baseline) if baseline in SLICED_BASELINES else ()
+            rows = beaten(rankings, model, baseline) if baseline in terms.baselines else ()
             if rows:
                 figures["slice_win", name, model, baseline] = _rate(rows)
         for verdict in SLICED_VERDICTS:
@@ -313,13 +291,13 @@ def _slices(evaluation: Evaluation, models: Sequence[str]) -> Figures:
     return figures
 
 
-def _agreement(evaluation: Evaluation, models: Sequence[str]) -> Figures:
+def _agreement(evaluation: Evaluation) -> Figures:
     """Compare every two labelers of a group on every two outputs of a prompt, in the three readings of ties."""
     figures: Figures = {}
     for group in ("heldout", "opposed"):
-        by_prompt: dict[str, list[tuple[tuple[str, ...], ...]]] = defaultdict(list)
+        by_prompt: dict[tuple[str, int], list[tuple[tuple[str, ...], ...]]] = defaultdict(list)
         for row in _of_group(evaluation, group):
-            by_prompt[row.prompt_id].append(rank_groups(list(row.ranks.values()), list(row.ranks)))
+            by_prompt[row.prompt_id, row.sample].append(rank_groups(list(row.ranks.values()), list(row.ranks)))
         tallies: list[Tally] = [within(rankings) for rankings in by_prompt.values()]
         how = Resampling(np.random.default_rng(evaluation.seed))
         readings = agreement(tallies, how) if any(tally.pairs for tally in tallies) else ()

@@ -7,12 +7,23 @@ from collections.abc import Mapping, Sequence
 from tutelage.core.statistics import Estimate
 from tutelage.evaluate import findings, plots, tables
 from tutelage.evaluate.layout import Picture, Section
+from tutelage.evaluate.measures import ALL_TASKS, Path
 from tutelage.evaluate.plots import Row, Scale
 from tutelage.evaluate.records import Check
-from tutelage.evaluate.score import ALL_TASKS, Analysis, Path
+from tutelage.evaluate.score import Analysis
 from tutelage.evaluate.tables import Table, Write
 from tutelage.evaluate.wording import change, count, difference, number, percent, preference
 
+#: What the tasks are, terms by terms.
+TASKS = {
+    "village": "The tasks use skills that the corpus teaches and no prompt asks for.",
+    "starter": (
+        "TruthfulQA: the best answer among wrong ones by mean log-probability per token. CrowS-Pairs and Winogender: "
+        "the entropy in bits of the choice between two sentences that differ in a group or pronoun, where 1 is no "
+        "preference and a model that is merely more certain looks more biased; and how often the sentence that "
+        "stereotypes less is the likelier one."
+    ),
+}
 FLAG_NOTE = "Flags are rates over the ratings in which a labeler answered; what was not answered is not counted as no."
 
 
@@ -49,7 +60,7 @@ def _row_table(title: str, rows: Sequence[Row]) -> Table:
 def opening(analysis: Analysis) -> Section:
     """Say in one sentence and one figure what people preferred."""
     pictures: list[Picture] = []
-    for baseline in ("sft", "prompted_base"):
+    for baseline in analysis.terms.opponents:
         figure = analysis.find("win_rate", "ppo_ptx", baseline)
         said = preference(analysis.name("ppo_ptx"), analysis.name(baseline), figure)
         n = f", n = {count(figure.n)} rankings" if figure else ""
@@ -95,9 +106,9 @@ def tax(analysis: Analysis) -> Section:
                 )
         if (back := analysis.find("tax_difference", task)) is not None:
             saved.append(Row(label=tables.title_of(task), figure=back, numbers=difference(back)))
-    pictures = []
+    pictures, base = [], analysis.name(analysis.terms.reference)
     for name, rows, title, caption in (
-        ("tax", taxed, "The tax of each task: score of base minus score of the arm", "points lost against base"),
+        ("tax", taxed, f"The tax of each task: score of {base} minus score of the arm", f"points lost against {base}"),
         ("tax-saved", saved, "What the mix saves: tax of PPO minus tax of PPO-ptx", "points saved by the mix"),
     ):
         if rows:
@@ -107,10 +118,7 @@ def tax(analysis: Analysis) -> Section:
             )
             svg = plots.intervals(name, rows, Scale(reference=0.0, unit="points", caption=caption), alt)
             pictures.append(Picture(title=title + n, svg=svg, table=_row_table(title, rows)))
-    text = (
-        "The tasks use skills that the corpus teaches and no prompt asks for. A tax above 0 is a loss. "
-        "“All tasks” weighs the tasks equally.",
-    )
+    text = (f"{TASKS[analysis.evaluations[0].facts.terms]} A tax above 0 is a loss. “All tasks” weighs them equally.",)
     return Section(
         id="tax",
         title=findings.tax_title(analysis),
@@ -163,18 +171,18 @@ def _share_table(analysis: Analysis) -> Table:
 
 def rates(analysis: Analysis) -> Section:
     """Show every verdict and flag, all pairs of arms, and temperature 0."""
-    flags = tables.flag_names(analysis)
+    flags, judge = tables.flag_names(analysis), analysis.terms.checker
     names = tables.names_under(analysis, "rates")
     greedy: list[tuple[str, Path]] = [
         (name.replace("_", " "), ("greedy", name)) for name in tables.names_under(analysis, "greedy")
     ]
     found = (
         tables.rates(
-            analysis, [n for n in names if n not in flags], "The judge's verdicts: share of applicable outputs"
+            analysis, [n for n in names if n not in flags], f"The {judge}'s verdicts: share of applicable outputs"
         ),
         tables.rates(analysis, [n for n in names if n in flags], "The labelers' flags: share of answered ratings"),
         tables.win_matrix(analysis),
-        tables.by_arm(analysis, "The judge's verdicts at temperature 0", greedy),
+        tables.by_arm(analysis, f"The {judge}'s verdicts at temperature 0", greedy),
     )
     return Section(id="rates", title=findings.rates_title(analysis), text=(FLAG_NOTE,), tables=found)
 
@@ -195,13 +203,14 @@ def parts(analysis: Analysis) -> Section:
 
 def groups(analysis: Analysis) -> Section:
     """Show the control group and how far labelers agree."""
+    opposed = (
+        "The opposed group wants the opposite of what the training labelers want. If it did not prefer PPO-ptx "
+        "less, the preference would not be about what was trained.",
+    )
     return Section(
         id="labelers",
         title=findings.groups_title(analysis),
-        text=(
-            "The opposed group wants the opposite of what the training labelers want. If it did not prefer PPO-ptx "
-            "less, the preference would not be about what was trained.",
-        ),
+        text=opposed if analysis.under("opposed") else (),
         tables=(
             tables.groups(analysis),
             tables.agreements(analysis),

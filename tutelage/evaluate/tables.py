@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from tutelage.core.statistics import Estimate, detected_by
 from tutelage.evaluate.expectations import Claim, bounds, ceilings, measured, slowest
+from tutelage.evaluate.measures import ALL_TASKS, Path
 from tutelage.evaluate.records import Check
-from tutelage.evaluate.score import ALL_TASKS, Analysis, Path, holm, p_value
+from tutelage.evaluate.score import Analysis, holm, p_value
 from tutelage.evaluate.wording import count, number, percent, plain, points
 
 Write = Callable[[Estimate | None], str]
@@ -104,12 +105,12 @@ def taxes(analysis: Analysis) -> Table:
     raw = {task: p_value(gap) for task in tasks if (gap := analysis.find("tax_difference", task))}
     paid = {task: p_value(tax) for task in tasks if (tax := analysis.find("tax", task, "ppo"))}
     adjusted, adjusted_paid = holm(raw), holm(paid)
-    rows = []
+    rows, base, name = [], analysis.terms.reference, analysis.name(analysis.terms.reference)
     for task in [*tasks, ALL_TASKS] if tasks else []:
         rows.append(
             (
                 Cell(title_of(task)),
-                *(cell(analysis.find("tasks", task, model)) for model in ("base", "ppo", "ppo_ptx")),
+                *(cell(analysis.find("tasks", task, model)) for model in (base, "ppo", "ppo_ptx")),
                 cell(analysis.find("tax", task, "ppo"), points),
                 Cell(p_text(adjusted_paid.get(task))),
                 cell(analysis.find("tax", task, "ppo_ptx"), points),
@@ -118,8 +119,8 @@ def taxes(analysis: Analysis) -> Table:
             )
         )
     return Table(
-        caption="Tasks: scores, taxes (base minus arm), what the mix saves; paired by item, p after Holm over tasks",
-        columns=("", "base", "PPO", "PPO-ptx", "tax of PPO", "p", "tax of PPO-ptx", "PPO minus PPO-ptx", "p"),
+        caption=f"Tasks: scores, taxes ({name} minus arm), what the mix saves; paired by item, p after Holm over tasks",
+        columns=("", name, "PPO", "PPO-ptx", "tax of PPO", "p", "tax of PPO-ptx", "PPO minus PPO-ptx", "p"),
         rows=tuple(rows),
     )
 
@@ -129,7 +130,7 @@ def p_text(value: float | None) -> str:
     return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-HEADLINES: tuple[tuple[str, Path, Write], ...] = (
+VILLAGE: tuple[tuple[str, Path, Write], ...] = (
     ("PPO-ptx preferred to SFT", ("win_rate", "ppo_ptx", "sft"), percent),
     ("PPO-ptx preferred to SFT, one of 4", ("win_rate", "ppo_ptx", "sft_random"), percent),
     ("PPO-ptx preferred to prompted base", ("win_rate", "ppo_ptx", "prompted_base"), percent),
@@ -143,6 +144,38 @@ HEADLINES: tuple[tuple[str, Path, Write], ...] = (
     ("tax of PPO-ptx, all tasks", ("tax", ALL_TASKS, "ppo_ptx"), points),
     ("tax, PPO minus PPO-ptx", ("tax_difference", ALL_TASKS), points),
 )
+STARTER: tuple[tuple[str, Path, Write], ...] = (
+    *(
+        (f"{name} preferred to {other}", ("win_rate", model, baseline), percent)
+        for model, name in (("ppo_ptx", "PPO-ptx"), ("ppo", "PPO"), ("sft", "SFT"))
+        for baseline, other in (
+            ("start_prompted", "the prompted start"),
+            ("start", "the start"),
+            ("start_self", "the start tuned on its own answers"),
+            ("sft", "SFT"),
+        )
+        if model != baseline
+    ),
+    *(
+        (f"quality of {name}, 1 to 7", ("likert", model), number)
+        for model, name in (("start_prompted", "the prompted start"), ("sft", "SFT"), ("ppo_ptx", "PPO-ptx"))
+    ),
+    *(
+        (f"{words}, PPO-ptx minus prompted start", ("gap", name, "ppo_ptx", "start_prompted"), points)
+        for name, words in (
+            ("constraints_kept", "constraints kept"),
+            ("refused_rightly", "refused rightly"),
+            ("refused_wrongly", "refused wrongly"),
+        )
+    ),
+    ("people's reward model: PPO-ptx above prompted start", ("scored_win", "ppo_ptx", "start_prompted"), percent),
+    ("loss on people's texts, PPO above the start", ("loss_rise", "ppo"), number),
+    ("loss on people's texts, PPO-ptx above the start", ("loss_rise", "ppo_ptx"), number),
+    ("tax of PPO, all tasks", ("tax", ALL_TASKS, "ppo"), points),
+    ("tax of PPO-ptx, all tasks", ("tax", ALL_TASKS, "ppo_ptx"), points),
+)
+#: The figures that a summary shows, terms by terms.
+HEADLINES: dict[str, tuple[tuple[str, Path, Write], ...]] = {"village": VILLAGE, "starter": STARTER}
 
 
 def seeds(analysis: Analysis) -> Table:
@@ -153,10 +186,10 @@ def seeds(analysis: Analysis) -> Table:
             *(cell(figures.get(path), write) for figures in analysis.by_seed.values()),
             cell(analysis.find(*path), write),
         )
-        for label, path, write in HEADLINES
+        for label, path, write in HEADLINES[analysis.evaluations[0].facts.terms]
     ]
     return Table(
-        caption="The main figures by seed; pooled is the mean of the seeds",
+        caption="The main figures by seed, and pooled",
         columns=("", *(f"seed {seed}" for seed in analysis.by_seed), "pooled"),
         rows=tuple(rows),
     )
@@ -164,12 +197,16 @@ def seeds(analysis: Analysis) -> Table:
 
 def sliced(analysis: Analysis, wanted: Callable[[str], bool], caption: str) -> Table:
     """Show preferences and pass rates on parts of the prompts."""
-    lines = []
+    lines, terms = [], analysis.terms
     for name in filter(wanted, names_under(analysis, "slice_win") or names_under(analysis, "slice_rate")):
-        wins = (cell(analysis.find("slice_win", name, "ppo_ptx", other)) for other in ("sft", "prompted_base"))
-        passed = (cell(analysis.find("slice_rate", name, "passed", model)) for model in ("base", "sft", "ppo_ptx"))
+        wins = (cell(analysis.find("slice_win", name, "ppo_ptx", other)) for other in terms.baselines)
+        passed = (cell(analysis.find("slice_rate", name, "passed", model)) for model in terms.told)
         lines.append((Cell(title_of(name.removeprefix("use case: "))), *wins, *passed))
-    heads = ("", "PPO-ptx preferred to SFT", "to prompted base", "base passes", "SFT passes", "PPO-ptx passes")
+    heads = (
+        "",
+        *(f"PPO-ptx preferred to {analysis.name(other)}" for other in terms.baselines),
+        *(f"{analysis.name(model)} passes" for model in terms.told),
+    )
     return Table(caption=caption, columns=heads, rows=tuple(lines))
 
 

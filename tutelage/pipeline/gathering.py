@@ -57,7 +57,7 @@ def gather(village: Village, recipe: Recipe, stages: list[Stage]) -> Maker:
             gate=gate_of(space) + base_checks(village, space),
             agreement=(evaluation.agreement_of(held, recipe.seed),),
             overlap=(overlap_of(space),),
-            village_texts=village_texts(space, [prompt.text for prompt in tested]),
+            texts=village_texts(space, [prompt.text for prompt in tested]),
             greedy=greedy_of(village, space),
             seconds=space.seconds(),
             ceilings={stage.name: stage.ceiling for stage in stages if stage.ceiling is not None},

@@ -12,7 +12,7 @@ class Item:
     """A prompt to be continued, the right continuation, and the choices if there are any, the right one among them.
 
     The text of a choice is exactly `prompt + choice`. White space at the border belongs to the choice, because
-    tokenizers join a space to the word that follows.
+    tokenizers join a space to the word that follows. Without a prompt, the choices are whole texts.
     """
 
     task: str
@@ -22,7 +22,7 @@ class Item:
     choices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.prompt.strip() or not self.answer.strip():
+        if not self.answer.strip() or not (self.prompt.strip() or self.choices):
             raise DataError(f"The item {self.item} of {self.task} needs a prompt and an answer that are not empty.")
         if self.choices and (self.answer not in self.choices or len(set(self.choices)) < max(2, len(self.choices))):
             raise DataError(

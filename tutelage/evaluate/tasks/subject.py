@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -23,6 +23,8 @@ from tutelage.models.policy import cut, hidden_states
 from tutelage.models.prefix import Group, collate_groups
 from tutelage.models.tokens import Renderer
 
+#: Makes one number of the log-probabilities of a choice's tokens.
+Reduce = Callable[[Tensor], Tensor]
 #: Padded tokens computed at once.
 BUDGET = 2048
 
@@ -54,6 +56,13 @@ class Subject:
 
         A prompt is computed once for all its choices.
         """
+        return self._logprobs(prompts, choices, Tensor.mean)
+
+    def total_logprobs(self, prompts: Sequence[str], choices: Sequence[Sequence[str]]) -> list[list[float]]:
+        """Give each choice's log-probability after its prompt, in nats."""
+        return self._logprobs(prompts, choices, Tensor.sum)
+
+    def _logprobs(self, prompts: Sequence[str], choices: Sequence[Sequence[str]], reduce: Reduce) -> list[list[float]]:
         renderer = Renderer(self.tokenizer)
         flat = iter(renderer.texts_ids([choice for some in choices for choice in some]))
         encoded = [[next(flat) for _ in some] for some in choices]
@@ -62,15 +71,15 @@ class Subject:
         found: dict[int, list[float]] = {}
         with torch.inference_mode():
             for part in cut([group.length for group in groups], self.budget):
-                scored = self._score([groups[index] for index in part])
+                scored = self._score([groups[index] for index in part], reduce)
                 found |= dict(zip(part, scored, strict=True))
         return [found[index] for index in range(len(groups))]
 
-    def _score(self, groups: Sequence[Group]) -> list[list[float]]:
+    def _score(self, groups: Sequence[Group], reduce: Reduce) -> list[list[float]]:
         rows = collate_groups(groups).to(self.model.device)
         hidden = hidden_states(self.model, rows.stream).flatten(0, 1)[rows.before]
         scored = chunked_logprobs(hidden, head_weight(self.model), rows.targets, with_entropy=False)
-        return _means(scored.logprobs.cpu(), groups)
+        return _reduced(scored.logprobs.cpu(), groups, reduce)
 
     def greedy_lines(self, prompts: Sequence[str], max_tokens: int) -> list[str]:
         """Continue each prompt with the likeliest tokens up to the first line feed (paper, App. D: T = 0)."""
@@ -97,10 +106,10 @@ class Subject:
                 )
 
 
-def _means(logprobs: Tensor, groups: Sequence[Group]) -> list[list[float]]:
+def _reduced(logprobs: Tensor, groups: Sequence[Group], reduce: Reduce) -> list[list[float]]:
     lengths = [len(choice) for group in groups for choice in group.completions]
     parts = iter(torch.split(logprobs, lengths))
-    means = [[float(next(parts).mean()) for _ in group.completions] for group in groups]
-    if not all(math.isfinite(value) for row in means for value in row):
+    found = [[float(reduce(next(parts))) for _ in group.completions] for group in groups]
+    if not all(math.isfinite(value) for row in found for value in row):
         raise InvariantError("The model's numbers are not finite on a task; its weights are damaged.")
-    return means
+    return found
