@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from tests.generate.tiny import make_directory
 from tutelage.cli import app
 from tutelage.errors import DataError
-from tutelage.files import sha256_of
+from tutelage.files import content_hash, sha256_of
 from tutelage.generate.engine import Engine, complete
 from tutelage.generate.request import Request
 from tutelage.models.load import load_policy
@@ -70,6 +70,18 @@ def test_a_greedy_completion_is_what_the_engine_says(policies: list[Policy]) -> 
     ids = [tuple(tokenizer.encode(text + "\n", add_special_tokens=False)) for text in TEXTS]
     expected = complete(Engine(model, tokenizer), [Request(prompt_ids=i, max_tokens=6, temperature=0) for i in ids])
     assert [(c.text, c.finish_reason) for c in made] == [(r.text, r.finish_reason) for r in expected]
+
+
+def test_precision_is_part_of_what_is_drawn(policies: list[Policy]) -> None:
+    """In bfloat16 another text is drawn under another id; in full precision the id is what it always was."""
+    told: list[tuple[int, int]] = []
+    full = sample_texts(policies[0], ASKED, SETTINGS, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (18, 18) and [done for done, _ in told] == sorted(done for done, _ in told)
+    narrow = sample_texts(policies[0], ASKED, SETTINGS.model_copy(update={"precision": "bf16"}))
+    assert {one.id for one in full}.isdisjoint(one.id for one in narrow)
+    drawn = {"temperature": 1.0, "top_p": 1.0, "max_tokens": 8, "template": "auto", "seed": 5}
+    known = [content_hash([ASKED[0].id, ASKED[0].text, policies[0].name, drawn, choice])[:24] for choice in range(3)]
+    assert [one.id for one in full[:3]] == [f"c{name}" for name in known]
 
 
 def test_prompts_beyond_the_context_are_left_out_and_named(store: Store, policies: list[Policy]) -> None:

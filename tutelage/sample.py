@@ -24,6 +24,7 @@ from tutelage.generate.engine import Engine, complete
 from tutelage.generate.prompting import template_of
 from tutelage.generate.request import Request
 from tutelage.models.load import load_policy
+from tutelage.models.narrow import Precision, is_bf16
 from tutelage.models.tokens import Renderer
 from tutelage.records import Completion, Prompt
 from tutelage.store import Store, completions
@@ -45,6 +46,9 @@ class Decoding(Settings):
     """A completion is cut after so many tokens."""
     template: Literal["auto", "plain", "chat"] = "auto"
     """How prompts are rendered; auto takes what the model's directory says."""
+    precision: Precision = "fp32"
+    """What the model computes in. auto is bf16 where the machine has instructions for it, else fp32: faster, and what
+    is drawn then depends on the machine."""
 
 
 class SamplingSettings(Decoding):
@@ -79,7 +83,9 @@ class Report:
 
 def completion_id(prompt: Prompt, policy: Policy, settings: SamplingSettings, choice: int) -> str:
     """Return the id of a completion: it depends on what is drawn and how, so that it is drawn once."""
-    drawn = settings.model_dump(exclude={"per_prompt"}) | ({"frame": policy.frame} if policy.frame else {})
+    # In full precision the id is what it was before there was a choice.
+    left_out = {"per_prompt", *({"precision"} if settings.precision == "fp32" else ())}
+    drawn = settings.model_dump(exclude=left_out) | ({"frame": policy.frame} if policy.frame else {})
     return "c" + content_hash([prompt.id, prompt.text, policy.name, drawn, choice])[:24]
 
 
@@ -115,11 +121,16 @@ def sample(
 
 
 def sample_texts(
-    policy: Policy, prompts: Sequence[Prompt], settings: SamplingSettings, *, threads: int | None = None
+    policy: Policy,
+    prompts: Sequence[Prompt],
+    settings: SamplingSettings,
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
 ) -> list[Completion]:
     """Return `per_prompt` completions of each prompt, prompt by prompt, without any store."""
     with computing_with(threads):
-        return Sampler(policy, settings).sample(prompts)
+        return Sampler(policy, settings).sample(prompts, progress)
 
 
 class Sampler:
@@ -127,7 +138,8 @@ class Sampler:
 
     def __init__(self, policy: Policy, settings: SamplingSettings) -> None:
         self.policy, self.settings = policy, settings
-        model, tokenizer = load_policy(policy.path)
+        dtype = torch.bfloat16 if is_bf16(settings.precision) else torch.float32
+        model, tokenizer = load_policy(policy.path, dtype=dtype)
         template = template_of(policy.path, tokenizer) if settings.template == "auto" else settings.template
         self.renderer = Renderer(tokenizer, template)
         self.engine = Engine(model, tokenizer)
@@ -136,10 +148,10 @@ class Sampler:
         """Say whether the prompt and its completion fit the model's context."""
         return len(self._ids(prompt)) + self.settings.max_tokens <= self.engine.context
 
-    def sample(self, prompts: Sequence[Prompt]) -> list[Completion]:
+    def sample(self, prompts: Sequence[Prompt], progress: Progress | None = None) -> list[Completion]:
         """Draw the completions of the prompts, in order."""
         requests = [self._request(prompt) for prompt in prompts]
-        results = complete(self.engine, requests)
+        results = complete(self.engine, requests, progress)
         made = []
         for number, result in enumerate(results):
             prompt, choice = prompts[number // self.settings.per_prompt], number % self.settings.per_prompt

@@ -24,7 +24,9 @@ def sample(
 ) -> None:
     """Draw completions for the prompts of the store, several per prompt and policy, to be ranked.
 
-    Settings: per_prompt, temperature, top_p, max_tokens, seed, template. What is there already is not drawn again.
+    Settings: per_prompt, temperature, top_p, max_tokens, seed, template, precision.
+
+    What is there already is not drawn again.
     """
     from pathlib import Path
     from typing import cast, get_args

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -311,10 +311,13 @@ def _event(choice: Choice, token: int, logprob: float, reason: FinishReason | No
     return Event(choice.id, choice.index, token, logprob, "stop" if choice.text.stopped else reason, text)
 
 
-def complete(engine: Engine, requests: Sequence[Request]) -> list[Result]:
+def complete(
+    engine: Engine, requests: Sequence[Request], tell: Callable[[int, int], None] | None = None
+) -> list[Result]:
     """Answer all requests; results in the order of requests, the n (best) choices of one side by side.
 
-    The engine must be idle: this function takes all events.
+    The engine must be idle: this function takes all events. `tell` is called with how many choices have ended, and how
+    many there are.
     """
     if not engine.is_idle():
         raise UserError("The engine is busy with other requests; wait for them before completing a list.")
@@ -326,9 +329,15 @@ def complete(engine: Engine, requests: Sequence[Request]) -> list[Result]:
         asked[id] = request
         for index in range(request.choices):
             results[id, index], is_written[id, index] = Result(), is_textual(request)
+    ended = 0
     while not engine.is_idle():
-        for event in engine.step():
+        events = engine.step()
+        for event in events:
             results[event.id, event.choice].add(event)
+        now = sum(event.finish_reason is not None for event in events)
+        if tell and now:
+            ended += now
+            tell(ended, len(results))
     for key, result in results.items():
         if engine.decoder and not is_written[key]:
             result.text = engine.decoder.decode(result.ids[:-1] if result.finish_reason == "stop" else result.ids)

@@ -7,13 +7,23 @@ trained; what is frozen is narrowed here once.
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tutelage.models.adapters import is_lora
+
+#: What a model computes in; auto is bf16 where the machine has instructions for it, else fp32.
+Precision = Literal["fp32", "bf16", "auto"]
+
+
+def is_bf16(precision: Precision) -> bool:
+    """Say whether a setting means products in bfloat16 on this machine's processor."""
+    if precision != "auto":
+        return precision == "bf16"
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 @torch.no_grad()

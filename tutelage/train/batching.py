@@ -17,10 +17,11 @@ logger = logging.getLogger(__name__)
 
 
 class Example(NamedTuple):
-    """A prompt with the completion that is to be learned."""
+    """A prompt with the completion that is to be learned; one that has not `ended` was cut and has no end token."""
 
     prompt: str
     completion: str
+    ended: bool = True
 
 
 class Weighted(NamedTuple):
@@ -51,8 +52,12 @@ def encode_examples(
         if not example.prompt.strip() or not example.completion.strip():
             raise DataError(f"Number {number} of the {what} has an empty prompt or completion; remove it.")
     prompts = renderer.prompts_ids([example.prompt for example in examples])
-    completions = renderer.completions_ids([example.completion for example in examples])
-    rows = [Row(prompt, completion) for prompt, completion in zip(prompts, completions, strict=True)]
+    completions = renderer.completions_ids([example.completion for example in examples], end=False)
+    ends: tuple[list[int], list[int]] = ([], [renderer.end_id])
+    rows = [
+        Row(prompt, completion + ends[example.ended])
+        for prompt, completion, example in zip(prompts, completions, examples, strict=True)
+    ]
     asked = [row for row in rows if fits(row.prompt, longest_prompt)]
     kept = [row for row in asked if row.length <= context]
     if not asked:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from tutelage.config import Settings
 from tutelage.errors import InvariantError, SettingsError
 from tutelage.models.distributed import full, inside, size
+from tutelage.models.narrow import Precision, is_bf16
 from tutelage.runs import Run
 from tutelage.train import checkpoint as checkpoints
 from tutelage.train import ranks
@@ -45,7 +46,7 @@ class LoopSettings(Settings):
     """Processes that share the micro-batches of a step on one machine; each uses as many threads as the first."""
     micro_tokens: int = Field(2048, ge=1)
     """Largest number of padded tokens in one forward pass; it changes memory and speed, never the update."""
-    precision: Literal["fp32", "bf16", "auto"] = "fp32"
+    precision: Precision = "fp32"
     """What matrix products are computed in; weights, sums and optimizers stay fp32. auto is bf16 where the machine has
     instructions for it, else fp32: faster, but an interrupted run ends with the same bits on the same kind of machine
     only."""
@@ -71,10 +72,7 @@ def check_loop(settings: LoopSettings, *adams: Adam) -> None:
 
 def uses_bf16(settings: LoopSettings) -> bool:
     """Say whether matrix products are computed in bfloat16."""
-    if settings.precision != "auto":
-        return settings.precision == "bf16"
-    has_instructions = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return settings.device == "cuda" or has_instructions
+    return is_bf16(settings.precision) or (settings.precision == "auto" and settings.device == "cuda")
 
 
 class Loss(NamedTuple):
