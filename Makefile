@@ -5,10 +5,11 @@ PY := .venv/bin/python
 # from another's end.
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 3 --dist worksteal --durations 15
 
-.PHONY: help setup check fix test soak demo bench vllm
+.PHONY: help setup check fix test soak demo demo-real bench vllm
 
 help:
 	@echo "make demo   run the whole loop on the village: base model, labels, SFT, reward model, PPO, report"
+	@echo "make demo-real  the same loop on SmolLM2-135M in real English, under an hour; DATA=DIR adds people's data"
 	@echo "make test   all tests, on SQLite and PostgreSQL"
 	@echo "make check  format, lint, types, layers"
 	@echo "make fix    format, mend what the linter can, and write docs/reference"
@@ -41,6 +42,9 @@ soak: setup
 
 demo: setup
 	.venv/bin/tutelage run recipes/village.toml
+
+demo-real: setup
+	.venv/bin/tutelage run recipes/smollm2.toml $(if $(DATA),--set starter.data=$(DATA))
 
 bench: setup
 	scripts/vllm.sh

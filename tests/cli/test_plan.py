@@ -29,6 +29,14 @@ def test_a_plan_that_fits_is_two_tables_and_what_was_assumed(tutelage):
     assert "at 40 %" in lines[-1][0]
 
 
+def test_the_recipes_on_the_starter_set_know_its_counts(tutelage):
+    """387 demonstrations three times in batches of 16, and once more on the model's own answers."""
+    lines = table(tutelage("plan", "gpu-0.5b", "--gpus", "1", "--gpu-memory", "40"))
+    steps = {line[0]: line[1] for line in lines[[line[0] for line in lines].index("stage") + 1 :] if len(line) > 2}
+    assert steps["SFT, the start of PPO"] == steps["SFT on its own answers, a control"] == str(-(-3 * 387 // 16))
+    assert steps["PPO"] == steps["PPO-ptx"] == str(4096 // 32)
+
+
 def test_too_little_memory_says_how_many_gpus_would_do(refused, tutelage):
     # To sample, 6.7e9 weights are whole in fp32 and in bfloat16, 40 GB. The rest is 36 bytes a weight over all GPUs:
     # 30 GB on each of eight, where 73.6 GB are free.

@@ -42,7 +42,7 @@ def labels(tmp_path: Path) -> Path:
 
 def run(out: Path, *settings: str) -> str:
     arguments = [word for setting in (*SMALL, *settings) for word in ("--set", setting)]
-    result = CliRunner().invoke(app, ["run", "smollm2", "--out", str(out), *arguments])
+    result = CliRunner().invoke(app, ["run", "imported", "--out", str(out), *arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.stdout
@@ -58,7 +58,7 @@ def test_the_recipe_runs_to_a_released_model_and_ends_well(tmp_path: Path, label
     samples = (out / stages["samples"] / "samples.jsonl").read_text(encoding="utf-8").splitlines()
     assert {json.loads(line)["model"] for line in samples} == {"base", "start", "ppo"}
     with Store.open(f"sqlite:///{out / 'tutelage.db'}", create=False) as store:
-        assert registry.get(store, "default").name == "smollm2-ppo"
+        assert registry.get(store, "default").name == "imported-ppo"
     assert run(out, *settings).count("\n") == printed.count("\n")  # nothing is made twice, and the end is told again
 
 
@@ -78,7 +78,7 @@ def test_the_papers_parts_can_be_asked_for(tmp_path: Path, labels: Path) -> None
     assert scores[chosen] == max(scores.values())
     assert len(read_json(out / stages["corpus"] / "texts.json")) == 20
     with Store.open(f"sqlite:///{out / 'tutelage.db'}", create=False) as store:
-        assert registry.get(store, "smollm2-baseline").path.endswith(chosen)
+        assert registry.get(store, "imported-baseline").path.endswith(chosen)
         assert registry.get(store, "default").path.endswith("ema")
 
 

@@ -147,7 +147,7 @@ def test_recipes_name_every_setting_they_change() -> None:
 
 
 def test_a_setting_of_the_baseline_leaves_the_others_at_the_papers() -> None:
-    baseline = read_recipe("smollm2", ["sft.adam.lr=1e-5"]).sft
+    baseline = read_recipe("imported", ["sft.adam.lr=1e-5"]).sft
     assert (baseline.epochs, baseline.dropout, baseline.pretraining_mix, baseline.keep_epochs) == (16, 0.2, 0, True)
 
 

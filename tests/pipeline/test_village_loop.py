@@ -8,11 +8,12 @@ import pytest
 from tutelage.config import find_recipe, load
 from tutelage.evaluate import records
 from tutelage.models.scoring import Answer
+from tutelage.pipeline.chosen import chosen
 from tutelage.pipeline.judging import read_judge
 from tutelage.pipeline.loop import stages_of
 from tutelage.pipeline.recipe import Recipe
 from tutelage.pipeline.stages import Workspace
-from tutelage.pipeline.village import Village, chosen
+from tutelage.pipeline.village import Village
 from tutelage.records import Completion
 from tutelage.runs import Run
 from tutelage.store import Store, labels, registry

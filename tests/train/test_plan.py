@@ -249,7 +249,7 @@ def test_plans_scale_as_they_must():
 
 
 def test_a_model_that_is_here_is_planned_by_its_files(world):
-    recipe = read_recipe("smollm2", [f"base.model={world.policy}"])
+    recipe = read_recipe("imported", [f"base.model={world.policy}"])
     policy = sizes_of(recipe).policy
     assert (policy.hidden, policy.layers, policy.context) == (16, 2, 64)
 

@@ -12,6 +12,7 @@ from tutelage.models.tokens import Renderer
 from tutelage.pipeline.recipe import Recipe
 from tutelage.pipeline.stages import Workspace
 from tutelage.pipeline.training import Maker, demonstrations, model_of, open_store, ppo_settings, ranked_groups
+from tutelage.records import Kind
 from tutelage.store import Store
 from tutelage.train.batching import encode_examples
 from tutelage.train.layout import check_layout
@@ -47,14 +48,19 @@ def check_trainings(recipe: Recipe) -> None:
     check_layout(recipe.ppo, recipe.ppo.policy, recipe.ppo.value)
 
 
-def check_data(recipe: Recipe, prompts_of: Callable[[Workspace, Store], list[str]]) -> Maker:
-    """Encode all labels and prompts as the trainings will; what is too long is counted aloud, here and there."""
+def check_data(
+    recipe: Recipe, prompts_of: Callable[[Workspace, Store], list[str]], shown_by: Kind, ranked_by: Kind | None
+) -> Maker:
+    """Encode all labels and prompts as the trainings will; what is too long is counted aloud, here and there.
+
+    The labels are of these kinds; without a kind, the rankings are still to be made.
+    """
 
     def run(space: Workspace, _: Path) -> dict[str, Any]:
         policy, judge = _readers(space, recipe)
         with open_store(space) as store:
-            shown, shown_later = (demonstrations(store, "human", split) for split in SPLITS)
-            ranked, ranked_later = (ranked_groups(store, "human", split) for split in SPLITS)
+            shown, shown_later = (demonstrations(store, shown_by, split) for split in SPLITS)
+            rankings = {split: ranked_groups(store, ranked_by, split) for split in SPLITS if ranked_by}
             asked = prompts_of(space, store)
         ppo = ppo_settings(recipe)
         room = room_for_prompts(ppo.max_tokens, policy.context, judge.context)
@@ -64,12 +70,15 @@ def check_data(recipe: Recipe, prompts_of: Callable[[Workspace, Store], list[str
             check_rows(ppo.ptx_row_tokens, policy.context, "ppo.ptx_row_tokens")
         if shown_later:
             encode_examples(shown_later, *policy, "held-out demonstrations")
-        encode_groups(ranked_later, *judge, "held-out rankings")
-        return {
+        found = {
             "demonstrations": len(encode_examples(shown, *policy, "demonstrations", recipe.start.longest_prompt)),
-            "rankings": len(encode_groups(ranked, *judge, "training rankings", recipe.reward.longest_prompt)),
             "prompts": len(encode_prompts(asked, policy.renderer, room, "prompts")),
         }
+        if ranked_by:
+            encode_groups(rankings["validation"], *judge, "held-out rankings")
+            longest = recipe.reward.longest_prompt
+            found["rankings"] = len(encode_groups(rankings["train"], *judge, "training rankings", longest))
+        return found
 
     return run
 

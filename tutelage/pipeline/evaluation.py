@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import random
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +12,17 @@ import torch
 
 from tutelage.core.agreement import agreement, within
 from tutelage.core.statistics import Estimate, Resampling, mean_estimate
-from tutelage.evaluate import people as evaluation_people
 from tutelage.evaluate import tasks as benchmark
-from tutelage.evaluate.people import Asking
 from tutelage.evaluate.records import Arm, ArmRanking, Check, CurvePoint, JudgedPrompt, Output, OutputVerdicts
 from tutelage.evaluate.tasks.choice import MultipleChoice
 from tutelage.evaluate.tasks.item import Item
-from tutelage.feedback import instructions, work
 from tutelage.files import read_json, write_json
-from tutelage.pipeline.labeling import work_through
+from tutelage.pipeline.chosen import chosen
 from tutelage.pipeline.recipe import Recipe
 from tutelage.pipeline.stages import Workspace
 from tutelage.pipeline.training import Maker, draw, model_of, open_store, rewards
-from tutelage.pipeline.village import Village, chosen
-from tutelage.records import Completion, Prompt
+from tutelage.pipeline.village import Village
+from tutelage.records import Completion, FinishReason, Prompt
 from tutelage.runs import Run
 from tutelage.sample import Policy
 from tutelage.village import fewshot, judge_kinds, taxes
@@ -43,8 +38,8 @@ ARMS = (
 )
 #: Outputs per prompt for the headroom gate, and prompts that it looks at.
 BEST_OF, GATE_PROMPTS = 16, 200
-#: Prompts of the control with opposed labelers, and of the greedy table.
-OPPOSED_PROMPTS, GREEDY_PROMPTS = 300, 300
+#: Prompts of the greedy table.
+GREEDY_PROMPTS = 300
 
 
 def passes(village: Village, prompts: Iterable[Prompt], made: Iterable[Completion]) -> list[float]:
@@ -171,41 +166,9 @@ def _row(one: Any) -> dict[str, Any]:
     return {name: getattr(one, name) for name in type(one).__slots__}
 
 
-def read_outputs(path: Path) -> list[Output]:
-    """Read outputs back."""
-    return [Output(**row) for row in read_json(path)]
-
-
-def judge_with_people(village: Village, recipe: Recipe) -> Maker:
-    """Let held-out labelers rank all arms' outputs under the evaluation instructions, and opposed ones as a control."""
-
-    def run(space: Workspace, _: Path) -> dict[str, Any]:
-        outputs = read_outputs(space.directory("outputs") / "outputs.json")
-        few = {one.prompt_id for one in outputs[:OPPOSED_PROMPTS]}
-        done = 0
-        with open_store(space) as store:
-            for asking, part in askings(village, outputs, few):
-                tasks = evaluation_people.ask(store, part, asking, now=datetime.now(UTC))
-                work.file_tasks(store, tasks, now=datetime.now(UTC))
-                total = len(tasks) * asking.overlap
-                tell = functools.partial(_tell, space, total)
-                done += work_through(store, village.labelers(asking.group), "evaluation", tell)
-        return {"rankings": done}
-
-    return run
-
-
-def _tell(space: Workspace, total: int, done: int) -> None:
-    space.observer.advance(done, total, {})
-
-
-def askings(village: Village, outputs: list[Output], few: set[str]) -> list[tuple[Asking, list[Output]]]:
-    """Return whom to ask about what: held-out labelers about everything, opposed ones about a part."""
-    version = instructions.EVALUATION
-    return [
-        (Asking(instruction_version=version, group="heldout", overlap=village.settings.overlap), outputs),
-        (Asking(instruction_version=version, group="opposed", overlap=1), [o for o in outputs if o.prompt_id in few]),
-    ]
+def read_outputs(space: Workspace, name: str = "outputs") -> list[Output]:
+    """Read back what the arms wrote."""
+    return [Output(**row) for row in read_json(space.directory("outputs") / f"{name}.json")]
 
 
 def score_taxes(village: Village, recipe: Recipe) -> Maker:
@@ -273,33 +236,41 @@ def verdicts_of(village: Village, prompts: Sequence[Prompt], outputs: Sequence[O
 
 def curves_of(village: Village, recipe: Recipe, space: Workspace, prompts: Sequence[Prompt]) -> list[CurvePoint]:
     """Return, for each PPO iteration, KL, proxy reward and the share of its sampled outputs that the judge passes."""
-    by_text = {prompt.text: prompt for prompt in prompts}
-    points = []
-    for name in ("ppo", "ppo_ptx"):
-        run = Run.open(space.root / space.facts("ppo")[name])
-        judged: dict[int, list[float]] = {}
-        for row in run.read_samples():
-            if (prompt := by_text.get(row["prompt"].removesuffix("\n"))) is not None:
-                made = Completion(id="", prompt_id=prompt.id, text=row["completion"], policy=name,
-                                  finish_reason="stop" if row["ended"] else "length")  # fmt: skip
-                judged.setdefault(int(row["step"]), []).append(float(village.verdict(prompt, made).passed))
-        for row in run.read_metrics():
-            if int(row["step"]) in judged and "objective/score" in row:
-                passed = judged[int(row["step"])]
-                points.append(
-                    CurvePoint(seed=recipe.seed, run=name, step=int(row["step"]), kl=row["objective/kl"],
-                               score=row["objective/score"], judge=sum(passed) / len(passed), judged=len(passed))
-                )  # fmt: skip
-    return points
+
+    def passed(prompt: Prompt, completion: Completion) -> bool:
+        return village.verdict(prompt, completion).passed
+
+    # A plain prompt ends with a line feed.
+    asked = {f"{prompt.text}\n": prompt for prompt in prompts}
+    runs = {name: Run.open(space.root / space.facts("ppo")[name]) for name in ("ppo", "ppo_ptx")}
+    return [point for name, run in runs.items() for point in curve_of(run, name, recipe.seed, asked, passed)]
+
+
+def curve_of(
+    run: Run, name: str, seed: int, asked: Mapping[str, Prompt], passed: Callable[[Prompt, Completion], bool]
+) -> list[CurvePoint]:
+    """Follow one PPO run; `asked` names its prompts as they stand in its samples."""
+    judged: dict[int, list[float]] = {}
+    for row in run.read_samples():
+        if (prompt := asked.get(row["prompt"])) is not None:
+            ended: FinishReason = "stop" if row["ended"] else "length"
+            made = Completion(id="", prompt_id=prompt.id, text=row["completion"], policy=name, finish_reason=ended)
+            judged.setdefault(int(row["step"]), []).append(float(passed(prompt, made)))
+    return [
+        CurvePoint(seed=seed, run=name, step=int(row["step"]), kl=row["objective/kl"], score=row["objective/score"],
+                   judge=sum(found) / len(found), judged=len(found))
+        for row in run.read_metrics()
+        if "objective/score" in row and (found := judged.get(int(row["step"])))
+    ]  # fmt: skip
 
 
 def agreement_of(rankings: Sequence[ArmRanking], seed: int) -> Check:
     """Measure how often two labelers of a group agree on a pair that neither ties."""
-    by_prompt: dict[str, list[list[list[str]]]] = {}
+    by_prompt: dict[tuple[str, int], list[list[list[str]]]] = {}
     for one in rankings:
         levels = sorted(set(one.ranks.values()))
         groups = [[model for model, rank in one.ranks.items() if rank == level] for level in levels]
-        by_prompt.setdefault(one.prompt_id, []).append(groups)
+        by_prompt.setdefault((one.prompt_id, one.sample), []).append(groups)
     tallies = [within(found) for found in by_prompt.values() if len(found) > 1]
     found = agreement(tallies, Resampling(np.random.default_rng(seed), 500, 0.95)).ties_excluded
     assert found is not None

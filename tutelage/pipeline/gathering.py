@@ -6,22 +6,24 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tutelage.core.statistics import mean_estimate
-from tutelage.evaluate import people as evaluation_people
 from tutelage.evaluate import records
-from tutelage.evaluate.records import ArmRanking, ArmRating, Check, Compute, Evaluation, Facts, LabelSource, TaskScore
+from tutelage.evaluate.records import Check, Compute, Evaluation, Facts, TaskScore
 from tutelage.feedback import export
 from tutelage.files import read_json, sha256_of
 from tutelage.pipeline import evaluation, seen
+from tutelage.pipeline.chosen import chosen
 from tutelage.pipeline.recipe import Recipe
+from tutelage.pipeline.source import judgements, training_sources
 from tutelage.pipeline.stages import Stage, Workspace
 from tutelage.pipeline.training import Maker, model_of, open_store
-from tutelage.pipeline.village import Village, chosen
+from tutelage.pipeline.village import Village
 from tutelage.records import RegisteredModel
+from tutelage.records import Stage as PromptStage
 from tutelage.runs import Run
-from tutelage.store import Store, registry
+from tutelage.store import registry
 
 #: The stage directories that hold training runs, and the runs in them; a base without a primer has one less.
 RUNS = {
@@ -37,19 +39,11 @@ def gather(village: Village, recipe: Recipe, stages: list[Stage]) -> Maker:
     """Write the evaluation directory that reports are built from."""
 
     def run(space: Workspace, out: Path) -> dict[str, Any]:
-        outputs = evaluation.read_outputs(space.directory("outputs") / "outputs.json")
-        few = {one.prompt_id for one in outputs[: evaluation.OPPOSED_PROMPTS]}
-        rankings: list[ArmRanking] = []
-        ratings: list[ArmRating] = []
-        sources: list[LabelSource] = []
+        outputs = evaluation.read_outputs(space)
         with open_store(space) as store:
             tested, trained = chosen(space, store, "test"), chosen(space, store, "ppo") + chosen(space, store, "reward")
-            for asking, part in evaluation.askings(village, outputs, few):
-                found = evaluation_people.collect(store, part, asking, "simulated")
-                rankings += found.rankings
-                ratings += found.ratings
-                sources += found.sources
-            sources = training_sources(store) + sources
+            rankings, ratings, sources = judgements(village, store, outputs)
+            sources = training_sources(store, "simulated", "simulated") + sources
         held = [one for one in rankings if one.group == "heldout"]
         facts = Facts(
             seed=recipe.seed,
@@ -61,8 +55,8 @@ def gather(village: Village, recipe: Recipe, stages: list[Stage]) -> Maker:
             greedy=greedy_of(village, space),
             seconds=space.seconds(),
             ceilings={stage.name: stage.ceiling for stage in stages if stage.ceiling is not None},
-            ledger=ledger_of(space),
-            lineage=lineage_of(space),
+            ledger=ledger_of(space, RUNS),
+            lineage=lineage_of(space, models_of(space)),
             decoding={"temperature": 1.0, "max_tokens": recipe.sample.max_tokens, "template": recipe.template},
         )
         scores = read_json(space.directory("taxes") / "scores.json")
@@ -85,20 +79,6 @@ def gather(village: Village, recipe: Recipe, stages: list[Stage]) -> Maker:
     return run
 
 
-def training_sources(store: Store) -> list[LabelSource]:
-    """Return who made the labels that models were trained on."""
-    made = {
-        "demonstrations": [(row.labeler, row.instruction_version) for row in export.sft(store, kind="simulated")],
-        "rankings": [(row.labeler, row.instruction_version) for row in export.reward(store, kind="simulated")],
-    }
-    return [
-        LabelSource(what=what, kind="simulated", group="training", count=len(rows),
-                    labelers=len({labeler for labeler, _ in rows}),
-                    instruction_version=min((version for _, version in rows), default=""))
-        for what, rows in made.items()
-    ]  # fmt: skip
-
-
 def gate_of(space: Workspace) -> tuple[Check, ...]:
     """Return the headroom gate's figures."""
     return tuple(Check(**row) for row in read_json(space.directory("headroom") / "gate.json"))
@@ -110,9 +90,7 @@ def _rate(found: Sequence[Mapping[str, bool | None]], name: str) -> list[float]:
 
 def base_checks(village: Village, space: Workspace) -> tuple[Check, ...]:
     """Check that the base model behaves like one: it seldom follows, often lists tasks, and repeats rumours."""
-    outputs = [
-        one for one in evaluation.read_outputs(space.directory("outputs") / "outputs.json") if one.model == "base"
-    ]
+    outputs = [one for one in evaluation.read_outputs(space) if one.model == "base"]
     with open_store(space) as store:
         tested = chosen(space, store, "test")
     found = [row.verdicts for row in evaluation.verdicts_of(village, tested, outputs)]
@@ -152,7 +130,7 @@ def village_texts(space: Workspace, asked: list[str]) -> dict[str, tuple[str, ..
 
 def greedy_of(village: Village, space: Workspace) -> dict[str, dict[str, Any]]:
     """Return verdict rates at temperature 0."""
-    outputs = evaluation.read_outputs(space.directory("outputs") / "greedy.json")
+    outputs = evaluation.read_outputs(space, "greedy")
     with open_store(space) as store:
         tested = chosen(space, store, "test")
     rows = evaluation.verdicts_of(village, tested, outputs)
@@ -166,10 +144,10 @@ def greedy_of(village: Village, space: Workspace) -> dict[str, dict[str, Any]]:
     return table
 
 
-def ledger_of(space: Workspace) -> tuple[Compute, ...]:
-    """Return the compute of every training run; the base's primer and its pretraining are one line."""
+def ledger_of(space: Workspace, runs: Mapping[str, Sequence[str]]) -> tuple[Compute, ...]:
+    """Return the compute of every training run, by stage; all runs of a stage `base` are one line."""
     found: dict[str, Compute] = {}
-    for stage, names in RUNS.items():
+    for stage, names in runs.items():
         for name in names:
             directory = space.directory(stage) / name
             totals = Run.open(directory).ledger.totals() if directory.is_dir() else {}
@@ -182,11 +160,17 @@ def ledger_of(space: Workspace) -> tuple[Compute, ...]:
     return tuple(found.values())
 
 
-def lineage_of(space: Workspace) -> dict[str, str]:
-    """Return the content hash of every model and data set of the run."""
-    found = {stage: sha256_of(model_of(space, stage)) for stage in ("base", "start", "baseline", "reward")}
+def models_of(space: Workspace) -> dict[str, Path]:
+    """Return every model of a village's run."""
     runs = space.facts("ppo")
-    found |= {name: sha256_of(space.root / runs[name] / "model") for name in ("base_more", "ppo", "ppo_ptx")}
+    return {stage: model_of(space, stage) for stage in ("base", "start", "baseline", "reward")} | {
+        name: space.root / runs[name] / "model" for name in ("base_more", "ppo", "ppo_ptx")
+    }
+
+
+def lineage_of(space: Workspace, models: Mapping[str, Path]) -> dict[str, str]:
+    """Return the content hash of every model and data set of the run."""
+    found = {name: sha256_of(path) for name, path in models.items()}
     for stage in ("start", "reward"):
         found[f"{stage} export"] = read_json(space.directory(stage) / "export" / "manifest.json")["sha256"]
     return found
@@ -203,20 +187,31 @@ def release(recipe: Recipe) -> Maker:
             "ppo": space.root / runs["ppo"] / weights,
             "ppo_ptx": space.root / runs["ppo_ptx"] / weights,
         }
-        reward = RegisteredModel(name=f"{recipe.name}-reward", version=0, path=str(model_of(space, "reward").resolve()),
-                                 sha256=sha256_of(model_of(space, "reward")), run="reward", role="reward")  # fmt: skip
-        now = datetime.now(UTC)
-        with open_store(space) as store:
-            learned = seen.by_models(space, export.ppo(store))
-            found = learned["reward"]
-            registry.register(store, reward, prompt_hashes=found.prompts, label_ids=found.labels, now=now)
-            for name, path in paths.items():
-                model = RegisteredModel(name=f"{recipe.name}-{name}", version=0, path=str(path.resolve()),
-                                        sha256=sha256_of(path), run=name)  # fmt: skip
-                found = learned[name]
-                made = registry.register(store, model, prompt_hashes=found.prompts, label_ids=found.labels, now=now)
-                if name == recipe.release.model:
-                    registry.point(store, "default", made, now=now)
-        return {"default": f"{recipe.name}-{recipe.release.model}"}
+        return release_models(space, recipe, paths, ("ppo",))
 
     return run
+
+
+def release_models(
+    space: Workspace, recipe: Recipe, paths: Mapping[str, Path], stages: Sequence[PromptStage]
+) -> dict[str, Any]:
+    """Register the reward model and these models, and point the API's default at the one that the recipe names.
+
+    `stages` are those whose prompts PPO sampled from.
+    """
+    now = datetime.now(UTC)
+    with open_store(space) as store:
+        asked = [row for stage in stages for row in export.ppo(store, stage=stage)]
+        learned = seen.by_models(space, asked, has_baseline=recipe.village is not None)
+        learned |= {"sft": learned.get("sft", learned["start"])}
+        default = None
+        for name, path in {"reward": model_of(space, "reward"), **paths}.items():
+            role: Literal["policy", "reward"] = "reward" if name == "reward" else "policy"
+            model = RegisteredModel(name=f"{recipe.name}-{name}", version=0, path=str(path.resolve()),
+                                    sha256=sha256_of(path), run=name, role=role)  # fmt: skip
+            found = learned[name]
+            made = registry.register(store, model, prompt_hashes=found.prompts, label_ids=found.labels, now=now)
+            default = made if name == recipe.release.model else default
+        if default is not None:
+            registry.point(store, "default", default, now=now)
+    return {"default": f"{recipe.name}-{recipe.release.model}"}

@@ -6,17 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
 from tutelage.errors import SettingsError
 from tutelage.feedback import export, importers, instructions
-from tutelage.files import append_jsonl, sha256_of, write_json
-from tutelage.generate.engine import Engine, complete
-from tutelage.generate.request import Request
-from tutelage.models.load import load_policy
+from tutelage.files import append_jsonl, sha256_of
 from tutelage.pipeline import checking, seen, training
+from tutelage.pipeline.bases import corpus, find_base, reward_base
 from tutelage.pipeline.recipe import ImportSettings, Recipe, parts
-from tutelage.pipeline.sources import texts
 from tutelage.pipeline.stages import Stage, Workspace
 from tutelage.pipeline.training import Maker, model_of, open_store
 from tutelage.records import Prompt, RegisteredModel, Split
@@ -43,11 +38,11 @@ def imported_stages(recipe: Recipe) -> list[Stage]:
         Stage(
             "check",
             "Check the labels",
-            checking.check_data(recipe, prompts_to_train),
+            checking.check_data(recipe, prompts_to_train, "human", "human"),
             parts(recipe, "start", "reward", "ppo", "sample"),
             ("base", "labels", *(stage.name for stage in judge)),
         ),
-        corpus(recipe, recipe.imported),
+        corpus(recipe, Path(recipe.imported.directory) / recipe.imported.texts if recipe.imported.texts else None),
         Stage(
             "start",
             "SFT, the start of PPO",
@@ -58,7 +53,7 @@ def imported_stages(recipe: Recipe) -> list[Stage]:
         Stage(
             "reward",
             "Train the reward model",
-            training.reward_model(recipe, "human"),
+            training.reward_model(recipe, "human", "human"),
             parts(recipe, "reward"),
             ("start", "labels", *(stage.name for stage in judge)),
         ),
@@ -79,19 +74,6 @@ def imported_stages(recipe: Recipe) -> list[Stage]:
         ),
         Stage("release", "Release the model", release(recipe), parts(recipe, "release"), models),
     ]
-
-
-def corpus(recipe: Recipe, source: ImportSettings) -> Stage:
-    """Return the stage that brings the text of the mix: read from a file, or written by the base."""
-    if source.texts:
-        return Stage("corpus", "Read the text for the mix", read_texts(source), parts(recipe, "imported"))
-    return Stage("corpus", "Sample the base for the mix", sample_base(recipe), parts(recipe, "mix"), ("base",))
-
-
-def reward_base(model: str, recipe: Recipe) -> list[Stage]:
-    """Return the stage that finds the reward model's own base, if it has one."""
-    found = find_base(model, "reward_base.model")
-    return [Stage("reward_base", "Find the reward model's base", found, parts(recipe, "reward_base"))] if model else []
 
 
 def baseline(recipe: Recipe) -> list[Stage]:
@@ -137,52 +119,6 @@ def take_labels(source: ImportSettings) -> Maker:
             ranked = take(source.rankings, source.format, "reward")
         left_out = len(made.faults) + len(ranked.faults)
         return {"demonstrations": made.demonstrations, "rankings": ranked.rankings, "left_out": left_out}
-
-    return run
-
-
-def find_base(name: str, setting: str) -> Maker:
-    """Find a base model in a directory or under `models/`."""
-
-    def run(_: Workspace, __: Path) -> dict[str, Any]:
-        if not name:
-            raise SettingsError(f"Name a base model with {setting}; `tutelage models add` brings one under models/.")
-        path = Path(name) if Path(name).is_dir() else Path("models") / name
-        if not path.is_dir():
-            raise SettingsError(f"There is no model {name}: bring it with `tutelage models add SOURCE --name {name}`.")
-        return {"model": str(path.resolve()), "sha256": sha256_of(path)}
-
-    return run
-
-
-def sample_base(recipe: Recipe) -> Maker:
-    """Sample text from the base itself: where its pretraining text cannot be had, this keeps PPO-ptx close to it."""
-
-    def run(space: Workspace, out: Path) -> dict[str, Any]:
-        torch.set_num_threads(recipe.threads)
-        model, tokenizer = load_policy(model_of(space, "base"))
-        begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-        requests = [
-            Request(
-                prompt_ids=(begin,), max_tokens=recipe.mix.tokens, seed=recipe.seed * 1_000_003 + number, logprobs=False
-            )
-            for number in range(recipe.mix.documents)
-        ]
-        results = complete(Engine(model, tokenizer), requests)
-        texts = [result.text for result in results if result.text.strip()]
-        write_json(out / "texts.json", texts)
-        return {"documents": len(texts), "source": "sampled from the base model"}
-
-    return run
-
-
-def read_texts(source: ImportSettings) -> Maker:
-    """Read the text of the mix."""
-
-    def run(_: Workspace, out: Path) -> dict[str, Any]:
-        found = texts(Path(source.directory) / source.texts)
-        write_json(out / "texts.json", found)
-        return {"documents": len(found), "source": source.texts}
 
     return run
 

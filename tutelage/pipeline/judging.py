@@ -10,8 +10,9 @@ from pathlib import Path
 
 from tutelage.files import read_json, write_json
 from tutelage.models.scoring import Answer
+from tutelage.pipeline.chosen import chosen
 from tutelage.pipeline.stages import Workspace
-from tutelage.pipeline.village import Village, chosen
+from tutelage.pipeline.village import Village
 from tutelage.store import Store
 from tutelage.village.grammar import Grammar
 from tutelage.village.judge import Judge

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tutelage.evaluate import report
-from tutelage.feedback import instructions, work
-from tutelage.feedback.work import Task as WorkTask
-from tutelage.files import content_hash, read_json, write_json
+from tutelage.files import write_json
 from tutelage.pipeline import evaluation, gathering, training
+from tutelage.pipeline.arms import gather_arms, outputs_of_arms, release_arms
+from tutelage.pipeline.bases import corpus, find_base
 from tutelage.pipeline.checking import check_trainings
+from tutelage.pipeline.chosen import chosen, ppo_prompts, validation_prompts
+from tutelage.pipeline.human import human_stages
+from tutelage.pipeline.imported import imported_stages
 from tutelage.pipeline.judging import write_judge
-from tutelage.pipeline.labeling import work_through
 from tutelage.pipeline.recipe import Recipe, parts
+from tutelage.pipeline.source import judge_arms, rank
 from tutelage.pipeline.stages import Stage, Workspace
+from tutelage.pipeline.starting import Starter, answer_itself, check_run, sample_start, take_prompts, tune_on_itself
 from tutelage.pipeline.training import Maker, model_of, open_store
-from tutelage.pipeline.village import Village, chosen, demonstrate, take_in, write_corpus
-from tutelage.records import Prompt
+from tutelage.pipeline.village import Village, demonstrate, take_in, write_corpus
 from tutelage.sample import Policy
-from tutelage.store import Store, completions
+from tutelage.starter.rows import EDITION
 
 
 def village_stages(recipe: Recipe) -> list[Stage]:
@@ -66,7 +68,7 @@ def village_stages(recipe: Recipe) -> list[Stage]:
         Stage(
             "reward",
             "Train the reward model",
-            training.reward_model(recipe, "simulated"),
+            training.reward_model(recipe, "simulated", "simulated"),
             parts(recipe, "reward"),
             ("start", "rankings"),
             60,
@@ -100,7 +102,7 @@ def village_stages(recipe: Recipe) -> list[Stage]:
             parts(recipe, "release"),
             ("ppo", "baseline", "prompted_base", "prompts"),
         ),
-        Stage("people", "Held-out labelers judge", evaluation.judge_with_people(village, recipe), source, ("outputs",)),
+        Stage("people", "Held-out labelers judge", judge_arms(village, evaluation.read_outputs), source, ("outputs",)),
         Stage(
             "taxes",
             "Measure the tax",
@@ -125,24 +127,114 @@ def village_stages(recipe: Recipe) -> list[Stage]:
     ]
 
 
+def starter_stages(recipe: Recipe) -> list[Stage]:
+    """Return the loop on a model that exists and the starter set: from a package to a judged and released model."""
+    starter = Starter(recipe)
+    settings, people = starter.settings, human_stages(recipe, starter.settings)
+
+    def of(*names: str) -> dict[str, Any]:
+        """What a stage is made from of the source, so that a setting changes no stage that does not read it."""
+        return {"edition": EDITION, "seed": recipe.seed, **{name: getattr(settings, name) for name in names}}
+
+    stages = [
+        Stage("base", "Bring the model", find_base(recipe.base.model, "base.model"), parts(recipe, "base")),
+        Stage(
+            "prompts",
+            "Take in prompts",
+            take_prompts(starter, recipe),
+            of("ranked", "validation", "test") | parts(recipe, "intake"),
+        ),
+        Stage(
+            "check",
+            "Check models, data and settings",
+            check_run(recipe),
+            parts(recipe, "start", "reward", "ppo", "sample"),
+            ("base", "prompts"),
+        ),
+        corpus(recipe, Path(settings.texts) if settings.texts else None),
+        Stage(
+            "start",
+            "SFT, the start of PPO",
+            training.fine_tune(recipe, recipe.start, "model"),
+            parts(recipe, "start"),
+            ("base", "prompts", "corpus"),
+        ),
+        Stage(
+            "answers",
+            "Let the model answer for itself",
+            answer_itself(recipe),
+            parts(recipe, "sample"),
+            ("base", "prompts"),
+        ),
+        Stage(
+            "start_self",
+            "SFT on its own answers, a control",
+            tune_on_itself(recipe),
+            parts(recipe, "start"),
+            ("base", "answers", "corpus", "start"),
+        ),
+        Stage(
+            "samples",
+            "Sample for ranking",
+            sample_start(recipe),
+            parts(recipe, "sample"),
+            ("start", "prompts"),
+        ),
+        Stage("rankings", "Labelers rank", rank(starter, recipe), of("training_labelers"), ("samples", "prompts")),
+        Stage(
+            "reward",
+            "Train the reward model",
+            training.reward_model(recipe, "simulated", "model"),
+            parts(recipe, "reward"),
+            ("start", "rankings"),
+        ),
+        *(
+            Stage(
+                name,
+                title,
+                training.reinforce_once(recipe, ppo_prompts, mixed=name == "ppo_ptx"),
+                parts(recipe, "ppo", "sample"),
+                ("start", "reward", "corpus", "prompts"),
+            )
+            for name, title in (("ppo_ptx", "PPO-ptx"), ("ppo", "PPO, without the mix"))
+        ),
+        Stage(
+            "outputs",
+            "Sample every arm",
+            outputs_of_arms(starter, recipe),
+            of("samples") | parts(recipe, "release", "sample"),
+            ("base", "start", "start_self", "ppo", "ppo_ptx", "prompts"),
+        ),
+        Stage(
+            "judged",
+            "Held-out labelers judge",
+            judge_arms(starter, evaluation.read_outputs),
+            of("heldout_labelers", "overlap"),
+            ("outputs",),
+        ),
+        *people,
+    ]
+    needs = tuple(stage.name for stage in stages)
+    return [
+        *stages,
+        Stage("evaluation", "Gather the evaluation", gather_arms(starter, recipe, stages), parts(recipe), needs),
+        Stage("report", "Write the report", write_report, parts(recipe), ("evaluation",)),
+        Stage(
+            "release",
+            "Release the model",
+            release_arms(recipe),
+            parts(recipe, "release"),
+            ("base", "start", "reward", "ppo", "ppo_ptx"),
+        ),
+    ]
+
+
 def stages_of(recipe: Recipe) -> list[Stage]:
     """Return the stages of a recipe; settings that a training would refuse are refused before the first of them."""
     check_trainings(recipe)
     if recipe.village is not None:
         return village_stages(recipe)
-    from tutelage.pipeline.imported import imported_stages
-
-    return imported_stages(recipe)
-
-
-def validation_prompts(space: Workspace, store: Store) -> list[Prompt]:
-    """Return the prompts that models are chosen on."""
-    return chosen(space, store, "validation")
-
-
-def ppo_prompts(space: Workspace, store: Store) -> list[str]:
-    """Return the texts that PPO samples from: its own prompts and the ranked ones."""
-    return [prompt.text for group in ("ppo", "reward") for prompt in chosen(space, store, group)]
+    return starter_stages(recipe) if recipe.starter is not None else imported_stages(recipe)
 
 
 def sample_policies(recipe: Recipe) -> Maker:
@@ -164,30 +256,6 @@ def sample_policies(recipe: Recipe) -> Maker:
         made = training.sample_for_ranking(space, recipe, prompts, policies)
         write_json(out / "completions.json", made)
         return {"completions": len(made)}
-
-    return run
-
-
-def rank(village: Village, recipe: Recipe) -> Maker:
-    """Let training labelers rate and rank what was sampled."""
-
-    def run(space: Workspace, _: Path) -> dict[str, Any]:
-        with open_store(space) as store:
-            asked = chosen(space, store, "reward") + chosen(space, store, "validation")[: recipe.sample.validation]
-            made = completions.of_prompts(store, [prompt.id for prompt in asked])
-            sampled = read_json(space.directory("samples") / "completions.json")
-            # Outputs of changed settings are ranked anew, apart from what the store still has of the old ones.
-            batch, current = f"rank/{content_hash(sampled)[:10]}/", set(sampled)
-            tasks = [
-                WorkTask(id=f"{batch}{prompt.id}", kind="rank", purpose="train", prompt_id=prompt.id,
-                         instruction_version=instructions.COMPARISON,
-                         completion_ids=tuple(one.id for one in made[prompt.id] if one.id in current))
-                for prompt in asked
-            ]  # fmt: skip
-            work.file_tasks(store, tasks, now=datetime.now(UTC))
-            done = work_through(store, village.labelers("training"), "training",
-                                lambda n: space.observer.advance(n, len(tasks), {}))  # fmt: skip
-        return {"rankings": done, "tasks": batch}
 
     return run
 

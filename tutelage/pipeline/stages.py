@@ -7,6 +7,7 @@ unfinished and is run again, and what it does must then go on or be repeated wit
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -86,6 +87,10 @@ class Workspace:
             raise InvariantError(f"The stage {name} has not run; list it among the needs of the stage that reads it.")
         return self._made[name]
 
+    def has(self, name: str) -> bool:
+        """Say whether a stage has run."""
+        return name in self._made
+
     def facts(self, name: str) -> dict[str, Any]:
         """Return what a finished stage told."""
         facts: dict[str, Any] = read_json(self.directory(name) / MARKER)["facts"]
@@ -120,6 +125,7 @@ class Workspace:
         try:
             facts = stage.run(self, directory)
         finally:
+            gc.collect()  # what a training held in circles is free before the next one takes its own
             spent = before + time.monotonic() - began
             write_json(directory / SPENT, {"seconds": spent})
         marker = {"stage": stage.name, "seconds": spent, "ceiling": stage.ceiling, "facts": facts}

@@ -23,7 +23,7 @@ from tutelage.pipeline.seen import Seen
 from tutelage.pipeline.stages import Workspace
 from tutelage.records import Completion, Kind, Prompt, RankedGroup
 from tutelage.runs import Run
-from tutelage.sample import Policy, SamplingSettings, sample_texts
+from tutelage.sample import Policy, Progress, SamplingSettings, sample_texts
 from tutelage.store import Store, completions
 from tutelage.train import ranks
 from tutelage.train.batching import Example
@@ -149,13 +149,13 @@ def open_store(space: Workspace) -> Store:
     return Store.open(f"sqlite:///{space.root / 'tutelage.db'}", salt=str(getattr(space.recipe, "seed", 0)))
 
 
-def draw(policy: Policy, prompts: Sequence[Prompt], recipe: Recipe, **chosen: Any) -> list[Completion]:
+def draw(
+    policy: Policy, prompts: Sequence[Prompt], recipe: Recipe, progress: Progress | None = None, **chosen: Any
+) -> list[Completion]:
     """Sample completions with the recipe's settings; `chosen` overrides them."""
-    settings = SamplingSettings(
-        **{"per_prompt": 1, "max_tokens": recipe.sample.max_tokens, "seed": recipe.seed, "template": recipe.template}
-        | chosen
-    )
-    return sample_texts(policy, prompts, settings, threads=recipe.threads)
+    common = {"max_tokens": recipe.sample.max_tokens, "precision": recipe.sample.precision}
+    settings = SamplingSettings(**{"per_prompt": 1, "seed": recipe.seed, "template": recipe.template} | common | chosen)
+    return sample_texts(policy, prompts, settings, threads=recipe.threads, progress=progress)
 
 
 def sample_for_ranking(
@@ -172,21 +172,28 @@ def sample_for_ranking(
         dealt = [arms[number % len(arms)] for number in range(outputs)]
         for arm in set(dealt):
             wanted.setdefault(arm, []).append((prompt, dealt.count(arm)))
-    total, done, found = len(arms) * 3, 0, list[str]()
+    total, found = sum(count for pairs in wanted.values() for _, count in pairs), list[str]()
     with open_store(space) as store:
         for (policy, temperature), pairs in wanted.items():
             for count in sorted({count for _, count in pairs}):
                 part = [prompt for prompt, wished in pairs if wished == count]
-                made = draw(policy, part, recipe, temperature=temperature, per_prompt=count)
+                tell = telling(space, len(found), total)
+                made = draw(policy, part, recipe, tell, temperature=temperature, per_prompt=count)
                 completions.add(store, made, now=datetime.now(UTC))
                 found += [one.id for one in made]
-                done += 1
-                space.observer.advance(done, total, {})
     return found
 
 
-def reward_model(recipe: Recipe, kind: Kind) -> Maker:
-    """Train the reward model on exported rankings: of this recipe's samples, or of all that were imported."""
+def telling(space: Workspace, before: int, total: int) -> Progress:
+    """Tell who watches how far a stage is that has so many parts behind it."""
+    return lambda done, _: space.observer.advance(before + done, total, {})
+
+
+def reward_model(recipe: Recipe, kind: Kind, shown: Kind) -> Maker:
+    """Train the reward model on exported rankings: of this recipe's samples, or of all that were imported.
+
+    `kind` says who ranked, and `shown` who wrote the demonstrations that shall score 0 on average.
+    """
 
     def run(space: Workspace, out: Path) -> dict[str, Any]:
         seen = Seen()
@@ -196,7 +203,7 @@ def reward_model(recipe: Recipe, kind: Kind) -> Maker:
             heldout = ranked_groups(store, kind, "validation", tasks)
             query = Query(what="reward", kind=kind, tasks=tasks)
             dataset.write(store, query, out / "export", replace=True, may_be_empty=True)
-            scored = demonstrations(store, kind, "validation", seen) or demonstrations(store, kind, "train", seen)
+            scored = demonstrations(store, shown, "validation", seen) or demonstrations(store, shown, "train", seen)
         if not ranked or not heldout:
             raise DataError("The store has no rankings to train and validate the reward model on; rank some outputs.")
         settings: RewardSettings = recipe.reward.model_copy(update={"seed": recipe.seed, "template": recipe.template})
@@ -289,13 +296,13 @@ def reinforce(
     return run
 
 
-def reinforce_once(recipe: Recipe, prompts_of: Callable[[Workspace, Store], list[str]]) -> Maker:
-    """Run PPO with the mix alone, with all threads: for models that are too large to train three at a time."""
+def reinforce_once(recipe: Recipe, prompts_of: Callable[[Workspace, Store], list[str]], *, mixed: bool = True) -> Maker:
+    """Run PPO by itself, with the mix or without it, with all threads: for models too large to train side by side."""
 
     def run(space: Workspace, out: Path) -> dict[str, Any]:
         with open_store(space) as store:
             prompts = prompts_of(space, store)
-        settings = ppo_settings(recipe)
+        settings = ppo_settings(recipe) if mixed else ppo_settings(recipe).model_copy(update={"ptx_coef": 0.0})
         torch.set_num_threads(recipe.threads)
         data = PPOData(prompts, texts_of(space) if settings.ptx_coef else [])
         parents = Parents(model_of(space, "start"), model_of(space, "reward"))

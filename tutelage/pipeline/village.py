@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tutelage.feedback import instructions, people, work
+from tutelage.evaluate.people import Asking
+from tutelage.evaluate.records import Output
+from tutelage.feedback import instructions, work
 from tutelage.feedback.work import Task as WorkTask
-from tutelage.files import read_json, write_json
+from tutelage.files import write_json
 from tutelage.labelers.village import VillageLabeler, make_labelers
+from tutelage.pipeline.chosen import choose, chosen, write_rules
 from tutelage.pipeline.labeling import work_through
 from tutelage.pipeline.recipe import Recipe, VillageSettings
+from tutelage.pipeline.source import register
 from tutelage.pipeline.stages import Workspace
 from tutelage.pipeline.training import open_store
-from tutelage.prompts import intake, similarity
+from tutelage.prompts import intake
 from tutelage.prompts import split as splitting
-from tutelage.records import USE_CASE_SHARES, Completion, Group, Labeler, Prompt
-from tutelage.store import Store, prompts
+from tutelage.records import USE_CASE_SHARES, Completion, Group, Prompt
+from tutelage.store import prompts
 from tutelage.village import answers, corpus, customers, sampling
 from tutelage.village.grammar import Grammar
 from tutelage.village.judge import Judge, Verdict
@@ -30,10 +34,14 @@ from tutelage.village.world import World, make_world
 
 #: Held-out documents for the loss, and true answers that teach the judge what well-formed English is.
 HELDOUT_DOCUMENTS, GRAMMAR_ANSWERS = 400, 30_000
+#: Prompts of the control with opposed labelers.
+OPPOSED_PROMPTS = 300
 
 
 class Village:
     """One village, dealt from the recipe's seed: what a recipe with this source builds on."""
+
+    groups: tuple[Group, ...] = ("training", "heldout", "opposed")
 
     def __init__(self, recipe: Recipe) -> None:
         assert recipe.village is not None
@@ -49,6 +57,13 @@ class Village:
             "opposed": self.settings.opposed_labelers,
         }
         return make_labelers(self.world, self.seed, group, counts[group])
+
+    def askings(self, outputs: Sequence[Output]) -> list[tuple[Asking, list[Output]]]:
+        """Return whom to ask about what: held-out labelers about everything, opposed ones, a control, about a part."""
+        version, few = instructions.EVALUATION, {one.prompt_id for one in outputs[:OPPOSED_PROMPTS]}
+        heldout = Asking(instruction_version=version, group="heldout", overlap=self.settings.overlap)
+        opposed = Asking(instruction_version=version, group="opposed", overlap=1)
+        return [(heldout, list(outputs)), (opposed, [one for one in outputs if one.prompt_id in few])]
 
     @cached_property
     def judge(self) -> Judge:
@@ -103,60 +118,23 @@ def take_in(village: Village, recipe: Recipe) -> Callable[[Workspace, Path], dic
     """Let simulated customers send prompts, and intake them by the paper's rules."""
 
     def run(space: Workspace, out: Path) -> dict[str, Any]:
-        chosen = village.settings
-        counts = Counts(chosen.demonstrated, chosen.ranked, chosen.ppo, chosen.validation, chosen.test)
+        wanted = village.settings
+        counts = Counts(wanted.demonstrated, wanted.ranked, wanted.ppo, wanted.validation, wanted.test)
         with open_store(space) as store:
             if not prompts.usable(store):
                 traffic = customers.make_traffic(village.world, village.seed, counts, splitting.rule(store))
                 report = intake.intake(store, traffic, recipe.intake, now=datetime.now(UTC))
-                write_json(out / "intake.json", [vars_of(rule) for rule in report.rules])
+                write_rules(out / "intake.json", report)
             kept = prompts.usable(store)
-        training = {prompt.id: prompt.text for prompt in kept if prompt.split == "train"}
-        tested = {prompt.id: prompt.text for prompt in kept if prompt.split == "test"}
-        overlap = similarity.overlap(tested, training)
-        wanted = {"sft": chosen.demonstrated, "reward": chosen.ranked, "ppo": chosen.ppo}
-        chosen_ids: dict[str, list[str]] = {
-            stage: [p.id for p in kept if p.split == "train" and p.stage == stage][:count]
-            for stage, count in wanted.items()
+        groups: dict[str, list[Prompt]] = {
+            stage: [p for p in kept if p.split == "train" and p.stage == stage][:count]
+            for stage, count in (("sft", wanted.demonstrated), ("reward", wanted.ranked), ("ppo", wanted.ppo))
         }
-        chosen_ids["validation"] = [p.id for p in kept if p.split == "validation"][: chosen.validation]
-        chosen_ids["test"] = [p.id for p in kept if p.split == "test"][: chosen.test]
-        write_json(out / "chosen.json", chosen_ids)
-        return {"kept": len(kept), "overlap": overlap.share, "tested": len(tested)} | {
-            k: len(v) for k, v in chosen_ids.items()
-        }
+        groups["validation"] = [p for p in kept if p.split == "validation"][: wanted.validation]
+        groups["test"] = [p for p in kept if p.split == "test"][: wanted.test]
+        return choose(out, kept, groups)
 
     return run
-
-
-def vars_of(rule: intake.Rule) -> dict[str, Any]:
-    """Return what one rule of intake did, as JSON."""
-    return {
-        "name": rule.name,
-        "before": rule.before,
-        "after": rule.after,
-        "dropped": len(rule.dropped),
-        "proof": rule.proof,
-    }
-
-
-def chosen(space: Workspace, store: Store, group: str) -> list[Prompt]:
-    """Return the prompts that intake chose for a purpose, in order."""
-    ids = read_json(space.directory("prompts") / "chosen.json")[group]
-    found = prompts.get(store, ids)
-    return [found[name] for name in ids]
-
-
-def register_people(village: Village, store: Store) -> None:
-    """Register the simulated labelers and publish the shipped instructions."""
-    now = datetime.now(UTC)
-    instructions.publish_defaults(store, now=now)
-    groups: tuple[Group, ...] = ("training", "heldout", "opposed")
-    people.register(
-        store,
-        [Labeler(id=one.id, group=group, kind="simulated") for group in groups for one in village.labelers(group)],
-        now=now,
-    )  # fmt: skip
 
 
 def demonstrate(village: Village) -> Callable[[Workspace, Path], dict[str, Any]]:
@@ -164,7 +142,7 @@ def demonstrate(village: Village) -> Callable[[Workspace, Path], dict[str, Any]]
 
     def run(space: Workspace, _: Path) -> dict[str, Any]:
         with open_store(space) as store:
-            register_people(village, store)
+            register(village, store)
             asked = chosen(space, store, "sft") + chosen(space, store, "validation")[:100]
             tasks = [
                 WorkTask(id=f"demonstrate/{prompt.id}", kind="demonstrate", purpose="train", prompt_id=prompt.id,
