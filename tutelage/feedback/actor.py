@@ -21,7 +21,15 @@ class Actor:
     person: Person
     token: str = ""
 
+    def event(self, action: str, subject: str = "", **details: Any) -> Event:
+        """Return what the audit log says of something that this actor does."""
+        told = {**details, "token": self.token} if self.token else details
+        return Event(actor=self.person.id, action=action, subject=subject, details=told)
+
     def audited(self, store: Store, action: str, subject: str, *, now: datetime, **details: Any) -> Store:
         """Return the store as a function that changes it should see it: the change is in the audit log."""
-        told = {**details, "token": self.token} if self.token else details
-        return audit.audited(store, Event(actor=self.person.id, action=action, subject=subject, details=told), now=now)
+        return audit.audited(store, self.event(action, subject, **details), now=now)
+
+    def marked(self, store: Store, *, now: datetime) -> Store:
+        """Return the store for a function that writes its own row into the log: a second row names the token."""
+        return self.audited(store, "token.use", self.token, now=now) if self.token else store

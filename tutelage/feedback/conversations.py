@@ -1,4 +1,4 @@
-"""Conversations with leads and researchers about a piece of work, and how an answer becomes a worked example.
+"""Conversations of labelers with leads and researchers, and how an answer becomes a worked example.
 
 Pages and the API call the same rules.
 """
@@ -15,7 +15,7 @@ from tutelage.feedback import instructions, work
 from tutelage.feedback.actor import Actor
 from tutelage.feedback.instructions import NewExample, Reach
 from tutelage.feedback.work import Assignment
-from tutelage.store import Store, accounts, drafts, guidance, messages, prompts
+from tutelage.store import Store, accounts, drafts, guidance, messages, prompts, tasks
 from tutelage.store.accounts import Person, Role
 from tutelage.store.guidance import Doubt
 from tutelage.store.messages import Line, Message, Thread
@@ -45,6 +45,15 @@ class Question:
     id: str
     text: str
     draft: str = ""
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class To:
+    """Whom to write to, and about what: an assignment and the output by the id that this labeler saw."""
+
+    labeler: str
+    assignment_id: str = ""
     output: str = ""
 
 
@@ -83,6 +92,36 @@ def ask(store: Store, actor: Actor, question: Question, *, now: datetime) -> Thr
 def reply(store: Store, actor: Actor, thread: str, key: str, text: str, *, now: datetime) -> None:
     """Add a message to a conversation that one may read; `key` names it, so that sending twice counts once."""
     _send(store, actor, get(store, actor.person, thread).id, key, text, now=now)
+
+
+def people_of(store: Store) -> dict[str, Person]:
+    """Return, by pseudonym, the labelers who can be written to."""
+    return {one.labeler: one for one in accounts.all_people(store) if one.labeler}
+
+
+def begin(store: Store, actor: Actor, to: Sequence[To], text: str, key: str, *, now: datetime) -> list[str]:
+    """Send one message to each, as a conversation of its own; return their names.
+
+    `key` names them, so that beginning twice begins each once.
+    """
+    known = people_of(store)
+    if not to or not all(one.labeler in known for one in to):
+        raise DataError("Choose at least one labeler who has an account.")
+    names = [f"{key}-{number}" for number in range(len(to))]
+    for name, one in zip(names, to, strict=True):
+        opening = Thread(id=name, person=known[one.labeler].id, assignment_id=one.assignment_id, output=one.output)
+        _send(store, actor, name, name, text, now=now, opening=opening)
+    return names
+
+
+def as_seen(store: Store, labeler: str, assignment: str, completion: str) -> To:
+    """Return whom and what to write about: a completion under the id by which this labeler saw it, if they did."""
+    if not assignment:
+        return To(labeler=labeler)
+    outputs = work.shown(store, assignment, labeler).outputs
+    presented = tasks.holdings(store, [assignment])[assignment].presented
+    ids = {known: output.id for known, output in zip(presented, outputs, strict=True)}
+    return To(labeler=labeler, assignment_id=assignment, output=ids.get(completion, ""))
 
 
 def about(store: Store, thread: Thread) -> Assignment | None:

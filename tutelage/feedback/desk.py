@@ -6,6 +6,7 @@ items look like all others. Facts (taking, giving back, handing in) are audited;
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, get_args
@@ -14,9 +15,10 @@ from tutelage.errors import ConflictError, DataError
 from tutelage.feedback import work
 from tutelage.feedback.actor import Actor
 from tutelage.feedback.work import Assignment, Submission, TaskKind
-from tutelage.store import Store, drafts, guidance, submitted, tasks
+from tutelage.store import Store, drafts, guidance, returns, submitted, tasks
 from tutelage.store.accounts import Person
 from tutelage.store.drafts import Draft
+from tutelage.store.returns import Returned
 from tutelage.store.submitted import Content, Submitted
 from tutelage.store.tasks import HELD
 
@@ -46,11 +48,15 @@ class LeaseOverError(ConflictError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A piece of work: its draft, the task as the labeler sees it, and the submission that stands, "" before one."""
+    """A piece of work: its draft, the task as the labeler sees it, and the submission that stands, "" before one.
+
+    `returned` are the returns that wait for a new revision.
+    """
 
     draft: Draft
     held: Assignment
     latest: str
+    returned: Sequence[Returned]
 
 
 def kind_of(name: str) -> TaskKind:
@@ -77,7 +83,8 @@ def shown(store: Store, person: Person, draft: str) -> Work:
     held = work.shown(store, kept.assignment_id, person.labeler)
     if held.state in HELD and held.instruction_version not in guidance.acknowledged(store, person.labeler):
         raise UnreadError(held.instruction_version)
-    return Work(draft=kept, held=held, latest=drafts.latest_submission(store, held.id))
+    waiting = [one for one in returns.of_assignment(store, held.id) if not one.answer]
+    return Work(draft=kept, held=held, latest=drafts.latest_submission(store, held.id), returned=waiting)
 
 
 def keep(store: Store, person: Person, draft: str, *, now: datetime) -> datetime:

@@ -183,6 +183,19 @@ def result(store: Store, candidate: str) -> Result:
     )
 
 
+def readable(store: Store, candidate: str) -> dict[str, Any]:
+    """Return the answers that those who decide may read: texts once all their scores are there.
+
+    Before that, a text beside its author's pseudonym would end the blindness.
+    """
+    under = screening.get(store, candidate)
+    if under is None:
+        raise MissingError("There is no screening of this candidate; go back to the list.")
+    given, is_scored = screening.answers(store, candidate), result(store, candidate).demonstration is not None
+    texts = {item.id for item in screening.items(store, under.set) if item.part == "demonstration"}
+    return {item: answer for item, answer in given.items() if is_scored or item not in texts}
+
+
 def decide(store: Store, candidate: str, passed: bool, *, reason: str, by: str, now: datetime) -> None:
     """Take a candidate as a labeler or not, with a reason; the results that were seen are kept with it.
 

@@ -1,17 +1,27 @@
-"""Who looks after whom: inviting, suspending, giving a new password. Pages and the API call the same rules."""
+"""Who looks after whom: inviting, coming in, joining, suspending, a new password. Pages and the API do the same."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from tutelage.errors import DataError, RefusedError
+from tutelage.errors import DataError, MissingError, RefusedError
 from tutelage.feedback.actor import Actor
 from tutelage.store import Store, accounts
-from tutelage.store.accounts import GROUPS, ROLES, Offer, Person, Role
+from tutelage.store.accounts import GROUPS, JOINING, ROLES, Invitation, Offer, Person, Role
+from tutelage.web.passwords import Passwords
 
 #: The roles that a role invites and looks after.
 LOOKS_AFTER: dict[Role, tuple[Role, ...]] = {"lead": ("candidate", "labeler"), "admin": ROLES}
 _LONGEST_NOTE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newcomer:
+    """Who uses a link: the name and password that they chose."""
+
+    name: str
+    password: str
 
 
 def offers(person: Person) -> list[Offer]:
@@ -26,14 +36,37 @@ def invite(store: Store, actor: Actor, role: str, group: str, note: str, *, now:
     if chosen is None:
         raise _refused()
     offer = Offer(role=chosen.role, group=chosen.group, note=note.strip()[:_LONGEST_NOTE])
-    return accounts.invite(_told(store, actor, now), offer, by=actor.person.id, now=now)
+    return accounts.invite(actor.marked(store, now=now), offer, by=actor.person.id, now=now)
+
+
+def invitation(store: Store, link: str, *, now: datetime) -> Invitation:
+    """Return the invitation that a link stands for; looking at it does not use it up."""
+    found = accounts.invitation(store, link, now=now)
+    if found is None:
+        raise MissingError("This link was used already or is too old; ask for a new one.")
+    return found
+
+
+def enter(store: Store, link: str, given: Newcomer, passwords: Passwords, *, now: datetime) -> Person:
+    """Use a link: make the account, or renew the password of the one that the link names."""
+    invitation(store, link, now=now)
+    password = passwords.hashed(given.password, name=given.name)
+    return accounts.enter(store, link, given.name, password, now=now)
+
+
+def join(store: Store, actor: Actor, group: str, *, now: datetime) -> Person:
+    """Let a lead or an administrator label as well, in one group for ever."""
+    for known in JOINING.get(actor.person.role, ()):
+        if known == group:
+            return accounts.join(actor.marked(store, now=now), actor.person.id, known, now=now)
+    raise RefusedError("Only leads and administrators can join a group of labelers by themselves.")
 
 
 def renew(store: Store, actor: Actor, whom: str, *, now: datetime) -> str:
     """Make a link by which somebody sets a new password; return its token."""
     other = _looked_after(store, actor, whom)
     offer = Offer(role=other.role, group=other.group, person=other.id)
-    return accounts.invite(_told(store, actor, now), offer, by=actor.person.id, now=now)
+    return accounts.invite(actor.marked(store, now=now), offer, by=actor.person.id, now=now)
 
 
 def withdraw(store: Store, actor: Actor, made: str, *, now: datetime) -> None:
@@ -41,7 +74,7 @@ def withdraw(store: Store, actor: Actor, made: str, *, now: datetime) -> None:
     for invitation in accounts.open_invitations(store, now=now):
         if invitation.id == made:
             check_looks_after(actor.person, invitation.offer.role)
-    accounts.withdraw_invitation(_told(store, actor, now), made, by=actor.person.id, now=now)
+    accounts.withdraw_invitation(actor.marked(store, now=now), made, by=actor.person.id, now=now)
 
 
 def set_active(store: Store, actor: Actor, whom: str, is_active: bool, *, now: datetime) -> None:
@@ -49,7 +82,7 @@ def set_active(store: Store, actor: Actor, whom: str, is_active: bool, *, now: d
     _looked_after(store, actor, whom)
     if whom == actor.person.id and not is_active:
         raise DataError("Nobody can suspend the own account; ask another administrator.")
-    accounts.set_active(_told(store, actor, now), whom, is_active, by=actor.person.id, now=now)
+    accounts.set_active(actor.marked(store, now=now), whom, is_active, by=actor.person.id, now=now)
 
 
 def _looked_after(store: Store, actor: Actor, whom: str) -> Person:
@@ -66,8 +99,3 @@ def check_looks_after(person: Person, role: Role) -> None:
 
 def _refused() -> RefusedError:
     return RefusedError("Only an administrator can do this.")
-
-
-def _told(store: Store, actor: Actor, now: datetime) -> Store:
-    # Accounts write their own rows into the log; a second one says through which token it was done.
-    return actor.audited(store, "token.use", actor.token, now=now) if actor.token else store

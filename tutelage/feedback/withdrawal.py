@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from tutelage.store import Store, registry, users, withdrawals
+from tutelage.errors import DataError
+from tutelage.feedback.actor import Actor
+from tutelage.feedback.staff import check_looks_after
+from tutelage.store import Store, accounts, registry, users, withdrawals
+from tutelage.store.accounts import Person
 from tutelage.store.registry import Version
 
 
@@ -44,6 +48,26 @@ def withdraw_labeler(store: Store, labeler: str, *, by: str, now: datetime) -> W
     return effect(store, labeler)
 
 
+def labeler_of(store: Store, actor: Actor, whom: str) -> Person:
+    """Return somebody who makes labels and whom this actor looks after."""
+    other = accounts.get(store, whom)
+    check_looks_after(actor.person, other.role)
+    _check_labels(other)
+    return other
+
+
+def withdraw(store: Store, actor: Actor, whom: str, *, now: datetime) -> Withdrawal:
+    """Take back the labels of somebody whom this actor looks after, for ever."""
+    other = labeler_of(store, actor, whom)
+    return withdraw_labeler(actor.marked(store, now=now), other.labeler, by=actor.person.id, now=now)
+
+
+def ask(store: Store, actor: Actor, *, now: datetime) -> None:
+    """Ask that one's own labels are used no more; who looks after labelers does it."""
+    _check_labels(actor.person)
+    withdrawals.ask(actor.marked(store, now=now), actor.person.labeler, by=actor.person.id, now=now)
+
+
 def effect(store: Store, labeler: str) -> Withdrawal:
     """Say what the withdrawal of a labeler means, or would mean."""
     counted = withdrawals.stored(store, labeler)
@@ -56,3 +80,8 @@ def effect(store: Store, labeler: str) -> Withdrawal:
         labels={name: counted[name] for name in withdrawals.LABELS},
         models=dict(sorted(learned.items())),
     )
+
+
+def _check_labels(person: Person) -> None:
+    if not person.labeler:
+        raise DataError("This account makes no labels, so there is nothing to withdraw.")

@@ -166,7 +166,9 @@ def join(store: Store, person: str, group: Group, *, now: datetime) -> Person:
             raise DataError(f"A {row.role} cannot join the group {group!r}; ask for an invitation.")
         if row.labeler and row.group != group:
             raise DataError(f"You label in the group {row.group!r} already, and a labeler's group never changes.")
-        if not row.labeler:
+        if row.labeler:
+            store.unchanged()
+        else:
             pseudonym = _new_labeler(connection, group, now)
             connection.execute(update(people).where(people.c.id == person).values(labeler=pseudonym))
             details = {"group": group, "labeler": pseudonym, "screened": False}

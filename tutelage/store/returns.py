@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, select
 
-from tutelage.errors import DataError, MissingError
+from tutelage.errors import ConflictError, DataError, MissingError
 from tutelage.store import batches, blank_drafts
 from tutelage.store.account_tables import people
 from tutelage.store.database import Store
@@ -57,10 +57,14 @@ def add(store: Store, made: Return, *, now: datetime) -> None:
             raise DataError("The labeler handed in a newer revision of this label; open that one.")
         blank_drafts.begin(connection, [row.assignment_id], row.labeler, now=now)
         values = {name: getattr(made, name) for name in Return.__slots__}
+        if connection.scalar(select(returns.c.id).where(returns.c.id == made.id)) is not None:
+            store.unchanged()
         batches.insert_new(connection, returns, [{**values, "created": now}])
         there = connection.execute(select(returns).where(returns.c.submission_id == made.submission_id)).one()
         if there.id != made.id:
             raise DataError("This label was returned already; wait for its labeler's new revision.")
+        if there.comment != made.comment:
+            raise ConflictError("This label was returned with another comment already; write to its labeler instead.")
 
 
 def waiting(store: Store, labeler: str) -> list[Returned]:

@@ -11,6 +11,7 @@ from tutelage.records import Group, Kind, Purpose
 from tutelage.store import batches, kind_tables
 from tutelage.store.database import Store
 from tutelage.store.tables import assignments, demonstrations, labelers, rankings, ratings, submissions, tasks
+from tutelage.store.withdrawal_tables import labeler_withdrawals
 
 #: The rarer judgements, and what their rows repeat of the submission.
 OTHERS = (kind_tables.written_prompts, kind_tables.privacy_reviews, kind_tables.toxicity_ratings)
@@ -88,8 +89,11 @@ class Which:
 
 
 def page(store: Store, which: Which, *, after: tuple[datetime, str] | None, limit: int) -> list[Submitted]:
-    """Return up to `limit` submissions in the order of handing in, those after a time and id if given."""
-    query = _submitted()
+    """Return up to `limit` submissions in the order of handing in, those after a time and id if given.
+
+    Those of labelers who withdrew are left out.
+    """
+    query = _submitted().where(labelers.c.id.not_in(select(labeler_withdrawals.c.labeler)))
     columns = {
         "labeler": submissions.c.labeler,
         "task_id": assignments.c.task_id,

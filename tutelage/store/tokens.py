@@ -47,11 +47,7 @@ class Bearer:
 
 def make(store: Store, person: str, name: str, *, days: int, now: datetime) -> str:
     """Make a token of a person that ends after so many days, and return it, this once."""
-    shown = " ".join(name.split())
-    if not 1 <= len(shown) <= _LONGEST_NAME:
-        raise DataError(f"Name the token by what it is for, in 1 to {_LONGEST_NAME} characters.")
-    if not 1 <= days <= LONGEST_DAYS:
-        raise DataError(f"A token lasts 1 to {LONGEST_DAYS} days, not {days}.")
+    shown = check(name, days)
     made = secrets.token_hex(6)
     token = f"tutelage_{made}_{secrets.token_hex(32)}"
     row = {
@@ -74,6 +70,16 @@ def make(store: Store, person: str, name: str, *, days: int, now: datetime) -> s
         details = {"days": days}
         audit.append(connection, audit.Event(actor=person, action="token.make", subject=made, details=details), now=now)
     return token
+
+
+def check(name: str, days: int) -> str:
+    """Refuse what no token can be called or how long none lasts; return the name as it is kept."""
+    shown = " ".join(name.split())
+    if not 1 <= len(shown) <= _LONGEST_NAME:
+        raise DataError(f"Name the token by what it is for, in 1 to {_LONGEST_NAME} characters.")
+    if not 1 <= days <= LONGEST_DAYS:
+        raise DataError(f"A token lasts 1 to {LONGEST_DAYS} days, not {days}.")
+    return shown
 
 
 def find(store: Store, token: str, *, now: datetime) -> Bearer | None:

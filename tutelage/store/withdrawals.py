@@ -44,6 +44,8 @@ def ask(store: Store, labeler: str, *, by: str, now: datetime) -> None:
     with store.write() as connection:
         if _add(connection, withdrawal_requests, {"labeler": labeler, "created": now}):
             audit.append(connection, audit.Event(actor=by, action="labeler.ask_withdrawal", subject=labeler), now=now)
+        else:
+            store.unchanged()
 
 
 def asked(store: Store) -> dict[str, datetime]:
@@ -66,6 +68,7 @@ def withdraw(store: Store, labeler: str, *, by: str, now: datetime) -> bool:
     """
     with store.write() as connection:
         if not _add(connection, labeler_withdrawals, {"labeler": labeler, "by": by, "created": now}):
+            store.unchanged()
             return False
         held = update(assignments).where(assignments.c.labeler == labeler, assignments.c.state.in_(HELD))
         leases = connection.execute(held.values(state="expired", lease_until=now)).rowcount

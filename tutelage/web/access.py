@@ -87,6 +87,7 @@ async def require_labeler(person: Current) -> Person:
 async def admit(request: Request, here: Here, found: FoundSession, fields: Fields) -> None:
     """Refuse what no rule admits: a dependency of every route of the application."""
     request.state.session = found
+    _check_address(request)
     if request.method not in SAFE:
         _check_origin(request)
         if found and not _is_proof(here, found, fields.get(FIELD) or request.headers.get(HEADER, "")):
@@ -126,6 +127,13 @@ def _cookie(here: Site) -> str:
 
 def _is_proof(here: Site, found: Session, given: str) -> bool:
     return hmac.compare_digest(proof(here, found).encode(), given.encode("utf-8", "replace"))
+
+
+def _check_address(request: Request) -> None:
+    """Refuse an address with a NUL: no name has one, and not every database takes one."""
+    asked = (part for pair in request.query_params.multi_items() for part in pair)
+    if any("\0" in part for part in (request.scope["path"], *asked)):
+        raise ApiError(400, "This address holds a character that no address here has; start from the home page.")
 
 
 def _check_origin(request: Request) -> None:

@@ -308,7 +308,7 @@ def test_work_is_filed_from_the_page(visit: Visit, desk: Desk) -> None:
         assert "2 tasks are filed." in lead.post("/lead/file", id="f1", step="file", **form).text
     assert [(count.tasks, count.kind) for count in work.progress(desk.store)] == [(2, "rank")]
     (entry,) = [one for one in audit.find(desk.store) if one.event.action == "tasks.file"]
-    assert entry.event.details["overlap"] == "2"
+    assert entry.event.details["rank"]["overlap"] == 2
 
 
 @pytest.mark.parametrize(

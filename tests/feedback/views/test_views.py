@@ -10,6 +10,7 @@ import pytest
 
 from tests.feedback.conftest import NOW, Desk, database, desk, later, store
 from tests.feedback.panel import hand_in, rated
+from tutelage.errors import MissingError
 from tutelage.feedback import filing, work
 from tutelage.feedback.views import agreement, disagreements, labelers, monitors, progress
 from tutelage.records import Completion, Labeler, Ranking
@@ -147,14 +148,14 @@ def test_disagreements_are_sorted_and_can_be_narrowed(panel: Desk) -> None:
 
 def test_a_case_shows_everybodys_order_under_letters_that_tell_nothing(panel: Desk) -> None:
     case = disagreements.open_case(panel.store, Looked(task="comparison", kind="human", prompt_id="p"))
-    assert case is not None
     assert [output.letter for output in case.outputs] == ["A", "B", "C"]
     letters = {output.completion.id: output.letter for output in case.outputs}
     by = {side.context.labeler: side for side in case.sides}
     assert by["anna"].groups == tuple((letters[f"p-sft-{n}"],) for n in range(3))
     assert by["ben"].ratings[letters["p-sft-0"]].quality == 6
     assert {side.context.labeler for side in case.farthest} == {"anna", "hal"}
-    assert disagreements.open_case(panel.store, Looked(task="comparison", kind="human", prompt_id="none")) is None
+    with pytest.raises(MissingError, match="Nobody judged this prompt"):
+        disagreements.open_case(panel.store, Looked(task="comparison", kind="human", prompt_id="none"))
 
 
 def test_labelers_by_what_the_reader_asks_for(panel: Desk) -> None:
@@ -165,7 +166,8 @@ def test_labelers_by_what_the_reader_asks_for(panel: Desk) -> None:
     # Ben flagged outputs of p as violent; he, Anna and Hal opened one task about it each.
     assert (ben.exposed, people[0].exposed) == (1, 1)
     assert ben.hours is None and ben.per_hour is None and ben.gold_share is None
-    assert labelers.of_one(panel.store, "nobody", "comparison") is None
+    with pytest.raises(MissingError, match="no such labeler"):
+        labelers.of_one(panel.store, "nobody", "comparison")
     unknown_last = labelers.lines(panel.store, PEOPLE, sort="agreement")
     assert unknown_last[-1].agreement is None and unknown_last[0].agreement is not None
 
@@ -185,7 +187,7 @@ def test_gold_items_are_compared_with_the_researchers_order(desk: Desk) -> None:
     work.file_tasks(desk.store, [for_labelers], now=NOW)
     hand_in(desk, "anna", "t-g2", order=[[1], [0], [2]], active_ms=1_800_000)
     line = labelers.of_one(desk.store, "anna", "comparison")
-    assert line is not None and line.gold_share == pytest.approx(2 / 3) and line.gold_items == 1
+    assert line.gold_share == pytest.approx(2 / 3) and line.gold_items == 1
     assert (line.hours, line.per_hour) == (0.5, 2.0)
 
 

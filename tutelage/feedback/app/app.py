@@ -31,6 +31,7 @@ from tutelage.feedback.app.api import app as api
 from tutelage.feedback.app.words import WORDS
 from tutelage.store import Store
 from tutelage.web import access, headers, pages
+from tutelage.web.bodies import Limit
 from tutelage.web.pages import Pages
 from tutelage.web.passwords import Passwords
 from tutelage.web.site import Site, utc_now
@@ -86,6 +87,8 @@ def create(store: Store, settings: Settings) -> FastAPI:
         passwords=settings.passwords,
     )
     pages.install_errors(app)
+    # The API is mounted below it, so that its bodies are counted too.
+    app.add_middleware(Limit)
     app.add_middleware(headers.Headers, is_encrypted=settings.is_encrypted)
     app.include_router(static.router())
     for area in AREAS:

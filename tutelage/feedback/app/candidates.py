@@ -83,10 +83,9 @@ def _page(request: Request, here: Site, candidate: str, *, problem: str = "", re
     values = {
         "screening": under,
         "items": items,
-        "answers": stored.answers(here.store, candidate),
+        "answers": screening.readable(here.store, candidate),
         "result": result,
         "scorers": SCORERS,
-        # Before all scores are there, a text beside its author's pseudonym would end the blindness.
         "texts_are_shown": result.demonstration is not None,
         "is_by_model": any(item.kind == "model" for item in items),
         "decision": stored.decisions(here.store).get(candidate),

@@ -8,6 +8,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tutelage.errors import DataError
+from tutelage.feedback import staff
+from tutelage.feedback.staff import Newcomer
 from tutelage.store import accounts, sessions
 from tutelage.store.accounts import Invitation
 from tutelage.web import access
@@ -70,12 +72,11 @@ def enter(request: Request, here: Here, token: str, fields: Fields) -> Response:
     invitation = accounts.invitation(here.store, token, now=here.now())
     if invitation is None:
         return _dead(request, here)
-    name = fields.get("name", "")
+    given = Newcomer(name=fields.get("name", ""), password=fields.get("password", ""))
     try:
-        password = here.passwords.hashed(fields.get("password", ""), name=name)
-        person = accounts.enter(here.store, token, name, password, now=here.now())
+        person = staff.enter(here.store, token, given, here.passwords, now=here.now())
     except DataError as error:
-        return _enter_form(request, here, invitation, name=name, problem=str(error))
+        return _enter_form(request, here, invitation, name=given.name, problem=str(error))
     return _signed_in(request, here, person.id, "/")
 
 

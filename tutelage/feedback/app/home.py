@@ -8,13 +8,13 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from tutelage.feedback import filing, work
-from tutelage.feedback.app.lead.asked import RULES
+from tutelage.feedback import filing, staff, work
+from tutelage.feedback.actor import Actor
 from tutelage.feedback.desk import KINDS
+from tutelage.feedback.leading import RULES
 from tutelage.store import accounts, drafts, returns
 from tutelage.store.accounts import JOINING, ROLES, Person
 from tutelage.web.access import Current, require
-from tutelage.web.errors import ApiError
 from tutelage.web.forms import Fields
 from tutelage.web.site import Here, Site
 
@@ -44,11 +44,8 @@ def home(request: Request, here: Here, person: Current, done: str = "") -> HTMLR
 @router.post("/join")
 def join(here: Here, person: Current, fields: Fields) -> Response:
     """Let a lead or an administrator label as well."""
-    for group in JOINING.get(person.role, ()):
-        if group == fields.get("group"):
-            accounts.join(here.store, person.id, group, now=here.now())
-            return RedirectResponse("/", status_code=303)
-    raise ApiError(403, here.pages.words("home.no_join"))
+    staff.join(here.store, Actor(person=person), fields.get("group", ""), now=here.now())
+    return RedirectResponse("/", status_code=303)
 
 
 def _beginning(here: Site) -> dict[str, Any]:

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/log", dependencies=[Depends(require("admin"))])
 
 
 @router.get("")
-def log(request: Request, here: Here, before: Annotated[int | None, Query(ge=1)] = None) -> HTMLResponse:
+def log(request: Request, here: Here, before: Annotated[int | None, Query(ge=1, le=2**53)] = None) -> HTMLResponse:
     """Show a page of the log."""
     return _page(request, here, before, None)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tutelage.feedback.app.lead.asked import SEES
 from tutelage.feedback.app.words import WORDS
 from tutelage.feedback.conversations import ANSWERERS
+from tutelage.feedback.leading import SEES
 from tutelage.store import Store, messages
 from tutelage.store.accounts import ROLES, Person, Role
 from tutelage.web.pages import Link

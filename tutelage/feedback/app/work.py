@@ -22,7 +22,7 @@ from tutelage.feedback.wire.work import Save
 from tutelage.feedback.work import Assignment, SkipReason, TaskKind
 from tutelage.pii import PiiKind
 from tutelage.records import FLAGS, USE_CASE_SHARES, Personal
-from tutelage.store import Store, drafts, prompts, returns, welfare
+from tutelage.store import Store, drafts, prompts, welfare
 from tutelage.store.accounts import Person
 from tutelage.store.drafts import Draft
 from tutelage.store.welfare import CONTENTS
@@ -92,7 +92,7 @@ def page(request: Request, here: Here, person: Current, draft: str, done: str = 
         draft=draft,
         instructions=markdown.render(held.instructions),
         done=done,
-        returned=[one for one in returns.of_assignment(here.store, held.id) if not one.answer],
+        returned=shown.returned,
         letters=_LETTERS,
         task_json=_for_script(here, person, shown, contents),
         flag_groups=FLAG_GROUPS,

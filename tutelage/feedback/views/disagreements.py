@@ -7,6 +7,7 @@ from itertools import combinations
 
 from tutelage.core.agreement import compare
 from tutelage.core.rankings import mean_rank_order
+from tutelage.errors import MissingError
 from tutelage.records import Completion, Group, Prompt
 from tutelage.store import Store, completions, judged, prompts
 from tutelage.store.judged import Context, Looked, Ordered, Rated
@@ -94,12 +95,12 @@ def beginnings(store: Store, items: Sequence[Item]) -> dict[str, str]:
     return {prompt: one.text[:BEGINNING] for prompt, one in prompts.get(store, [i.prompt_id for i in items]).items()}
 
 
-def open_case(store: Store, which: Looked) -> Case | None:
-    """Return one prompt, `which.prompt_id`, with all judgements; None where there are none."""
+def open_case(store: Store, which: Looked) -> Case:
+    """Return one prompt, `which.prompt_id`, with all judgements."""
     orders, rated = judged.orders(store, which), judged.rated(store, which)
     ids = {output for made in orders for output in made.presented} | {one.completion_id for one in rated}
     if not ids:
-        return None
+        raise MissingError("Nobody judged this prompt in this way; go back to the list of disagreements.")
     letters = dict(zip(_best_first(sorted(ids), orders), LETTERS * (len(ids) // len(LETTERS) + 1), strict=False))
     texts = completions.get(store, ids)
     by: defaultdict[str, dict[str, Rated]] = defaultdict(dict)
@@ -122,6 +123,17 @@ def open_case(store: Store, which: Looked) -> Case | None:
         sides=tuple(sides[labeler] for labeler in sorted(sides)),
         farthest=_farthest([sides[labeler] for labeler in sorted(sides)]),
     )
+
+
+def submissions(store: Store, case: Case) -> dict[str, str]:
+    """Return by labeler the submission that stands for their judgement of the prompt; imported ones have none."""
+    ids = {side.context.labeler: side.context.assignment_id for side in case.sides if side.context.assignment_id}
+    return {
+        labeler: made.id
+        for labeler, assignment in ids.items()
+        for made in judged.handed(store, assignment=assignment)
+        if made.is_latest
+    }
 
 
 def _item(prompt: str, orders: Sequence[Ordered], rated: Sequence[Rated]) -> Item:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tutelage.core.agreement import Tally, compare
 from tutelage.core.statistics import Estimate
+from tutelage.errors import MissingError
 from tutelage.feedback.views import agreement
 from tutelage.records import Kind
 from tutelage.store import Store, judged, pace, welfare
@@ -84,11 +85,11 @@ def lines(store: Store, which: Looked, *, sort: str = "labeler", is_down: bool =
     return known + [line for line in made if value(line) is None]
 
 
-def of_one(store: Store, labeler: str, task: str) -> Line | None:
-    """Return one labeler's line, whatever the kind; None where there is none."""
+def of_one(store: Store, labeler: str, task: str) -> Line:
+    """Return one labeler's line, whatever the kind."""
     kinds: dict[str, Kind] = {one.labeler: one.kind for one in pace.paces(store)}
     if labeler not in kinds:
-        return None
+        raise MissingError("There is no such labeler; go back to the list.")
     which = Looked(task=task, kind=kinds[labeler])
     return next(line for line in lines(store, which) if line.pace.labeler == labeler)
 

@@ -4,12 +4,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import get_args
 
 from tutelage.records import Kind
 from tutelage.store import Store, progress
 from tutelage.store.progress import Key, Made, Wanted
 from tutelage.store.tasks import TaskKind
 
+#: The parts of a key that progress is told by.
+BY: dict[str, tuple[str, ...]] = {
+    "purpose": ("kind", "purpose", "group"),
+    "use_case": ("kind", "use_case"),
+    "source": ("kind", "source"),
+}
 #: Labels of this time make the present pace.
 RECENT = timedelta(days=7)
 
@@ -84,6 +91,32 @@ class Progress:
             if labels > 0 and at.left_ms is not None:
                 at.left_ms = None if mean is None else at.left_ms + labels * mean
         return [found[names] for names in sorted(found)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """Where the queue stands: labels that nobody has begun, assignments by kind and state, and reasons for skipping."""
+
+    free: dict[TaskKind, int]
+    states: Counter[tuple[TaskKind, str]]
+    reasons: Counter[str]
+
+    @property
+    def kinds(self) -> list[TaskKind]:
+        """Return the kinds of work of which there is or was any, in the order of the desk."""
+        there = {*self.free, *(kind for kind, _ in self.states)}
+        return [kind for kind in get_args(TaskKind) if kind in there]
+
+
+def queue(store: Store, *, now: datetime) -> Queue:
+    """Count where the queue stands now."""
+    states: Counter[tuple[TaskKind, str]] = Counter()
+    reasons: Counter[str] = Counter()
+    for hands in progress.hands(store, now=now):
+        states[hands.kind, hands.state] += hands.assignments
+        if hands.state == "skipped":
+            reasons[hands.reason] += hands.assignments
+    return Queue(free=progress.places(store, now=now), states=states, reasons=reasons)
 
 
 def of(store: Store, *, now: datetime) -> Progress:

@@ -57,6 +57,26 @@ class Published(Told):
     doubts: list[Doubt]
 
 
+class Taught(Told):
+    """A worked example that a version added: by whom, what it teaches, from which conversation, what it doubts."""
+
+    id: str
+    author: str
+    about: str
+    text: str
+    thread: str
+    doubts: list[Doubt]
+
+
+class Letter(Sent):
+    """A first message to a labeler, perhaps about a submission of theirs and a completion that it judged."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": "Thank you for last week."}]})
+    text: Annotated[str, Field(max_length=LONGEST_MESSAGE)]
+    submission: Name = ""
+    completion: Name = ""
+
+
 class Thread(Told):
     """A conversation in a list; `output` names the output that it is about, "" for none."""
 

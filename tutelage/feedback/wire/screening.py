@@ -90,3 +90,15 @@ class Decision(Sent):
     model_config = ConfigDict(json_schema_extra={"examples": [{"decision": "take", "reason": "Clear and careful."}]})
     decision: Literal["take", "refuse"]
     reason: Annotated[Name, Field(max_length=5_000)]
+
+
+class Marked(Told):
+    """A candidate's answer beside the key and its reason, null for none. Texts are told after all scores are there."""
+
+    id: str
+    part: str
+    prompt: str
+    outputs: list[str]
+    answer: Answer | None
+    key: Answer | None
+    reason: str

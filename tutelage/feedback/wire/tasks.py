@@ -1,13 +1,13 @@
-"""Tasks, how far they are, and prompts, as leads and researchers see them."""
+"""Tasks, how they are filed, and prompts, as leads and researchers see them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from tutelage.feedback.wire.parts import Name, Sent, Told
-from tutelage.records import Group, Purpose
+from tutelage.feedback.wire.parts import LONGEST_NOTE, Name, Sent, Told
+from tutelage.records import Group, Purpose, Stage, UseCase
 
 #: How many tasks may be filed at once.
 MOST_TASKS = 1_000
@@ -47,14 +47,73 @@ class Filed(Told):
     tasks: int
 
 
-class Count(Told):
-    """How far the tasks of one kind, purpose and group are."""
+class Again(Sent):
+    """A task to be judged again by `overlap` labelers of a group, to see whether the answers stay the same."""
 
-    kind: str
-    purpose: str
-    group: str
-    tasks: int
-    closed: int
+    model_config = ConfigDict(json_schema_extra={"examples": [{"task": "batch-7-1", "overlap": 2}]})
+    task: Annotated[Name, Field(min_length=1)]
+    group: Group = "training"
+    overlap: Annotated[int, Field(ge=1, le=50)] = 1
+
+
+class Repeated(Told):
+    """The task that asks again."""
+
+    task: str
+
+
+class Found(Told):
+    """How many prompts there are for a filing, and the instructions that its tasks would be done under."""
+
+    prompts: int
+    version: str
+
+
+class Unfiled(Told):
+    """Prompts that may be used, by what they are set aside for, and how many have no task of a kind yet."""
+
+    split: str
+    stage: str
+    use_case: str
+    prompts: int
+    to_demonstrate: int
+    to_rank: int
+
+
+class Filing(Sent):
+    """How many tasks to file, each for `overlap` labelers of a group, about prompts that have none such.
+
+    `uses` are what people want to use an assistant for, when prompts are to be written for them. The rest is for
+    answers, ratings and orders: `version` "" takes the newest instructions that fit, `outputs` 0 shows all there are,
+    up to nine, `stage` "usual" is the one that such work is usually about, and "" takes any split, stage and use case.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"what": "rank", "count": 20, "overlap": 2}]})
+    what: Literal["demonstrate", "rate", "rank", "review", "toxicity", "plain", "few_shot", "user_based"]
+    count: Annotated[int, Field(ge=1, le=10_000)]
+    overlap: Annotated[int, Field(ge=1, le=50)] = 1
+    group: Group = "training"
+    uses: Annotated[list[Annotated[str, Field(max_length=LONGEST_NOTE)]], Field(max_length=200)] = []
+    purpose: Literal["train", "gold", "repeat", "agreement", "evaluation"] = "train"
+    version: Name = ""
+    outputs: Annotated[int, Field(ge=0, le=9)] = 0
+    split: Literal["", "train", "validation", "test"] = "train"
+    stage: Literal["usual"] | Stage = "usual"
+    use_case: UseCase | Literal[""] = ""
+
+
+class Possible(Told):
+    """What could be filed, by kind, and whether training waits for people's looks through prompts."""
+
+    possible: dict[str, int]
+    review_is_required: bool
+
+
+class Rule(Sent):
+    """Whether training waits for people's looks through prompts."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"required": True}]})
+    required: bool
 
 
 class Prompt(Told):
@@ -67,3 +126,10 @@ class Prompt(Told):
     split: str
     stage: str
     completions: list[str]
+
+
+class Limit(Sent):
+    """How many pieces of hard reading a person is given in 24 hours at most; null is no limit."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"most": 30}]})
+    most: Annotated[int, Field(ge=0, le=1_000_000)] | None

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from tutelage.feedback.wire.parts import Milliseconds, Name, Note, Sent, Text, Told
+from tutelage.feedback.wire.parts import LONGEST_MESSAGE, Milliseconds, Name, Note, Sent, Text, Told
 from tutelage.records import Personal
 
 Place = Annotated[int, Field(ge=0, le=2**31)]
@@ -35,11 +35,23 @@ class Output(Told):
     text: str
 
 
+class Returned(Told):
+    """A label that was given back: the submission, by whom and why. `answer` is the revision that came, "" before."""
+
+    submission_id: str
+    draft_id: str
+    kind: str
+    returned_by: str
+    comment: str
+    created: datetime
+    answer: str
+
+
 class Work(Told):
     """A piece of work as its labeler sees it; outputs are in the order of the labeler's screen.
 
-    `state` is offered, open, submitted, skipped or expired; `latest` the submission that stands, "" before the first.
-    `before` is the hash of the prompt, which a look for personal data names.
+    `state` is offered, open, submitted, skipped or expired; `latest` the submission that stands, "" before the first;
+    `returned` what waits for a new revision. `before` is the hash of the prompt, which a look for personal data names.
     """
 
     id: str
@@ -53,6 +65,7 @@ class Work(Told):
     instruction_version: str
     lease_until: datetime
     latest: str
+    returned: list[Returned]
     draft: Draft
 
 
@@ -67,9 +80,10 @@ class Desk(Told):
 
 
 class Desks(Told):
-    """One's own work: how much of each kind waits, what is begun, what was handed in last (newest first)."""
+    """One's own work: how much of each kind waits, what was returned, is begun, was handed in last (newest first)."""
 
     waiting: dict[str, int]
+    returned: list[Returned]
     begun: list[Desk]
     handed_in: list[Desk]
 
@@ -221,3 +235,48 @@ class Submission(Revision):
     group: str
     presented: list[str]
     token: str
+
+
+class Label(Told):
+    """A label: the submission that stands, all of its submissions and returns, the first ones first."""
+
+    latest: Submission
+    submissions: list[Submission]
+    returned: list[Returned]
+
+
+class Comment(Sent):
+    """What the labeler should look at."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"comment": "Is the second one really true?"}]})
+    comment: Annotated[str, Field(max_length=LONGEST_MESSAGE)]
+
+
+class OptOuts(Sent):
+    """The use cases and contents that one does not want to work on; it takes the place of the choice before."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"use_cases": [], "contents": ["violent"]}]})
+    use_cases: Annotated[list[Name], Field(max_length=100)]
+    contents: Annotated[list[Name], Field(max_length=100)]
+
+
+class Seen(Told):
+    """How much work one opened in the last days, and of it what is sensitive, by content."""
+
+    days: int
+    opened: int
+    sensitive: dict[str, int]
+
+
+class Wellbeing(Told):
+    """What one opted out of, what one can opt out of, and what one saw.
+
+    `limit` is how much hard reading a person is given in 24 hours, null without a limit.
+    """
+
+    use_cases: list[str]
+    contents: list[str]
+    all_use_cases: list[str]
+    all_contents: list[str]
+    limit: int | None
+    seen: list[Seen]

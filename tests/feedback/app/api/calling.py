@@ -8,10 +8,11 @@ from typing import Any, Self
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from httpx2 import Response
+from httpx2 import BaseTransport, Request, Response
 
 from tests.feedback.people import someone
 from tests.labeling import Clock
+from tutelage.feedback.client import Client
 from tutelage.store import tokens
 from tutelage.store.accounts import Person, Role
 
@@ -20,6 +21,17 @@ KEY = "0b6f5f0e-9d2b-4f0e-8a3c-00000000000"
 
 def key(number: int = 0) -> str:
     return f"{KEY}{number}"
+
+
+class InProcess(BaseTransport):
+    """What the Python client sends through: the application itself."""
+
+    def __init__(self, client: TestClient) -> None:
+        self._client = client
+
+    def handle_request(self, request: Request) -> Response:
+        answer = self._client.send(request)
+        return Response(answer.status_code, headers=answer.headers, content=answer.content)
 
 
 @dataclass
@@ -36,6 +48,11 @@ class Caller:
         person = someone(store, role, name, group)
         token = tokens.make(store, person.id, "a program", days=30, now=clock.now)
         return cls(TestClient(app, base_url="http://desk.example"), person, token)
+
+    @property
+    def python(self) -> Client:
+        """Return the Python client with this person's token."""
+        return Client("http://desk.example", self.token, transport=InProcess(self.client))
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
         given = {"authorization": f"Bearer {self.token}", "content-type": "application/json", **headers}

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from tests.feedback.app.api.calling import Caller
 from tests.feedback.conftest import Desk
 from tests.labeling import PASSWORD, Clock, Visitor
-from tutelage.feedback.app.api import app as api
 from tutelage.feedback.app.app import Settings, create
 from tutelage.store import Store, accounts, audit, sessions, tokens
+from tutelage.web.bodies import LARGEST_BYTES
 
 Call = Callable[..., Caller]
 Visit = Callable[..., Visitor]
-
-
-@pytest.fixture
-def database(tmp_path: Any) -> str:
-    """These rules touch no SQL of their own; tests/store/test_tokens.py runs theirs on both databases."""
-    return f"sqlite:///{tmp_path / 'store.db'}"
+# These rules touch no SQL of their own; tests/store/test_tokens.py runs theirs on both databases.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 def test_a_token_says_who_asks(call: Call) -> None:
@@ -33,11 +28,12 @@ def test_a_token_says_who_asks(call: Call) -> None:
     assert told["token"]["name"] == "a program" and caller.token not in str(told)
 
 
-@pytest.mark.parametrize("given", ["", "Bearer", "Bearer x", "Bearer \u00e9", "Basic YTpi", "token", "Bearer "])
-def test_nothing_else_gets_in(call: Call, given: str) -> None:
-    answer = call().client.get("/api/v1/me", headers={"authorization": given.encode("latin-1")})  # type: ignore[dict-item]
-    assert answer.status_code == 401
-    assert answer.json()["error"]["code"] == "invalid_token" and answer.headers["www-authenticate"] == "Bearer"
+def test_nothing_else_gets_in(call: Call) -> None:
+    client = call().client
+    for given in ("", "Bearer", "Bearer x", "Bearer \u00e9", "Basic YTpi", "token", "Bearer "):
+        answer = client.get("/api/v1/me", headers={"authorization": given.encode("latin-1")})  # type: ignore[dict-item]
+        assert answer.status_code == 401, given
+        assert answer.json()["error"]["code"] == "invalid_token" and answer.headers["www-authenticate"] == "Bearer"
 
 
 def test_a_browsers_session_is_no_way_in(visit: Visit) -> None:
@@ -99,13 +95,11 @@ def test_the_account_page_makes_a_token_for_who_knows_the_password(visit: Visit,
     assert [one.event.action for one in audit.find(store)][:3] == ["token.revoke", "token.make", "session.attempt"]
 
 
-@pytest.mark.parametrize(("name", "days"), [("", "30"), ("x" * 81, "30"), ("x", "0"), ("x", "367"), ("x", "for ever")])
-def test_a_token_without_a_name_or_an_end_is_refused(
-    visit: Visit, store: Store, clock: Clock, name: str, days: str
-) -> None:
+def test_a_token_without_a_name_or_an_end_is_refused(visit: Visit, store: Store, clock: Clock) -> None:
     visitor = visit()
     person = visitor.enter("Ada", "lead")
-    assert visitor.post("/account/tokens", name=name, days=days, password=PASSWORD).status_code == 400
+    for name, days in (("", "30"), ("x" * 81, "30"), ("x", "0"), ("x", "367"), ("x", "for ever")):
+        assert visitor.post("/account/tokens", name=name, days=days, password=PASSWORD).status_code == 400, days
     assert tokens.of(store, person.id, now=clock.now) == []
 
 
@@ -128,7 +122,7 @@ def test_who_asks_too_often_is_told_when_to_come_back(desk: Desk, clock: Clock) 
 
 @pytest.mark.parametrize("told", [True, False])
 def test_a_body_that_is_too_long_is_not_read(call: Call, told: bool) -> None:
-    body = b'{"kind": "' + b"x" * api.LARGEST_BYTES + b'"}'
+    body = b'{"kind": "' + b"x" * LARGEST_BYTES + b'"}'
     sent = body if told else iter([body[: 1 << 20]] * 20)
     caller = call()
     headers = {"authorization": f"Bearer {caller.token}", "content-type": "application/json"}
@@ -137,28 +131,25 @@ def test_a_body_that_is_too_long_is_not_read(call: Call, told: bool) -> None:
     assert "too long" in answer.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[1]", b'"x"', b"9" * 5000, b"[" * 100_000, b'{"kind": "a"}x'])
-def test_bodies_that_are_no_json_object_are_refused(call: Call, body: bytes) -> None:
+def test_bodies_that_are_no_json_object_are_refused(call: Call) -> None:
     caller = call()
     headers = {"authorization": f"Bearer {caller.token}", "content-type": "application/json"}
-    answer = caller.client.post("/api/v1/work", content=body, headers=headers)
-    assert answer.status_code == 400, answer.text
-    assert answer.json()["error"]["message"].endswith(".")
+    for body in (b"", b"{", b"\xff", b"[1]", b'"x"', b"9" * 5000, b"[" * 100_000, b'{"kind": "a"}x'):
+        answer = caller.client.post("/api/v1/work", content=body, headers=headers)
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["error"]["message"].endswith(".")
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "param"),
-    [
-        ("/work", {"kind": "rank", "labeler": "anna"}, "labeler"),
-        ("/work", {}, "kind"),
-        ("/work", {"kind": 3}, "kind"),
-        ("/work", {"kind": "\ud800"}, "kind"),
-        ("/work", {"kind": "x\0"}, "kind"),
-    ],
-)
-def test_unknown_and_wrong_fields_are_named(call: Call, path: str, body: Any, param: str) -> None:
-    answer = call().post(path, body, status=400)
-    assert answer["error"]["param"] == param
+def test_unknown_and_wrong_fields_are_named(call: Call) -> None:
+    caller = call()
+    for body, param in (
+        ({"kind": "rank", "labeler": "anna"}, "labeler"),
+        ({}, "kind"),
+        ({"kind": 3}, "kind"),
+        ({"kind": "\ud800"}, "kind"),
+        ({"kind": "x\0"}, "kind"),
+    ):
+        assert caller.post("/work", body, status=400)["error"]["param"] == param
 
 
 def test_names_in_addresses_that_no_database_takes_are_refused(call: Call) -> None:

@@ -14,11 +14,14 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.feedback.app.api.test_permissions import TABLE
 from tests.feedback.conftest import Desk, ranking
+from tests.feedback.panel import hand_in, rated
 from tests.feedback.people import someone
-from tests.labeling import address
+from tests.labeling import PASSWORD, address, invited
 from tutelage.errors import DataError, UnavailableError
-from tutelage.feedback.client import ApiRefusal, Client
+from tutelage.feedback import client as client_module
+from tutelage.feedback.client import ApiRefusal, Client, enter, read_link
 from tutelage.feedback.wire.tasks import Task
 from tutelage.feedback.wire.work import HandedIn
 from tutelage.store import labels, tasks, tokens
@@ -28,14 +31,10 @@ from tutelage.web.site import utc_now
 
 __all__ = ["address"]
 
+ONLY_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 ROOT = Path(__file__).parents[4]
 EXAMPLES = ROOT / "docs" / "guide" / "examples" / "labeling"
 PAGE = (ROOT / "docs" / "guide" / "api.md").read_text(encoding="utf-8")
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'store.db'}"
 
 
 @pytest.fixture
@@ -85,6 +84,7 @@ class Flaky(httpx2.BaseTransport):
         self._inner.close()
 
 
+@ONLY_SQLITE
 def test_an_engineer_pulls_labels(desk: Desk, run: Callable[..., list[str]], tmp_path: Path) -> None:
     desk.task("r", "rank", k=2, prompt={"text": "one\u2028line\n"})
     desk.submit(ranking(desk.lease("anna")[0], active_ms=700_000))
@@ -94,6 +94,7 @@ def test_an_engineer_pulls_labels(desk: Desk, run: Callable[..., list[str]], tmp
     assert json.loads(row)["prompt"] == "one\u2028line\n"
 
 
+@ONLY_SQLITE
 def test_a_lead_files_tasks(desk: Desk, run: Callable[..., list[str]]) -> None:
     for name, outputs in (("a", 4), ("b", 3), ("c", 5)):
         desk.prompt(name, stage="reward")
@@ -105,6 +106,44 @@ def test_a_lead_files_tasks(desk: Desk, run: Callable[..., list[str]]) -> None:
     assert (filed.tasks, filed.kind, filed.purpose) == (2, "rank", "train")
 
 
+@ONLY_SQLITE
+def test_a_lead_looks_at_figures(desk: Desk, run: Callable[..., list[str]]) -> None:
+    desk.task("p", k=2, overlap=2)
+    for labeler in ("anna", "ben"):
+        hand_in(desk, labeler, "t-p", order=[[0], [1]], ratings=rated(1, 2, violent=labeler == "anna"))
+    printed = run("look.py", "researcher")
+    assert printed[0] == "rank for train: 2 of 2 labels, 0 left"
+    assert printed[1].startswith("training: 100% agreement [")
+    assert printed[2:] == ["p: 2 labelers do not agree that it is violent"]
+
+
+@ONLY_SQLITE
+def test_somebody_comes_in_by_a_link_and_works(desk: Desk, address: str) -> None:
+    link = f"{address}/enter/{invited(desk.store, 'labeler', 'training', now=utc_now())}"
+    assert (read_link(link).role, read_link(link).renews) == ("labeler", "")
+    made = enter(link, "Ida", PASSWORD, program="a front end", days=1)
+    with Client(address, made.token) as client:
+        assert (client.me().name, client.me().token.name) == ("Ida", "a front end")
+    with pytest.raises(ApiRefusal, match="used already"):
+        enter(link, "Ida", PASSWORD, program="a front end")
+
+
+def test_the_client_has_a_method_for_every_operation() -> None:
+    source = Path(client_module.__file__).read_text(encoding="utf-8")
+    found = set(re.findall(r'call\("(\w+)", f?"([^"]+)"', source))
+    found |= {("PUT", path) for path in re.findall(r'there = f"([^"]+)"', source)}
+    found |= {("GET", path) for path in re.findall(r'(?:pages\([\w.]+, |lines\(f|pieces\(f)"([^"]+)"', source)}
+
+    told = re.findall(r"`(\w+)`", " ".join(line for line in PAGE.splitlines() if line.startswith("| ")))
+    assert sorted(told) == sorted(name for name in vars(Client) if not name.startswith("_"))
+
+    def plain(path: str) -> str:
+        return re.sub(r"{[^}]*}", "{}", path)
+
+    assert {(method, plain(path)) for method, path in found} == {(m.upper(), plain(path)) for m, path, _ in TABLE}
+
+
+@ONLY_SQLITE
 def test_a_labeler_writes_at_the_terminal(desk: Desk, run: Callable[..., list[str]]) -> None:
     desk.task("d", "demonstrate")
     desk.task("e", "demonstrate")
@@ -114,6 +153,7 @@ def test_a_labeler_writes_at_the_terminal(desk: Desk, run: Callable[..., list[st
     assert (made.text, made.prompt_id) == ("A first answer.", "d")
 
 
+@ONLY_SQLITE
 def test_an_answer_that_was_lost_is_asked_for_again_and_counts_once(
     desk: Desk, address: str, token: Callable[[Role], str]
 ) -> None:
@@ -133,6 +173,7 @@ def test_an_answer_that_was_lost_is_asked_for_again_and_counts_once(
         assert flaky.sent == flaky.lost
 
 
+@ONLY_SQLITE
 def test_refusals_are_sentences_with_a_word_for_programs(address: str, token: Callable[[Role], str]) -> None:
     with Client(address, "no token") as client, pytest.raises(ApiRefusal, match="account page") as refused:
         client.me()
@@ -152,6 +193,7 @@ def test_refusals_are_sentences_with_a_word_for_programs(address: str, token: Ca
         client.take("rank")
 
 
+@ONLY_SQLITE
 def test_lists_are_read_to_their_end(desk: Desk, address: str, token: Callable[[Role], str]) -> None:
     for number in range(120):
         desk.prompt(f"p{number:03}")
@@ -183,7 +225,7 @@ def test_the_client_needs_no_database_and_no_server() -> None:
 def test_the_page_shows_what_the_examples_do() -> None:
     scripts = [path.read_text(encoding="utf-8") for path in EXAMPLES.glob("*.py")]
     shown = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(shown) == len(scripts) == 3
+    assert len(shown) == len(scripts) == 4
     for block in shown:
         assert any(block in script for script in scripts), block
     for path in EXAMPLES.glob("*.py"):

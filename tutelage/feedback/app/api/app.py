@@ -1,4 +1,4 @@
-"""The API as one application, mounted below the pages. Nothing of it is open without an access token."""
+"""The API as one application, mounted below the pages. Nothing is open without an access token or a one-time link."""
 
 from __future__ import annotations
 
@@ -13,24 +13,33 @@ from starlette.routing import compile_path
 
 from tutelage import __version__
 from tutelage.errors import UserError
-from tutelage.feedback.app.api import guidance, schema, screening, staff, submissions, tasks, work
+from tutelage.feedback.app.api import (
+    entry,
+    figures,
+    guidance,
+    own,
+    schema,
+    screening,
+    staff,
+    submissions,
+    tasks,
+    work,
+)
 from tutelage.feedback.app.api.access import Allowance, admit
 from tutelage.web import errors
-from tutelage.web.bodies import Limit
 from tutelage.web.errors import ApiError
 from tutelage.web.site import Site
 
 #: Where the API stands below the pages.
 PREFIX = "/api/v1"
-#: A text of a million characters takes up to 12 MB when every one is escaped.
-LARGEST_BYTES = 16_000_000
-AREAS = (work, guidance, screening, staff, tasks, submissions)
+AREAS = (own, work, guidance, screening, staff, tasks, submissions, figures)
 
 DESCRIPTION = """\
 What the pages of the labeling app do, for programs.
 
-Every request brings a personal access token (`Authorization: Bearer TOKEN`), made on one's account page. The role and
-group of its person decide what it may do, and what it does is that person's doing.
+Every request brings a personal access token (`Authorization: Bearer TOKEN`), made on one's account page; only coming in
+by a one-time link needs none. The role and group of its person decide what it may do, and what it does is that
+person's doing.
 
 Lists that may be long come in parts: `next` is the cursor of the part that follows. What is made with PUT under a key
 that the client makes (a UUID) can be sent again: the same again changes nothing. Errors have one shape."""
@@ -46,19 +55,19 @@ def create(site: Site | None, *, calls_per_minute: int) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        dependencies=[Depends(admit)],
         generate_unique_id_function=lambda route: route.name,
-        openapi_tags=[{"name": area.TAG, "description": (area.__doc__ or "").strip()} for area in AREAS],
+        openapi_tags=[{"name": area.TAG, "description": (area.__doc__ or "").strip()} for area in (entry, *AREAS)],
     )
     app.state.site = site
     app.state.allowance = Allowance(per_minute=calls_per_minute, burst=calls_per_minute)
     for kind in (ApiError, UserError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, _answer)
-    app.add_middleware(Limit, most=LARGEST_BYTES)
+    # The one area without a token: who comes in has none yet, and brings a link that is as hard to guess.
+    app.include_router(entry.router, tags=[entry.TAG])
     for area in AREAS:
-        app.include_router(area.router, tags=[area.TAG])
+        app.include_router(area.router, tags=[area.TAG], dependencies=[Depends(admit)])
 
-    @app.get("/openapi.json", include_in_schema=False)
+    @app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(admit)])
     def openapi() -> dict[str, Any]:
         """Return this page's own description, to whoever brings a token."""
         return schema.page(app)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends
 
+from tutelage.errors import DataError
 from tutelage.feedback import conversations, instructions
 from tutelage.feedback.app.api.access import By, only
 from tutelage.feedback.app.api.schema import refusals
 from tutelage.feedback.conversations import ANSWERERS, Question, Wish
+from tutelage.feedback.views import labels
 from tutelage.feedback.wire import guidance as wire
 from tutelage.feedback.wire.parts import Key, Name
 from tutelage.store import guidance, messages
@@ -16,7 +18,7 @@ from tutelage.store.messages import Line
 TAG = "guidance"
 
 router = APIRouter()
-teaching = APIRouter(prefix="/threads", dependencies=[Depends(only(*ANSWERERS))], responses=refusals(403))
+answering = APIRouter(dependencies=[Depends(only(*ANSWERERS))], responses=refusals(403))
 
 
 @router.get("/instructions")
@@ -49,6 +51,30 @@ def acknowledge_instructions(asking: By, version: Name) -> None:
     if labeler:
         audited = asking.actor.audited(asking.store, "instructions.read", shown.version, now=asking.now)
         guidance.acknowledge(audited, labeler, shown.version, now=asking.now)
+
+
+@answering.get("/instructions/{version}/examples", responses=refusals(404))
+def list_examples(asking: By, version: Name) -> list[wire.Taught]:
+    """List the worked examples that a version added, with the labels that each put in doubt."""
+    instructions.get(asking.store, version)
+    return [
+        wire.Taught(
+            **{name: getattr(one, name) for name in ("id", "author", "about", "text", "thread")},
+            doubts=[wire.Doubt.model_validate(doubt) for doubt in guidance.doubts_of(asking.store, one.id)],
+        )
+        for one in guidance.examples_of(asking.store, version)
+    ]
+
+
+@answering.put("/labelers/{labeler}/threads/{key}", responses=refusals(404, 409))
+def write_to_labeler(asking: By, labeler: Name, key: Key, body: wire.Letter) -> wire.Thread:
+    """Begin a conversation with a labeler, perhaps about a submission of theirs and a completion that it judged."""
+    assignment = labels.of(asking.store, body.submission).latest.assignment_id if body.submission else ""
+    to = conversations.as_seen(asking.store, labeler, assignment, body.completion)
+    if body.completion and not to.output:
+        raise DataError(f"The labeler {labeler} did not see {body.completion!r} there; name a completion of the task.")
+    (made,) = conversations.begin(asking.store, asking.actor, [to], body.text, key, now=asking.now)
+    return _thread(next(line for line in conversations.lines(asking.store, asking.person) if line.thread.id == made))
 
 
 @router.get("/threads")
@@ -87,14 +113,14 @@ def mark_thread_read(asking: By, thread: Name, body: wire.Read) -> None:
     messages.mark_read(asking.store, found.id, asking.person.id, min(body.number, last))
 
 
-@teaching.post("/{thread}/doubts", responses=refusals(404))
+@answering.post("/threads/{thread}/doubts", responses=refusals(404))
 def preview_doubts(asking: By, thread: Name, body: wire.Example) -> list[wire.Doubt]:
     """List the labels that a worked example would put in doubt; nothing is changed."""
     found = conversations.get(asking.store, asking.person, thread)
     return [wire.Doubt.model_validate(one) for one in conversations.in_doubt(asking.store, found, _wish(body))]
 
 
-@teaching.post("/{thread}/example", status_code=201, responses=refusals(404, 409))
+@answering.post("/threads/{thread}/example", status_code=201, responses=refusals(404, 409))
 def publish_example(asking: By, thread: Name, body: wire.Example) -> wire.Published:
     """Publish the next version of the instructions with a worked example; labels in doubt are listed, not changed."""
     found = conversations.get(asking.store, asking.person, thread)
@@ -102,7 +128,7 @@ def publish_example(asking: By, thread: Name, body: wire.Example) -> wire.Publis
     return wire.Published(version=made.version, doubts=[wire.Doubt.model_validate(one) for one in doubts])
 
 
-router.include_router(teaching)
+router.include_router(answering)
 
 
 def _read(asking: By) -> set[str]:

@@ -25,8 +25,8 @@ MEANINGS = {
     429: ("The token asks too often; `Retry-After` says when to try again.", "too_often"),
     503: ("The database cannot be reached; try again.", None),
 }
-#: Refusals that every operation can answer with.
-ALWAYS = (401, 429, 503)
+#: Refusals that every operation can answer with, and those that every one with a token can.
+ALWAYS, WITH_TOKEN = (503,), (401, 429)
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -74,7 +74,8 @@ def _tell(operation: dict[str, Any]) -> None:
     for told in responses.values():
         told["description"] = told["description"].replace("Successful Response", "Done.")
     # Those of the route are made anew as well: the framework leaves the nulls of an example out.
-    for status in {*ALWAYS, *listed, *(int(known) for known in responses if known >= "400")}:
+    always = (*ALWAYS, *WITH_TOKEN) if "security" in operation else ALWAYS
+    for status in {*always, *listed, *(int(known) for known in responses if known >= "400")}:
         described = _refusal(status)
         described.pop("model")
         described["content"]["application/json"]["schema"] = {"$ref": "#/components/schemas/Error"}

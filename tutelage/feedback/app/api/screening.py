@@ -81,6 +81,25 @@ def read_candidate(asking: By, candidate: Name) -> wire.Candidate:
     return _candidate(asking, _under(asking, candidate))
 
 
+@deciding.get("/{candidate}/answers", responses=refusals(404))
+def list_candidate_answers(asking: By, candidate: Name) -> list[wire.Marked]:
+    """List a candidate's answers beside the keys; texts are hidden until all their scores are there."""
+    items = stored.items(asking.store, _under(asking, candidate).set)
+    answers = screening.readable(asking.store, candidate)
+    return [
+        wire.Marked(
+            id=item.id,
+            part=item.part,
+            prompt=item.prompt,
+            outputs=list(item.outputs),
+            answer=answers.get(item.id),
+            key=[list(group) for group in item.order] or item.sensitive,
+            reason=item.reason,
+        )
+        for item in items
+    ]
+
+
 @deciding.post("/{candidate}/decision", status_code=201, responses=refusals(404))
 def decide_candidate(asking: By, candidate: Name, body: wire.Decision) -> wire.Candidate:
     """Take a candidate or not, with a reason; the results that were seen are kept with it."""

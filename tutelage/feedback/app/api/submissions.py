@@ -1,4 +1,4 @@
-"""What was handed in, and the exports that trainers learn from."""
+"""What was handed in, returning it with a comment, and the exports that trainers learn from."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from fastapi import Path as PathParameter
 from fastapi.responses import StreamingResponse
 
 from tutelage.errors import DataError
-from tutelage.feedback import dataset
+from tutelage.feedback import dataset, leading
 from tutelage.feedback.app.api import cursors
 from tutelage.feedback.app.api.access import By, only
 from tutelage.feedback.app.api.cursors import After, Limit
 from tutelage.feedback.app.api.schema import refusals
-from tutelage.feedback.app.api.tasks import SEES
 from tutelage.feedback.dataset import Manifest
 from tutelage.feedback.export import ExportGroup, ExportPurpose, ExportSplit, Query, What
+from tutelage.feedback.leading import SEES
+from tutelage.feedback.views import labels
 from tutelage.feedback.wire import work as wire
-from tutelage.feedback.wire.parts import Name, Page
+from tutelage.feedback.wire.parts import Key, Name, Page
 from tutelage.records import Kind, Stage
 from tutelage.store import Store, submitted
 from tutelage.store.submitted import Which
@@ -64,6 +65,27 @@ def list_submissions(  # noqa: PLR0913 - one parameter per filter
     begin = (_time(place[0]), place[1]) if place else None
     found = submitted.page(asking.store, which, after=begin, limit=limit + 1)
     return cursors.page(found, limit, lambda one: [one.created.isoformat(), one.id], wire.Submission.model_validate)
+
+
+@router.get("/submissions/{submission}", responses=refusals(404))
+def read_label(asking: By, submission: Name) -> wire.Label:
+    """Return the label that a submission belongs to: the one that stands, all revisions, and what was returned."""
+    found = labels.of(asking.store, submission)
+    told = {one.id: wire.Submission.model_validate(one) for one in found.submissions}
+    return wire.Label(
+        latest=told[found.latest.id],
+        submissions=list(told.values()),
+        returned=[wire.Returned.model_validate(one) for one in found.returned],
+    )
+
+
+@router.put("/submissions/{submission}/returns/{key}", status_code=204, responses=refusals(404, 409))
+def return_label(asking: By, submission: Name, key: Key, body: wire.Comment) -> None:
+    """Return a label with a comment to its labeler, who hands in a new revision or leaves it as it is.
+
+    A submission that a newer one superseded is refused: read that one first.
+    """
+    leading.give_back(asking.store, asking.actor, submission, key, body.comment, now=asking.now)
 
 
 def _chosen(

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import Depends, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from tutelage.feedback import conversations
+from tutelage.feedback.actor import Actor
+from tutelage.feedback.conversations import To
+from tutelage.feedback.leading import SEES
 from tutelage.records import FLAGS, USE_CASE_SHARES, Group, Kind
 from tutelage.store import judged
-from tutelage.store.accounts import Role
+from tutelage.store.accounts import Person
 from tutelage.store.judged import Looked
 from tutelage.web.access import require
 from tutelage.web.errors import ApiError
 from tutelage.web.site import Here, Site
 
-SEES: tuple[Role, ...] = ("lead", "researcher", "admin")
 OPEN = Depends(require(*SEES))
-#: Who sets the rules of the queue; researchers look at them.
-RULES: tuple[Role, ...] = ("lead", "admin")
 
 #: The instructions under which outputs are judged: labels of one task are never compared with those of another.
-TASKS = ("comparison", "evaluation", "toxicity")
+JudgingTask = Literal["comparison", "evaluation", "toxicity"]
+TASKS: tuple[JudgingTask, ...] = get_args(JudgingTask)
 KINDS: tuple[Kind, ...] = get_args(Kind)
 GROUPS: tuple[Group, ...] = get_args(Group)
 USE_CASES: tuple[str, ...] = tuple(USE_CASE_SHARES)
@@ -32,7 +36,7 @@ USE_CASES: tuple[str, ...] = tuple(USE_CASE_SHARES)
 class Asked:
     """What a page was asked for, from its address; "" is every use case, or no flag."""
 
-    task: str
+    task: JudgingTask
     kind: Kind
     group: Group
     use_case: str
@@ -81,3 +85,10 @@ def page(request: Request, here: Site, template: str, found: Asked, **values: An
     choices = {"task": TASKS, "kind": KINDS, "group": GROUPS, "use_case": USE_CASES, "flag": FLAGS}
     shared = {"asked": found, "choices": choices, "others": [] if found.kind in kinds else kinds}
     return here.pages.render(request, template, 400 if values.get("problem") else 200, **{**shared, **values})
+
+
+def written(here: Site, person: Person, to: Sequence[To], fields: dict[str, str]) -> Response:
+    """Begin the conversations that a form asks for, and go on there."""
+    key = fields.get("id") or secrets.token_hex(8)
+    names = conversations.begin(here.store, Actor(person=person), to, fields.get("text", ""), key, now=here.now())
+    return RedirectResponse(f"/messages/{names[0]}" if len(names) == 1 else "/messages", status_code=303)

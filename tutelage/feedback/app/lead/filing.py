@@ -10,21 +10,21 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tutelage.errors import DataError, UserError
-from tutelage.feedback import filing, instructions
-from tutelage.feedback.app.lead.asked import GROUPS, OPEN, RULES, USE_CASES
-from tutelage.feedback.filing import CHOSEN, WRITTEN, Filing, What
+from tutelage.feedback import filing, instructions, leading
+from tutelage.feedback.actor import Actor
+from tutelage.feedback.app.lead.asked import GROUPS, OPEN, USE_CASES
+from tutelage.feedback.filing import WRITTEN, Filing, What
+from tutelage.feedback.leading import MORE, RULES, USUAL
 from tutelage.records import Purpose, Split, Stage
-from tutelage.store import audit, privacy, progress
-from tutelage.store.accounts import Person
-from tutelage.store.audit import Event
+from tutelage.store import privacy, progress
 from tutelage.web.access import Current, require
-from tutelage.web.forms import Fields
+from tutelage.web.forms import Fields, number
 from tutelage.web.site import Here, Site
 
 #: Screening has pages of its own.
 PURPOSES: tuple[Purpose, ...] = tuple(purpose for purpose in get_args(Purpose) if purpose != "screening")
 #: `usual` are the prompts set aside for demonstrations where answers are filed, else those of any stage.
-STAGES = ("usual", *(stage for stage in get_args(Stage) if stage))
+STAGES = (USUAL, *(stage for stage in get_args(Stage) if stage))
 #: The form as it is at first.
 FIRST = {
     "what": "",
@@ -36,11 +36,9 @@ FIRST = {
     "version": "",
     "outputs": "0",
     "split": "train",
-    "stage": "usual",
+    "stage": USUAL,
     "use_case": "",
 }
-#: The part of the form that is for answers, ratings and orders alone.
-MORE = ("purpose", "version", "outputs", "split", "stage", "use_case")
 _NUMBERS = ("count", "overlap", "outputs")
 
 router = APIRouter(prefix="/lead/file", dependencies=[OPEN])
@@ -61,7 +59,7 @@ def file_batch(request: Request, here: Here, person: Current, fields: Fields) ->
         if fields.get("step") != "file":
             found = filing.found(here.store, asked)
             return _page(request, here, given, asked=asked, found=found, version=filing.told(here.store, asked))
-        filed = _file(here, person, [asked], fields, {name: value for name, value in given.items() if value})
+        filed = leading.file_work(here.store, Actor(person=person), [asked], _key(fields), now=here.now())
     except UserError as error:
         return _page(request, here, given, problem=str(error))
     return _page(request, here, given, filed=filed)
@@ -70,8 +68,8 @@ def file_batch(request: Request, here: Here, person: Current, fields: Fields) ->
 @router.post("/first", dependencies=[Depends(require(*RULES))])
 def file_first(here: Here, person: Current, fields: Fields) -> Response:
     """File the first work, as the home page offers it, and go back there."""
-    filings = filing.first(here.store)
-    _file(here, person, filings, fields, {one.what: one.count for one in filings})
+    first = filing.first(here.store)
+    leading.file_work(here.store, Actor(person=person), first, _key(fields), now=here.now())
     return RedirectResponse("/", status_code=303)
 
 
@@ -79,15 +77,12 @@ def file_first(here: Here, person: Current, fields: Fields) -> Response:
 def require_review(here: Here, person: Current, fields: Fields) -> Response:
     """Let training wait for people's reviews, or not."""
     required = fields.get("required") == "yes"
-    event = Event(actor=person.id, action="privacy.require", details={"required": required})
-    privacy.require(audit.audited(here.store, event, now=here.now()), required)
+    leading.require_review(here.store, Actor(person=person), required, now=here.now())
     return RedirectResponse("/lead/file", status_code=303)
 
 
-def _file(here: Site, person: Person, filings: list[Filing], fields: dict[str, str], details: dict[str, Any]) -> int:
-    name = f"filed-{fields.get('id') or secrets.token_hex(8)}"
-    event = Event(actor=person.id, action="tasks.file", subject=name, details=details)
-    return filing.file(here.store, filings, name=name, now=here.now(), event=event)
+def _key(fields: dict[str, str]) -> str:
+    return fields.get("id") or secrets.token_hex(8)
 
 
 def _page(request: Request, here: Site, given: dict[str, str], **told: Any) -> HTMLResponse:
@@ -121,11 +116,8 @@ def _read(here: Site, given: dict[str, str]) -> Filing:
     known = {"what": get_args(What), "purpose": PURPOSES, "group": GROUPS}
     if any(given[name] not in values for name, values in known.items()):
         raise DataError(here.pages.words("lead.unknown"))
-    if not all(given[name].isdecimal() and len(given[name]) < 7 for name in _NUMBERS):
+    numbers = {name: number(given, name) for name in _NUMBERS}
+    if None in numbers.values():
         raise DataError(here.pages.words("lead.file.numbers"))
-    usual = filing.usual_stage(given["what"])
-    given = {**given, "stage": usual if given["stage"] == "usual" else given["stage"]}
-    chosen = {name: value for name, value in given.items() if name not in MORE or given["what"] in CHOSEN}
     uses = tuple(use.strip() for use in re.split(r"\n\s*\n", given["uses"]) if use.strip())
-    numbers = {name: int(chosen[name]) for name in _NUMBERS if name in chosen}
-    return Filing(**{**chosen, **numbers, "uses": uses})  # type: ignore[arg-type]
+    return leading.filing_of({**given, **numbers, "uses": uses})

@@ -7,16 +7,18 @@ import secrets
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from tutelage.errors import MissingError, UserError
-from tutelage.feedback.app.lead import asked, conversations
-from tutelage.feedback.app.lead.asked import OPEN, RULES, Asked, AskedFor
-from tutelage.feedback.app.lead.conversations import To
+from tutelage.errors import UserError
+from tutelage.feedback import conversations, leading
+from tutelage.feedback.actor import Actor
+from tutelage.feedback.app.lead import asked
+from tutelage.feedback.app.lead.asked import OPEN, Asked, AskedFor
+from tutelage.feedback.conversations import To
+from tutelage.feedback.leading import RULES
 from tutelage.feedback.views import labelers as view
-from tutelage.store import audit, judged, welfare
-from tutelage.store.audit import Event
+from tutelage.store import judged, welfare
 from tutelage.web.access import Current, require
 from tutelage.web.errors import ApiError
-from tutelage.web.forms import Fields
+from tutelage.web.forms import Fields, number
 from tutelage.web.site import Here, Site
 
 #: How many of a labeler's last labels are listed.
@@ -36,12 +38,10 @@ def labelers(request: Request, here: Here, found: AskedFor, sort: str = "labeler
 @router.post("", dependencies=[Depends(require(*RULES))])
 def limit(request: Request, here: Here, person: Current, found: AskedFor, fields: Fields) -> Response:
     """Set how much hard reading a person is given in 24 hours; an empty field is no limit."""
-    given = fields.get("most", "").strip()
-    if given and not (given.isdecimal() and len(given) < 6):
+    most = number(fields, "most")
+    if most is None and fields.get("most", "").strip():
         return _list(request, here, found, problem=here.pages.words("lead.labelers.limit.number"))
-    most = int(given) if given else None
-    event = Event(actor=person.id, action="welfare.limit", details={"most": most})
-    welfare.set_limit(audit.audited(here.store, event, now=here.now()), most)
+    leading.limit_hard_reading(here.store, Actor(person=person), most, now=here.now())
     return RedirectResponse("/lead/labelers", status_code=303)
 
 
@@ -55,10 +55,9 @@ def labeler(request: Request, here: Here, found: AskedFor, labeler: str) -> HTML
 def write(request: Request, here: Here, person: Current, found: AskedFor, labeler: str, fields: Fields) -> Response:
     """Begin a conversation with the labeler."""
     try:
-        there = conversations.begin(here, person, [To(labeler=labeler)], fields)
+        return asked.written(here, person, [To(labeler=labeler)], fields)
     except UserError as error:
         return _page(request, here, found, labeler, problem=str(error), text=fields.get("text", ""))
-    return RedirectResponse(there, status_code=303)
 
 
 def _list(
@@ -80,12 +79,10 @@ def _page(
     request: Request, here: Site, found: Asked, labeler: str, *, problem: str = "", text: str = ""
 ) -> HTMLResponse:
     line = view.of_one(here.store, labeler, found.task)
-    if line is None:
-        raise MissingError(here.pages.words("lead.labelers.none_there"))
     values = {
         "line": line,
         "handed": judged.handed(here.store, labeler=labeler, limit=SHOWN),
-        "can_write": labeler in conversations.people_of(here),
+        "can_write": labeler in conversations.people_of(here.store),
         "problem": problem,
         "text": text,
         "id": secrets.token_hex(8),

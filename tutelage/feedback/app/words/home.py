@@ -29,5 +29,4 @@ WORDS = {
     "home.join.heldout": "only judge results (held out)",
     "home.join.help": "This is for ever. You get a pseudonym for your labels, and you are recorded as a person who was "
     "not screened.",
-    "home.no_join": "Only leads and administrators can join a group of labelers by themselves.",
 }

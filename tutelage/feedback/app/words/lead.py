@@ -161,7 +161,6 @@ WORDS = {
     "lead.disagreements.previous": "Previous",
     "lead.disagreements.range": "{first} to {last} of {total}",
     "lead.case.title": "One prompt, {count} labelers",
-    "lead.case.none": "Nobody judged this prompt in this way; go back to the list of disagreements.",
     "lead.case.matrix": "Places and ratings",
     "lead.case.matrix.what": "The place of each output (1 is best, equal places are ties) and its rating from 1 to 7.",
     "lead.case.labeler": "Labeler",
@@ -181,7 +180,6 @@ WORDS = {
     "instructions. Who judged it before may get it again.",
     "lead.case.repeat.do": "File the repeat",
     "lead.case.label": "Open the label",
-    "lead.write.whom": "Choose at least one labeler who has an account.",
     "lead.write.to": "To",
     "lead.write.about": "About",
     "lead.write.whole": "the whole",
@@ -190,7 +188,6 @@ WORDS = {
     # Labelers
     "lead.labelers.what": "Who works here, by pseudonym. Numbers of single people are rough: look at the intervals "
     "and at the work before you speak about them.",
-    "lead.labelers.none_there": "There is no such labeler; go back to the list.",
     "lead.labelers.none": "There are no labelers of this kind.",
     "lead.labelers.labeler": "Labeler",
     "lead.labelers.group": "Group",
@@ -222,7 +219,6 @@ WORDS = {
     "lead.labeler.no_labels": "Nothing was handed in yet.",
     "lead.labeler.write": "Write to this labeler",
     "lead.label.title": "A label: {kind}",
-    "lead.label.none": "There is no such label; open it from the list of a labeler.",
     "lead.label.by": "handed this in on {created}, for {purpose}, under {version}.",
     "lead.label.time": "Time at work {active}, away {idle}.",
     "lead.label.no_time": "No time was measured.",

@@ -5,7 +5,6 @@ WORDS = {
     "withdrawal.action": "Withdraw labels",
     "withdrawal.asks": "asks to withdraw",
     "withdrawal.withdrawn": "withdrawn",
-    "withdrawal.no_labels": "This account makes no labels, so there is nothing to withdraw.",
     "withdrawal.asked": "{name} asked for it on {at}.",
     "withdrawal.what": "From then on no export and no figure counts what {labeler} made, and no order of a text that "
     "{labeler} wrote. Figures that were shown before change. Open work goes to others, drafts are emptied, {name} gets "
