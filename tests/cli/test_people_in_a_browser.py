@@ -167,9 +167,9 @@ def check_table(lines: list[str]) -> None:
     # quartz: loses, loses, wins: 1 / 3. Qualities: 12 / 3, 13 / 3 and 10 / 3.
     means = [[cell.partition(" [")[0].strip() for cell in row] for row in rows[1:4]]
     assert means == [
-        ["people, held out", "quartz", "baseline", "4.00"],
-        ["people, held out", "Basalt", "67 %", "4.33"],
-        ["people, held out", "granite", "33 %", "3.33"],
+        ["people, held out, this labeler only", "quartz", "baseline", "4.00"],
+        ["people, held out, this labeler only", "Basalt", "67 %", "4.33"],
+        ["people, held out, this labeler only", "granite", "33 %", "3.33"],
     ]
     assert all("] n 3, detects " in row[2] for row in rows[2:4])
     flags = {row[0].strip(): row[1:] for row in rows[4:] if len(row) == 4}

@@ -92,8 +92,8 @@ def test_kinds_and_groups_are_never_added_up() -> None:
     assert rows == [
         ["people, held out", "SFT", "baseline", "4.00"],
         ["people, held out", "<New> & better", "67\u00a0%", "6.50"],
-        ["SIMULATED labelers, held out", "SFT", "baseline", "–"],
-        ["SIMULATED labelers, held out", "<New> & better", "0\u00a0%", "–"],
+        ["SIMULATED labelers, held out, this labeler only", "SFT", "baseline", "–"],
+        ["SIMULATED labelers, held out, this labeler only", "<New> & better", "0\u00a0%", "–"],
         ["people, training", "SFT", "baseline", "–"],
         ["people, training", "<New> & better", "50\u00a0%", "–"],
     ]

@@ -29,8 +29,9 @@ class Judged:
 
     @property
     def name(self) -> str:
-        """Say who judged, as people read it."""
-        return f"{KINDS[self.kind]}, {title_of(self.group)}"
+        """Say who judged, as people read it; intervals over one labeler's judgements are for new prompts alone."""
+        labelers = {row.labeler for row in (*self.rankings, *self.ratings)}
+        return f"{KINDS[self.kind]}, {title_of(self.group)}" + (", this labeler only" if len(labelers) == 1 else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

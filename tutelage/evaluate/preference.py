@@ -24,7 +24,7 @@ from tutelage.records import FLAGS
 
 LABELS = {
     "preference": "Preference",
-    "breakdown": "By what",
+    "breakdown": "Breakdown",
     "quality": "Quality",
     "flags": "Flags",
     "labels": "Labels",
