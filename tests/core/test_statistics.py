@@ -147,18 +147,44 @@ def test_two_way_is_the_analysis_of_variance_where_everybody_judges_everything(
     prompts, labelers = np.indices(sizes).reshape(2, -1)
     given = two_way(table.ravel(), prompts, labelers)
     assert given.mean == pytest.approx(table.mean()) and given.n == n
-    assert given.high - given.mean == pytest.approx(stats.t.ppf(0.975, effective) * math.sqrt(variance))
+    weighted = (
+        means[few] / n * stats.t.ppf(0.975, freedom[few]) + own * stats.t.ppf(0.975, freedom[1 - few])
+    ) / variance
+    reach = (stats.t.ppf(0.975, effective) + weighted) / 2
+    assert given.high - given.mean == pytest.approx(reach * math.sqrt(variance))
     assert given.mean - given.low == pytest.approx(given.high - given.mean)
 
 
 def test_two_way_by_hand() -> None:
     """Two prompts by two labelers, values 0, 1 / 2, 5: labelers' means 1 and 3, prompts' 1/2 and 7/2, MS_rest 1.
 
-    V = 9 / 4 + (4 - 1) / 4 = 3; freedom 3^2 / ((9 / 4)^2 + (3 / 4)^2) = 8 / 5.
+    V = 9 / 4 + (4 - 1) / 4 = 3; freedom 3^2 / ((9 / 4)^2 + (3 / 4)^2) = 8 / 5 together and 1 each.
     """
     given = two_way([0.0, 1.0, 2.0, 5.0], list("ppqq"), list("abab"))
-    half = stats.t.ppf(0.975, 8 / 5) * math.sqrt(3)
-    assert bounds(given) == pytest.approx((2 - half, 2 + half))
+    half = (stats.t.ppf(0.975, 8 / 5) + T_975[1]) / 2 * math.sqrt(3)
+    assert bounds(given) == pytest.approx((2 - half, 2 + half), rel=1e-4)
+
+
+def test_what_few_clusters_hold_of_the_others_is_not_counted_twice() -> None:
+    """Two labelers with prompts of their own, all of which the third judges too: by loops over cells."""
+    rng = np.random.default_rng(5)
+    prompts, labelers = np.repeat(np.arange(12), 2), np.array([0, 2, 1, 2] * 6)
+    values = 3 * rng.normal(size=12)[prompts] + rng.normal(size=24)
+    shares = np.bincount(labelers) / 24
+    effective = 1 / (shares**2).sum()
+    sums = np.bincount(labelers, weights=values - values.mean())
+    few = effective / (effective - 1) * (sums**2).sum() / 24**2
+    held = sum(
+        (np.mean((labelers == one) & (prompts == other)) - shares[one] / 12) ** 2
+        for one in range(3)
+        for other in range(12)
+    )
+    own = components(values, prompts, labelers).prompt * (1 / 12 - effective / (effective - 1) * held)
+    whole = (few + own) ** 2 / (few**2 / (effective - 1) + own**2 / 11)
+    reach = (few * stats.t.ppf(0.975, effective - 1) + own * stats.t.ppf(0.975, 11)) / (few + own)
+    given = two_way(values, prompts, labelers)
+    half = (stats.t.ppf(0.975, whole) + reach) / 2 * math.sqrt(few + own)
+    assert own > 0 and given.high - given.mean == pytest.approx(half)
 
 
 def test_a_way_without_a_part_of_its_own_leaves_the_other() -> None:
@@ -225,7 +251,7 @@ def test_a_hundred_thousand_rows() -> None:
     """The example by hand, every row 25,000 times over: it shares both clusters, so the interval stays."""
     copies = 25_000
     given = two_way([0.0, 1.0, 2.0, 5.0] * copies, list("ppqq") * copies, list("abab") * copies)
-    half = stats.t.ppf(0.975, 8 / 5) * math.sqrt(3)
+    half = (stats.t.ppf(0.975, 8 / 5) + T_975[1]) / 2 * math.sqrt(3)
     assert bounds(given) == pytest.approx((2 - half, 2 + half), rel=1e-3)
     assert given.n == 100_000
 
@@ -286,8 +312,8 @@ def test_paired_differences_take_out_the_difficulty_of_the_prompt() -> None:
 def test_paired_differences_with_labelers_by_hand() -> None:
     """The differences are 0, 1 / 2, 5, the example of two prompts and two labelers."""
     given = paired_difference([1.0, 1.0, 2.0, 7.0], [1.0, 0.0, 0.0, 2.0], list("ppqq"), list("abab"))
-    half = stats.t.ppf(0.975, 8 / 5) * math.sqrt(3)
-    assert given.mean == 2 and bounds(given) == pytest.approx((2 - half, 2 + half))
+    half = (stats.t.ppf(0.975, 8 / 5) + T_975[1]) / 2 * math.sqrt(3)
+    assert given.mean == 2 and bounds(given) == pytest.approx((2 - half, 2 + half), rel=1e-4)
 
 
 def test_a_difference_of_rates_stays_within_its_bounds_and_is_never_certain() -> None:

@@ -37,7 +37,7 @@ USUAL = Aim()
 
 
 def detectable(parts: Components, design: Design, aim: Aim = USUAL) -> float:
-    """Give the smallest effect found with the power: (t_level + t_power) * SE, with the freedom of `two_way`.
+    """Give the smallest effect found with the power: (t_level + t_power) * SE, with Satterthwaite's degrees of freedom.
 
     It is found where the interval leaves out what holds without it; infinite for a single prompt or labeler.
     ValueError for a design or parts that cannot be.

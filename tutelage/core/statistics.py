@@ -58,12 +58,13 @@ def mean_estimate(values: ArrayLike, clusters: ArrayLike | None = None, level: f
 def two_way(values: ArrayLike, prompts: ArrayLike, labelers: ArrayLike, level: float = 0.95) -> Estimate:
     """Give the mean with an interval for new prompts *and* new labelers, who may be crossed in any way.
 
-    V = V_few + s / G_other, as an analysis of variance has it: V_few is the variance of `mean_estimate` by the way with
-    fewer clusters, at least a twentieth of that of independent rows, s the variance of the other way's own means
-    (`components`), 0 or more. The degrees of freedom are
-    V^2 / (V_few^2 / (G_few - 1) + (s / G_other)^2 / (G_other - 1)) (Satterthwaite 1946), so few labelers widen the
-    interval as far as they matter. With a single labeler (or prompt) only the other way can
-    be clustered: the interval then speaks of that one labeler (or prompt).
+    V = V_few + s * c, as an analysis of variance has it: V_few is the variance of `mean_estimate` by the way with fewer
+    clusters, at least a twentieth of that of independent rows; s is the variance of the other way's own means
+    (`components`), 0 or more; c is the part of it that V_few does not hold (1 / G_other where all are crossed). The
+    quantile lies half way between Student's with the degrees of freedom of Satterthwaite (1946), which is a little too
+    small, and the mean of both ways' quantiles, weighted by their variances (Cochran and Cox 1957), which is too
+    large. So few labelers widen the interval as far as they matter. With a single labeler (or prompt) only the other
+    way can be clustered: the interval then speaks of that one labeler (or prompt).
     """
     rows = _rows(values)
     return _interval(rows, _crossed(rows, prompts, labelers), level)
@@ -99,7 +100,7 @@ def win_rate(shares: ArrayLike, prompts: ArrayLike, labelers: ArrayLike | None =
     if not spread.variance or rows.min() == rows.max():
         return wilson(mean * _size(by_prompt), _size(by_prompt), level)._replace(n=len(rows))
     trials = mean * (1 - mean) / spread.variance
-    return _score_interval(mean, trials, _quantile(spread.freedom, level), len(rows), level)
+    return _score_interval(mean, trials, spread.reach(level), len(rows), level)
 
 
 def components(values: ArrayLike, prompts: ArrayLike, labelers: ArrayLike) -> Components:
@@ -150,11 +151,10 @@ def detectable(values: ArrayLike, clusters: ArrayLike, level: float = 0.95, powe
     """
     rows = _rows(values)
     codes = _codes(clusters, len(rows))
-    spread = _spread(rows, codes)
-    if not spread.freedom:
+    ((variance, freedom),) = _spread(rows, codes).parts
+    if not freedom:
         return math.inf
-    reach = float(stdtrit(spread.freedom, (1 + level) / 2) + stdtrit(spread.freedom, power))
-    return reach * math.sqrt(spread.variance)
+    return float(stdtrit(freedom, (1 + level) / 2) + stdtrit(freedom, power)) * math.sqrt(variance)
 
 
 def rate_difference(
@@ -260,19 +260,33 @@ def _size(codes: Codes) -> int:
 
 
 class _Spread(NamedTuple):
-    """An estimate of the variance of a mean, and the degrees of freedom that it has."""
+    """An estimate of the variance of a mean, as a sum of parts, each with its degrees of freedom."""
 
-    variance: float
-    freedom: float
+    parts: tuple[tuple[float, float], ...]
+
+    @property
+    def variance(self) -> float:
+        return math.fsum(variance for variance, _ in self.parts)
+
+    def reach(self, level: float) -> float:
+        """Give the quantile that a standard error is multiplied by (`two_way`); infinite without freedom."""
+        if any(freedom <= 0 for _, freedom in self.parts):
+            return math.inf
+        share = (1 + level) / 2
+        if not self.variance:
+            return float(stdtrit(self.parts[0][1], share))
+        whole = self.variance**2 / math.fsum(variance**2 / freedom for variance, freedom in self.parts)
+        weighted = math.fsum(variance * stdtrit(freedom, share) for variance, freedom in self.parts) / self.variance
+        return float(stdtrit(whole, share) + weighted) / 2
 
 
 def _spread(rows: Floats, codes: Codes) -> _Spread:
     """Give the one-way cluster-robust variance of the mean; infinite for a single cluster, which cannot tell."""
     if _size(codes) == 1:
-        return _Spread(math.inf, 0.0)
-    effective = len(rows) ** 2 / float(np.square(np.bincount(codes).astype(np.float64)).sum())
+        return _Spread(((math.inf, 0.0),))
+    effective = _effective(codes)
     sums = np.bincount(codes, weights=rows - rows.mean())
-    return _Spread(effective / (effective - 1) * float(np.square(sums).sum()) / len(rows) ** 2, effective - 1)
+    return _Spread(((effective / (effective - 1) * float(np.square(sums).sum()) / len(rows) ** 2, effective - 1),))
 
 
 def _crossed(rows: Floats, prompts: ArrayLike, labelers: ArrayLike) -> _Spread:
@@ -280,16 +294,31 @@ def _crossed(rows: Floats, prompts: ArrayLike, labelers: ArrayLike) -> _Spread:
     codes = [_codes(names, len(rows)) for names in (prompts, labelers)]
     if min(map(_size, codes)) == 1:
         return _spread(rows, max(codes, key=_size))
-    parts = components(rows, prompts, labelers)
-    ways = zip((_spread(rows, one) for one in codes), parts[:2], strict=True)
-    (few, _), (other, own) = sorted(ways, key=lambda way: way[0].freedom)
+    ways = zip(codes, components(rows, prompts, labelers)[:2], strict=True)
+    (few, _), (other, own) = sorted(ways, key=lambda way: _effective(way[0]))
+    ((base, freedom),) = _spread(rows, few).parts
     # Few labelers can agree by chance, so that their sums hardly vary at all.
-    least = float(rows.var()) / (len(rows) - 1) / 20
-    base, part = max(few.variance, least), own / (other.freedom + 1)
-    variance = base + part
-    if not variance:
-        return _Spread(0.0, few.freedom)
-    return _Spread(variance, variance**2 / (base**2 / few.freedom + part**2 / other.freedom))
+    base = max(base, float(rows.var()) / (len(rows) - 1) / 20)
+    return _Spread(((base, freedom), (own * _left(few, other), _effective(other) - 1)))
+
+
+def _left(few: Codes, other: Codes) -> float:
+    """Say how much of the other way's variance Var(mean) holds beyond what is in the variance by the few clusters.
+
+    The mean holds sum w_o^2 of it, with w shares of rows. Residual sums by the few hold sum (w_fo - w_f w_o)^2 (none
+    where all are crossed alike), times G / (G - 1).
+    """
+    n, effective = len(few), _effective(few)
+    both = np.unique(few * _size(other) + other, return_inverse=True)[1]
+    shares = [np.bincount(codes) / n for codes in (few, other)]
+    expected = float((shares[0][few] * shares[1][other]).mean())
+    held = 1 / _effective(both) - 2 * expected + 1 / effective / _effective(other)
+    return max(0.0, 1 / _effective(other) - effective / (effective - 1) * held)
+
+
+def _effective(codes: Codes) -> float:
+    """Give the number of clusters, as many alike ones as hold as much: n^2 / sum of n_g^2 (Kish 1965)."""
+    return len(codes) ** 2 / float(np.square(np.bincount(codes).astype(np.float64)).sum())
 
 
 def _differences(rows: Floats, codes: Codes) -> Floats:
@@ -304,10 +333,6 @@ def _half_mean(pairs: Floats) -> float:
     return float(pairs[0] / pairs[1] / 2) if pairs[1] else math.nan
 
 
-def _quantile(freedom: float, level: float) -> float:
-    return float(stdtrit(freedom, (1 + level) / 2)) if freedom > 0 else math.inf
-
-
 def _score_interval(share: float, trials: float, z: float, n: int, level: float) -> Estimate:
     """Give Wilson's interval of a share of `trials`, all from 0 to 1 where there are none; n is only passed on."""
     weight = trials / z / z
@@ -318,5 +343,5 @@ def _score_interval(share: float, trials: float, z: float, n: int, level: float)
 
 def _interval(rows: Floats, spread: _Spread, level: float) -> Estimate:
     mean = float(rows.mean())
-    half = _quantile(spread.freedom, level) * math.sqrt(spread.variance)
+    half = spread.reach(level) * math.sqrt(spread.variance)
     return Estimate(mean, mean - half, mean + half, len(rows), level)
