@@ -62,7 +62,8 @@ def _check_shared(model: PreTrainedModel, ids: list[int], path: Path) -> None:
     stream = collate_groups([Group(prompt, [first, second])]).to(model.device).stream
     tails = [_alone(model, prompt + tail)[len(prompt) :] for tail in (first, second)]
     try:
-        is_told = _is_near(run(model.get_decoder(), stream)[0], torch.cat([_alone(model, prompt), *tails]))
+        # 30 layers in bfloat16 differ by 0.026 where all is right, and by 1 where a completion sees the other one.
+        is_told = _is_near(run(model.get_decoder(), stream)[0], torch.cat([_alone(model, prompt), *tails]), narrow=0.2)
     except (TypeError, ValueError, IndexError, RuntimeError):  # another kind of mask was expected
         is_told = False
     if not is_told:
@@ -78,7 +79,7 @@ def _alone(model: PreTrainedModel, ids: list[int]) -> Tensor:
     return model.get_decoder()(input_ids=row, use_cache=False).last_hidden_state[0]  # type: ignore[no-any-return, operator]
 
 
-def _is_near(found: Tensor, expected: Tensor) -> bool:
-    """Compare in the precision of the model."""
-    tolerance = 1e-4 if expected.dtype in (torch.float32, torch.float64) else 3e-2
-    return float((found - expected).abs().max()) <= tolerance * float(expected.abs().max())
+def _is_near(found: Tensor, expected: Tensor, narrow: float = 0.03) -> bool:
+    """Compare in the precision of the model, as a whole: in bfloat16, single numbers go astray in deep models."""
+    tolerance = 1e-4 if expected.dtype in (torch.float32, torch.float64) else narrow
+    return float((found - expected).float().norm()) <= tolerance * float(expected.float().norm())
