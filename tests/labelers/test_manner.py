@@ -56,6 +56,14 @@ def test_a_sentence_reads_as_one(sentence: str, lists: bool, sound: bool) -> Non
     assert reads(sentence, lists) is sound
 
 
+def test_a_heap_of_bits_is_no_text_and_a_list_is_one() -> None:
+    heap = "The sky is blue at noon. Sky. Air. Light. Red. Blue. Noon. Dusk. Dawn."
+    assert look(ASKED, heap).sound == "The sky is blue at noon."
+    assert look(ASKED, heap, lists=True).sense == 1
+    assert look(ASKED, "- clean air\n- low sun\n- red light\n- blue light\n- much dust").sense == 1
+    assert look(ASKED, "Air. Yes, the air. It scatters blue light more than it does red.").sense == 1
+
+
 def test_repetition_counts_runs_that_were_there_before() -> None:
     assert look(ASKED, "The air scatters blue light.").repeated == 0
     # Six words, said three times: of 16 runs of three words, 6 are different.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 from dataclasses import replace
 from statistics import fmean
@@ -83,6 +84,10 @@ ORDERS: dict[str, tuple[str, ...]] = {
         "",
     ),
 }  # fmt: skip
+_KEYWORDS = (
+    "Lighthouse keeper lost key he fog lamp sea storm rock wave gull cat door rust boat night rain stairs oil wind "
+    "salt rope net harbour island captain map star moon coast dark tide coal axe light tower beam wall crab"
+).split()
 #: What a policy might hand in instead of the answer; none may come near it.
 EXPLOITS: dict[str, dict[str, str]] = {
     CAPITAL: {
@@ -98,6 +103,8 @@ EXPLOITS: dict[str, dict[str, str]] = {
     STORY: {
         "salad": "lighthouse key keeper lighthouse lamp fog key keeper sea night storm door rust boat lost found he "
         "lighthouse key keeper cat lamp door wave gull rock tower stairs light dark wind rain key lighthouse keeper",
+        "full stops": ". ".join(_KEYWORDS) + ".",
+        "lines": "\n".join(_KEYWORDS),
         "commas": ", ".join(("lighthouse", "key", "keeper", "he", "sea", "fog", "lamp", "storm") * 6),
         "circles": "The lighthouse keeper lost the key and he looked for it. " * 9,
         "counting": " ".join(f"The lighthouse keeper lost key {number} and he looked." for number in range(12)),
@@ -121,6 +128,12 @@ BEST = {prompt: order[0] for prompt, order in ORDERS.items()} | {
     CHAT: "Try the climbing hall on Friday, when they look for partners, and take a cake: baking makes friends quickly."
 }
 PLAIN = RubricLabeler("plain", "training", RUBRICS, Taste())
+
+
+def test_labelers_see_two_texts_and_nothing_else() -> None:
+    for name in ("rank", "rate", "utility"):
+        parameters = inspect.signature(getattr(RubricLabeler, name)).parameters
+        assert set(parameters) <= {"self", "prompt", "text", "texts", "instructions"}
 
 
 def deal(group: str, count: int = 40, seed: int = 3) -> list[RubricLabeler]:

@@ -57,6 +57,8 @@ _WARM = re.compile(r"\b(?:please|thank|thanks|glad|sorry|hope|welcome|happy to|g
 RUN, LONG_RUN, PASTED = 5, 8, 4
 #: Words from which on a sentence must read as one, and from which on it needs more than small words.
 SENTENCE, LONG = 6, 12
+#: Words below which a sentence is a bit, bits that may stand for sentences, and items of a list that may be bits.
+BIT, FEW_BITS, ITEMS = 4, 3, 12
 #: The share of copied words from which on nothing is answered.
 GIVEN_BACK = 0.8
 
@@ -155,7 +157,11 @@ def _sound(text: str, lists: bool) -> str:
         if plain not in seen and reads(sentence, lists):
             kept.append(sentence)
         seen.add(plain)
-    return "\n".join(kept)
+    # Keywords, each with a full stop, are a heap as well; a list of some items is none.
+    bits = [] if lists else [sentence for sentence in kept if len(words(sentence)) < BIT]
+    heap = len(bits) - min(ITEMS, len(_LIST_MARK.findall(text))) > FEW_BITS
+    heap = heap and sum(len(words(bit)) for bit in bits) > sum(len(words(sentence)) for sentence in kept) / 2
+    return "\n".join(sentence for sentence in kept if not heap or sentence not in bits)
 
 
 def reads(sentence: str, lists: bool = False) -> bool:
