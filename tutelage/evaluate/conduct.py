@@ -123,11 +123,7 @@ def figures(outputs: Sequence[Answered]) -> dict[tuple[str, str], Estimate]:
     for key, values in _values(outputs).items():
         rows = [(value, prompt) for prompt, some in values.items() for value in some]
         numbers, prompts = [value for value, _ in rows], [prompt for _, prompt in rows]
-        if key[0] == "words":
-            found[key] = mean_estimate(numbers, prompts)
-        else:
-            # One labeler for all: only prompts are drawn anew.
-            found[key] = win_rate(numbers, prompts, ["all"] * len(rows))
+        found[key] = (mean_estimate if key[0] == "words" else win_rate)(numbers, prompts)
     return found
 
 
