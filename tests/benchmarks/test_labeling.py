@@ -14,7 +14,17 @@ def test_two_labelers_are_measured():
     for what in ("sign in", "page", "save", "submit"):
         assert f"\n{what} " in told[1]
     assert "; 0 without an answer" in told[1]
-    assert "FROM tasks JOIN prompts" in told[5]
+    assert "statements a request" in told[5]
+    assert " SELECT " in told[5]
+
+
+def test_statements_stand_in_the_order_of_their_time():
+    found = {"SELECT a": (10, 0.5), "UPDATE b": (5, 1.5)}
+    assert labeling.statements(found, requests=5).splitlines() == [
+        "3.0 statements a request, 400.00 ms",
+        " 75.0 %       5 x 300.00 ms  UPDATE b",
+        " 25.0 %      10 x  50.00 ms  SELECT a",
+    ]
 
 
 def test_shares_are_of_the_sorted_values():
