@@ -45,7 +45,7 @@ def test_programs_get_json(tutelage, written):
     found = json.loads(
         tutelage("evaluate", "score", "score", file, "--by", "model", "--item", "id", "--score", "quality", "--json")
     )
-    assert (found["task"], found["rows"]) == ("score", 6)
+    assert (found["task"], found["rows"], found["level"]) == ("score", 6, 0.95)
     assert [(one["group"], one["missing"], one["metrics"]["score"]["mean"]) for one in found["groups"]] == [
         ({"model": "sft"}, {"score": 1}, 4.5),
         ({"model": "ppo"}, {}, pytest.approx(19 / 3)),
@@ -131,6 +131,7 @@ def test_spreads_are_estimated_from_judgements(tutelage, written):
         (("win-rate", "--effect", "0"), "above 0"),
         (("win-rate", "--labelers", "2", "--overlap", "3"), "3 labelers cannot judge a prompt where there are 2"),
         (("likert", "--from", "none.csv"), "There is no file"),
+        (("likert", "--from", "none.csv", "--sd", "1"), "--from estimates the spreads"),
     ],
 )
 def test_a_study_that_cannot_be_is_a_sentence(refused, arguments, sentence):

@@ -195,9 +195,12 @@ def power(
     (standard deviations), or estimated from judgements. Labelers without a spread speak for themselves only.
     """
     from tutelage.core.power import Aim, Design
+    from tutelage.errors import SettingsError
     from tutelage.evaluate import studies
     from tutelage.evaluate.cells import Columns
 
+    if source is not None and (sd is not None or prompt_spread is not None or labeler_spread):
+        raise SettingsError("--from estimates the spreads; leave --sd, --prompt-spread and --labeler-spread out.")
     if source is None:
         spreads = studies.Given(expected=expected, sd=sd, prompt_spread=prompt_spread, labeler_spread=labeler_spread)
         parts = studies.given(measure, spreads)

@@ -37,6 +37,8 @@ from tutelage.evaluate.score import holm, p_value
 Key = tuple[str, ...]
 #: Resampled files for an interval of BLEU, and the seed of the draws.
 RESAMPLES, SEED = 1000, 0
+#: Of all intervals.
+LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +225,7 @@ def _by_cluster(rows: Floats, clusters: Sequence[str]) -> Floats:
 
 def _resampling() -> Resampling:
     """Draw the same resamples for every group, so that a file always gives the same figures."""
-    return Resampling(np.random.default_rng(SEED), RESAMPLES)
+    return Resampling(np.random.default_rng(SEED), RESAMPLES, LEVEL)
 
 
 def _adjusted(contrasts: Sequence[Contrast]) -> Iterator[Contrast]:
@@ -246,6 +248,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "task": report.task,
         "file": str(report.path),
         "rows": report.rows,
+        "level": LEVEL,
         "groups": [
             {
                 "group": named(one.key),
