@@ -30,7 +30,7 @@ class Judged:
     @property
     def name(self) -> str:
         """Say who judged, as people read it; intervals over one labeler's judgements are for new prompts alone."""
-        labelers = {row.labeler for row in (*self.rankings, *self.ratings)}
+        labelers = {row.labeler for row in self.rankings} | {row.labeler for row in self.ratings}
         return f"{KINDS[self.kind]}, {title_of(self.group)}" + (", this labeler only" if len(labelers) == 1 else "")
 
 
