@@ -316,8 +316,8 @@ def complete(
 ) -> list[Result]:
     """Answer all requests; results in the order of requests, the n (best) choices of one side by side.
 
-    The engine must be idle: this function takes all events. `tell` is called with how many choices have ended, and how
-    many there are.
+    The engine must be idle: this function takes all events. `tell` is called with how much is done, in choices of which
+    some are done in part, and how many there are.
     """
     if not engine.is_idle():
         raise UserError("The engine is busy with other requests; wait for them before completing a list.")
@@ -329,15 +329,16 @@ def complete(
         asked[id] = request
         for index in range(request.choices):
             results[id, index], is_written[id, index] = Result(), is_textual(request)
-    ended = 0
+    steps, whole = 0, sum(request.max_tokens * request.choices for request in requests)
     while not engine.is_idle():
-        events = engine.step()
-        for event in events:
-            results[event.id, event.choice].add(event)
-        now = sum(event.finish_reason is not None for event in events)
-        if tell and now:
-            ended += now
-            tell(ended, len(results))
+        for event in engine.step():
+            result = results[event.id, event.choice]
+            result.add(event)
+            steps += event.token is not None
+            if event.finish_reason is not None:  # what it might have written and did not is done as well
+                steps += asked[event.id].max_tokens - len(result.ids)
+        if tell:
+            tell(len(results) * steps // max(1, whole), len(results))
     for key, result in results.items():
         if engine.decoder and not is_written[key]:
             result.text = engine.decoder.decode(result.ids[:-1] if result.finish_reason == "stop" else result.ids)

@@ -58,7 +58,7 @@ def corpus(recipe: Recipe, path: Path | None) -> Stage:
         settings = parts(recipe) | {"texts": str(path)}
         return Stage("corpus", "Read the text for the mix", read_texts(path), settings)
     return Stage(
-        "corpus", "Let the base write text for the mix", sample_base(recipe), parts(recipe, "mix", "sample"), ("base",)
+        "corpus", "Let the model write text for the mix", sample_base(recipe), parts(recipe, "mix", "sample"), ("base",)
     )
 
 
