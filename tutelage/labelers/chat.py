@@ -154,5 +154,5 @@ def _said(answer: httpx2.Response) -> str:
         found = answer.json()["error"]["message"]
     except (ValueError, KeyError, TypeError):
         found = answer.text
-    words = " ".join(str(found).split())
+    words = " ".join(str(found).split()).removesuffix(".")
     return (words if len(words) <= 200 else f"{words[:200]}...") or "it gives no reason"
