@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 3 --dist worksteal --durations 15
 
 help:
 	@echo "make demo   run the whole loop on the village: base model, labels, SFT, reward model, PPO, report"
-	@echo "make demo-real  the same loop on SmolLM2-135M in real English, under an hour; DATA=DIR adds people's data"
+	@echo "make demo-real  the same loop on SmolLM2-135M in real English, about an hour; DATA=DIR adds people's data"
 	@echo "make test   all tests, on SQLite and PostgreSQL"
 	@echo "make check  format, lint, types, layers"
 	@echo "make fix    format, mend what the linter can, and write docs/reference"
