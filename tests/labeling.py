@@ -18,9 +18,10 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
+from tests.feedback.people import someone
 from tutelage.feedback.app.app import Settings, create
-from tutelage.store import Store, accounts
-from tutelage.store.accounts import Offer, Person, Role
+from tutelage.store import Store, accounts, sessions
+from tutelage.store.accounts import LABELING, Offer, Person, Role
 from tutelage.web.listening import Listening, bind
 from tutelage.web.passwords import Passwords
 
@@ -56,7 +57,12 @@ class Visitor:
         )
 
     def enter(self, name: str, role: Role, group: str = "") -> Person:
-        """Come in by a new link."""
+        """Come in by a new link; who has no business here has a session that was opened elsewhere."""
+        if role not in LABELING:
+            person = someone(self.store, role, name)
+            token = sessions.open_for(self.store, person.id, agent="", now=self.clock.now)
+            self.client.cookies.set("tutelage", token)
+            return person
         return self.use(invited(self.store, role, group, now=self.clock.now), name)
 
     def use(self, token: str, name: str) -> Person:

@@ -8,11 +8,11 @@ from datetime import datetime
 from tutelage.errors import DataError, MissingError, RefusedError
 from tutelage.feedback.actor import Actor
 from tutelage.store import Store, accounts
-from tutelage.store.accounts import GROUPS, JOINING, ROLES, Invitation, Offer, Person, Role
+from tutelage.store.accounts import GROUPS, JOINING, LABELING, Invitation, Offer, Person, Role
 from tutelage.web.passwords import Passwords
 
 #: The roles that a role invites and looks after.
-LOOKS_AFTER: dict[Role, tuple[Role, ...]] = {"lead": ("candidate", "labeler"), "admin": ROLES}
+LOOKS_AFTER: dict[Role, tuple[Role, ...]] = {"lead": ("candidate", "labeler"), "admin": LABELING}
 _LONGEST_NOTE = 200
 
 
@@ -41,10 +41,16 @@ def invite(store: Store, actor: Actor, role: str, group: str, note: str, *, now:
 
 def invitation(store: Store, link: str, *, now: datetime) -> Invitation:
     """Return the invitation that a link stands for; looking at it does not use it up."""
-    found = accounts.invitation(store, link, now=now)
+    found = known(store, link, now=now)
     if found is None:
         raise MissingError("This link was used already or is too old; ask for a new one.")
     return found
+
+
+def known(store: Store, link: str, *, now: datetime) -> Invitation | None:
+    """Return the invitation of a link, None for none; a customer's or a reviewer's link opens nothing here."""
+    found = accounts.invitation(store, link, now=now)
+    return found if found and found.offer.role in LABELING else None
 
 
 def enter(store: Store, link: str, given: Newcomer, passwords: Passwords, *, now: datetime) -> Person:

@@ -50,6 +50,8 @@ class EngineProcess:
         self._answers: dict[int, asyncio.Queue[dict[str, Any]]] = {}
         self._tags = 0
         self._starts = 0
+        #: How many tokens a prompt and its answer may have together; 0 before the start.
+        self.context = 0
         self._watch: asyncio.Task[None] | None = None
 
     @property
@@ -143,7 +145,7 @@ class EngineProcess:
         )
         assert self._process.stdout and self._process.stderr
         errors = asyncio.create_task(_last_line(self._process.stderr))
-        if not await self._process.stdout.readline():
+        if not (ready := await self._process.stdout.readline()):
             status, sentence = await self._process.wait(), await errors
             raise (
                 UserError(sentence)
@@ -152,6 +154,7 @@ class EngineProcess:
                     f"The engine process for {self.model} ended with status {status} while it started: {sentence}"
                 )
             )
+        self.context = int(ready.split()[1])
         reader, self._writer = await asyncio.open_unix_connection(socket)
         return reader
 

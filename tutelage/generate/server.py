@@ -25,7 +25,7 @@ from tutelage.generate.vocabulary import Vocabulary
 from tutelage.generate.wire import Ask, News, Token, frame, read_frame
 from tutelage.models.load import load_policy, load_tokenizer
 
-#: Printed on standard output when the socket accepts connections.
+#: Printed on standard output, with the context's length, when the socket accepts connections.
 READY = "ready"
 
 
@@ -178,7 +178,7 @@ class Server:
 async def serve(server: Server, socket: Path) -> None:
     """Answer on the socket until standard input ends, which is when the parent has gone, however it went."""
     listening = await asyncio.start_unix_server(server.connection, path=socket)
-    print(READY, flush=True)
+    print(READY, server.backend.context, flush=True)
     loop = asyncio.get_running_loop()
     is_orphaned = asyncio.Event()
 

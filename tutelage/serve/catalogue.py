@@ -91,12 +91,7 @@ class Catalogue:
                 raise ApiError(503, f"The model {name} cannot be served now; try again later.") from error
         served = self.current().get(name)
         if served is None:
-            raise ApiError(
-                404,
-                f"There is no model {name[:100]!r} here; /v1/models lists them.",
-                code="model_not_found",
-                param="model",
-            )
+            raise unknown(name)
         return served
 
     async def _serve(self, name: str) -> Served:
@@ -152,6 +147,12 @@ class Catalogue:
             await asyncio.sleep(DRAIN_SECONDS)
         await engine.stop()
         del self._draining[engine]
+
+
+def unknown(name: str) -> ApiError:
+    """Return the error for a model that is not served, or not to the one who asks."""
+    message = f"There is no model {name[:100]!r} here; /v1/models lists them."
+    return ApiError(404, message, code="model_not_found", param="model")
 
 
 def _key(model: RegisteredModel) -> tuple[str, int]:

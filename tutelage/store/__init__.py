@@ -3,12 +3,14 @@
 `Store` opens a database; the noun modules (`prompts`, `users`, `completions`, `labelers`, `tasks`, `filing`,
 `receipts`, `labels`, `training`, `registry`, `accounts`, `sessions`, `audit`, `screening`, `guidance`, `messages`,
 `drafts`, `openings`, `jobs`, `choices`, `returns`, `judged`, `progress`, `pace`, `withdrawals`, `written`, `privacy`,
-`toxicity`, `welfare`, `tokens`, `submitted`, `evaluated`) hold functions whose first argument is the store.
+`toxicity`, `welfare`, `tokens`, `submitted`, `evaluated`, `organisations`, `applications`, `keys`, `quotas`,
+`end_users`, `counters`) hold functions whose first argument is the store.
 """
 
 # So that the metadata holds every table.
 from tutelage.store import (  # noqa: F401
     account_tables,
+    application_tables,
     draft_tables,
     guidance_tables,
     job_tables,

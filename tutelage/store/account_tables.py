@@ -20,11 +20,14 @@ people = Table(
     Column("failures", Integer, nullable=False),
     Column("locked_until", UtcDateTime),
     Column("created", UtcDateTime, nullable=False),
-    CheckConstraint("role IN ('candidate', 'labeler', 'lead', 'researcher', 'admin')", name="role"),
+    CheckConstraint(
+        "role IN ('candidate', 'labeler', 'lead', 'researcher', 'admin', 'reviewer', 'customer')", name="role"
+    ),
     CheckConstraint("status IN ('active', 'suspended')", name="status"),
 )
 
-#: One-time links. `person` is set when the link gives a new password to somebody who is there already.
+#: One-time links. `person` is set when the link gives a new password to somebody who is there already, `organisation`
+#: when it makes a customer.
 invitations = Table(
     "invitations",
     metadata,
@@ -34,6 +37,7 @@ invitations = Table(
     Column("group", String, nullable=False, server_default=""),
     Column("note", AnyText, nullable=False, server_default=""),
     Column("person", ForeignKey("people.id")),
+    Column("organisation", String, nullable=False, server_default=""),
     Column("invited_by", String, nullable=False, server_default=""),
     Column("created", UtcDateTime, nullable=False),
     Column("expires", UtcDateTime, nullable=False),

@@ -6,23 +6,29 @@ Links are random tokens; the database keeps only their hashes, so that who reads
 import hashlib
 import secrets
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, false, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, Join, Row, Select, false, select, update
 
 from tutelage.errors import DataError, MissingError
 from tutelage.records import Group
 from tutelage.store import audit
 from tutelage.store.account_tables import invitations, people, sessions
+from tutelage.store.application_tables import members, organisations
 from tutelage.store.database import Store
 from tutelage.store.tables import labelers
 from tutelage.store.token_tables import tokens
 from tutelage.store.withdrawal_tables import labeler_withdrawals
 
-Role = Literal["candidate", "labeler", "lead", "researcher", "admin"]
+Role = Literal["candidate", "labeler", "lead", "researcher", "admin", "reviewer", "customer"]
 ROLES: tuple[Role, ...] = get_args(Role)
+#: Who labels or looks after labelers: the labeling app is open to nobody else.
+LABELING: tuple[Role, ...] = ("candidate", "labeler", "lead", "researcher", "admin")
+#: Who decides about customers' applications.
+STAFF: tuple[Role, ...] = ("reviewer", "admin")
 #: The groups of labelers that a role may belong to; a person of another role makes no labels.
 GROUPS: dict[Role, tuple[Group, ...]] = {
     "candidate": ("training",),
@@ -30,6 +36,8 @@ GROUPS: dict[Role, tuple[Group, ...]] = {
     "researcher": ("researcher",),
     "lead": (),
     "admin": (),
+    "reviewer": (),
+    "customer": (),
 }
 #: Who looks after labelers may label as well, on asking for it (`join`), in one of these groups.
 JOINING: dict[Role, tuple[Group, ...]] = {"lead": GROUPS["labeler"], "admin": GROUPS["labeler"]}
@@ -41,7 +49,10 @@ _LONGEST_NAME = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody who may sign in. `labeler` is the pseudonym under which labels are kept, "" for who makes none."""
+    """Somebody who may sign in. `labeler` is the pseudonym under which labels are kept, "" for who makes none.
+
+    `organisation` is the id of the one that the person belongs to, "" for none; customers always have one.
+    """
 
     id: str
     name: str
@@ -50,6 +61,7 @@ class Person:
     group: Group | Literal[""] = ""
     is_active: bool = True
     locked_until: datetime | None = None
+    organisation: str = ""
 
     @property
     def labels(self) -> bool:
@@ -59,12 +71,16 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What an invitation gives: a role and a labelers' group, or a new password for `person`, who is there already."""
+    """What an invitation gives: a role and a labelers' group, or a new password for `person`, who is there already.
+
+    A customer is invited into an `organisation`, named by its id.
+    """
 
     role: Role
     group: Group | Literal[""] = ""
     note: str = ""
     person: str = ""
+    organisation: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +103,11 @@ def invite(store: Store, offer: Offer, *, by: str, now: datetime) -> str:
         raise DataError(
             f"A {offer.role} cannot be in the group {offer.group!r}; choose {' or '.join(fitting) or 'none'}."
         )
+    if not offer.person and (offer.role == "customer") != bool(offer.organisation):
+        raise DataError("A customer is invited into an organisation, and nobody else is; name it, or leave it out.")
     with store.write() as connection:
+        if offer.organisation:
+            _check_organisation(connection, offer.organisation)
         before = invitations.c.person == offer.person if offer.person else false()
         return _make_link(connection, offer, by, now, before)
 
@@ -109,9 +129,10 @@ def invitation(store: Store, token: str, *, now: datetime) -> Invitation | None:
     return _invitation(row, now) if row else None
 
 
-def open_invitations(store: Store, *, now: datetime) -> list[Invitation]:
-    """Return the invitations that can still be used, newest first."""
-    query = select(invitations).where(_is_open(now)).order_by(invitations.c.created.desc(), invitations.c.id)
+def open_invitations(store: Store, roles: Collection[Role] = ROLES, *, now: datetime) -> list[Invitation]:
+    """Return the invitations of these roles that can still be used, newest first."""
+    mine = _is_open(now) & invitations.c.role.in_(roles)
+    query = select(invitations).where(mine).order_by(invitations.c.created.desc(), invitations.c.id)
     with store.read() as connection:
         return [_invitation(row, now) for row in connection.execute(query)]
 
@@ -140,10 +161,11 @@ def enter(store: Store, token: str, name: str, password: str, *, now: datetime) 
         return person_of(connection.execute(rows().where(people.c.id == who)).one())
 
 
-def all_people(store: Store) -> list[Person]:
-    """Return everybody by name."""
+def all_people(store: Store, roles: Collection[Role] = ROLES) -> list[Person]:
+    """Return everybody of these roles by name."""
+    query = rows().where(people.c.role.in_(roles)).order_by(people.c.name_key)
     with store.read() as connection:
-        return [person_of(row) for row in connection.execute(rows().order_by(people.c.name_key))]
+        return [person_of(row) for row in connection.execute(query)]
 
 
 def get(store: Store, person: str) -> Person:
@@ -181,6 +203,8 @@ def set_role(store: Store, person: str, role: Role, *, by: str, now: datetime) -
     """Give a person another role whose labelers' groups include the present one; screening makes labelers so."""
     with store.write() as connection:
         row = connection.execute(rows().where(people.c.id == person).with_for_update(of=people)).one()
+        if (role == "customer") != (row.role == "customer"):
+            raise DataError("A customer's role never changes, and nobody becomes one; invite them anew.")
         if (row.group or "") not in (GROUPS[role] or ("",)):
             raise DataError(f"{row.name} is in the group {row.group!r}, which a {role} cannot be in; invite them anew.")
         connection.execute(update(people).where(people.c.id == person).values(role=role))
@@ -246,7 +270,16 @@ def _create(connection: Connection, link: Row[Any], given: tuple[str, str], now:
         "created": now,
     }
     connection.execute(people.insert(), row)
+    if link.organisation:
+        member = {"person": made, "organisation": link.organisation, "created": now}
+        connection.execute(members.insert(), member)
     return made
+
+
+def _check_organisation(connection: Connection, organisation: str) -> None:
+    found = select(organisations.c.id).where(organisations.c.id == organisation, organisations.c.is_active)
+    if connection.scalar(found) is None:
+        raise MissingError("There is no such organisation, or it is suspended; reload the list.")
 
 
 def _new_labeler(connection: Connection, group: str, now: datetime) -> str:
@@ -274,6 +307,7 @@ def _make_link(connection: Connection, offer: Offer, by: str, now: datetime, ins
         "group": offer.group,
         "note": offer.note.strip(),
         "person": offer.person or None,
+        "organisation": offer.organisation,
         "invited_by": by,
         "created": now,
         "expires": now + INVITATION,
@@ -305,9 +339,14 @@ def end_all(connection: Connection, person: str, now: datetime, *, keep: str = "
 
 
 def rows() -> Select[Any]:
-    """Return the query for people with their groups."""
-    joined = people.outerjoin(labelers, labelers.c.id == people.c.labeler)
-    return select(people, labelers.c.group).select_from(joined)
+    """Return the query for people with their groups and organisations."""
+    return select(people, labelers.c.group, members.c.organisation).select_from(with_rows_of(people))
+
+
+def with_rows_of(whom: FromClause) -> Join:
+    """Join people, or what was joined with them, with what else `person_of` reads."""
+    grouped = whom.outerjoin(labelers, labelers.c.id == people.c.labeler)
+    return grouped.outerjoin(members, members.c.person == people.c.id)
 
 
 def person_of(row: Row[Any]) -> Person:
@@ -320,11 +359,12 @@ def person_of(row: Row[Any]) -> Person:
         group=row.group or "",
         is_active=row.status == "active",
         locked_until=row.locked_until,
+        organisation=row.organisation or "",
     )
 
 
 def _invitation(row: Row[Any], now: datetime) -> Invitation:
-    offer = Offer(role=row.role, group=row.group, note=row.note, person=row.person or "")
+    offer = Offer(role=row.role, group=row.group, note=row.note, person=row.person or "", organisation=row.organisation)
     is_open = row.used is None and row.withdrawn is None and row.expires > now
     return Invitation(
         id=row.id,

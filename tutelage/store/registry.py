@@ -9,7 +9,7 @@ from sqlalchemy import Row, func, select, union_all
 
 from tutelage.errors import DataError, MissingError
 from tutelage.records import RegisteredModel
-from tutelage.store import batches
+from tutelage.store import batches, counters
 from tutelage.store.database import Store
 from tutelage.store.tables import aliases, demonstrations, labelers, model_prompts, models, prompts, rankings
 from tutelage.store.withdrawal_tables import model_labels
@@ -97,6 +97,7 @@ def point(store: Store, alias: str, model: RegisteredModel, *, now: datetime) ->
             raise MissingError(f"{model.name} {model.version} is not in the registry; register it first.")
         batches.insert_new(connection, aliases, [row])
         connection.execute(aliases.update().where(aliases.c.alias == alias).values(row))
+        counters.add_one(connection)
 
 
 def pointed(store: Store) -> dict[str, Version]:

@@ -15,6 +15,7 @@ from tutelage.errors import DataError
 from tutelage.store import accounts, audit
 from tutelage.store.account_tables import people, sessions
 from tutelage.store.accounts import Person
+from tutelage.store.application_tables import members
 from tutelage.store.database import Store
 from tutelage.store.tables import labelers
 
@@ -142,10 +143,9 @@ def _sessions() -> Select[Any]:
         sessions.c.seen,
         people,
         labelers.c.group,
+        members.c.organisation,
     )
-    joined = sessions.join(people, people.c.id == sessions.c.person).outerjoin(
-        labelers, labelers.c.id == people.c.labeler
-    )
+    joined = accounts.with_rows_of(sessions.join(people, people.c.id == sessions.c.person))
     seen, created = (bindparam(name, type_=sessions.c.seen.type) for name in ("oldest_seen", "oldest_created"))
     fresh = sessions.c.ended.is_(None) & (sessions.c.seen > seen) & (sessions.c.created > created)
     return used.select_from(joined).where(fresh, people.c.status == "active")

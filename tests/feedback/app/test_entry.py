@@ -20,7 +20,7 @@ from tutelage.feedback.app import server
 from tutelage.feedback.app.words import WORDS
 from tutelage.store import Store, accounts, audit, sessions
 from tutelage.store.account_tables import people
-from tutelage.store.accounts import ROLES, Role
+from tutelage.store.accounts import LABELING, ROLES, Role
 from tutelage.web.access import public
 
 Visit = Callable[..., Visitor]
@@ -227,8 +227,8 @@ def test_only_these_routes_are_open_to_everybody() -> None:
 
 
 PLACES: dict[str, tuple[Role, ...]] = {
-    "/": ROLES,
-    "/account": ROLES,
+    "/": LABELING,
+    "/account": LABELING,
     "/lead": ("lead", "researcher", "admin"),
     "/lead/agreement": ("lead", "researcher", "admin"),
     "/lead/disagreements": ("lead", "researcher", "admin"),

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tutelage.errors import DataError
 from tutelage.store import sessions, tokens, withdrawals
-from tutelage.store.accounts import ROLES
+from tutelage.store.accounts import LABELING
 from tutelage.store.sessions import Session
 from tutelage.web.access import Current, CurrentSession, require
 from tutelage.web.forms import Fields
@@ -16,7 +16,7 @@ from tutelage.web.site import Here, Site
 #: For how many days a token may be asked for.
 LASTS = (7, 30, 90, tokens.LONGEST_DAYS)
 
-router = APIRouter(prefix="/account", dependencies=[Depends(require(*ROLES))])
+router = APIRouter(prefix="/account", dependencies=[Depends(require(*LABELING))])
 
 
 @router.get("")

@@ -59,7 +59,7 @@ def sign_out(here: Here, session: CurrentSession) -> Response:
 @public
 def enter_page(request: Request, here: Here, token: str) -> HTMLResponse:
     """Show what a link gives; looking at it does not use it up."""
-    invitation = accounts.invitation(here.store, token, now=here.now())
+    invitation = staff.known(here.store, token, now=here.now())
     if invitation is None:
         return _dead(request, here)
     return _enter_form(request, here, invitation)
@@ -69,7 +69,7 @@ def enter_page(request: Request, here: Here, token: str) -> HTMLResponse:
 @public
 def enter(request: Request, here: Here, token: str, fields: Fields) -> Response:
     """Use a link: make the account or renew its password, and sign in."""
-    invitation = accounts.invitation(here.store, token, now=here.now())
+    invitation = staff.known(here.store, token, now=here.now())
     if invitation is None:
         return _dead(request, here)
     given = Newcomer(name=fields.get("name", ""), password=fields.get("password", ""))

@@ -13,7 +13,7 @@ from tutelage.feedback.actor import Actor
 from tutelage.feedback.desk import KINDS
 from tutelage.feedback.leading import RULES
 from tutelage.store import accounts, drafts, returns
-from tutelage.store.accounts import JOINING, ROLES, Person
+from tutelage.store.accounts import JOINING, LABELING, Person
 from tutelage.web.access import Current, require
 from tutelage.web.forms import Fields
 from tutelage.web.site import Here, Site
@@ -21,7 +21,7 @@ from tutelage.web.site import Here, Site
 #: How much finished work the page offers to open again.
 SHOWN = 10
 
-router = APIRouter(dependencies=[Depends(require(*ROLES))])
+router = APIRouter(dependencies=[Depends(require(*LABELING))])
 
 
 @router.get("/")

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tutelage.feedback import instructions
 from tutelage.store import audit, guidance
-from tutelage.store.accounts import ROLES
+from tutelage.store.accounts import LABELING
 from tutelage.store.audit import Event
 from tutelage.web import markdown
 from tutelage.web.access import Current, require
@@ -15,7 +15,7 @@ from tutelage.web.forms import Fields
 from tutelage.web.pages import local
 from tutelage.web.site import Here
 
-router = APIRouter(prefix="/instructions", dependencies=[Depends(require(*ROLES))])
+router = APIRouter(prefix="/instructions", dependencies=[Depends(require(*LABELING))])
 
 
 @router.get("")

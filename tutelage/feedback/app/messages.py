@@ -14,14 +14,14 @@ from tutelage.feedback.conversations import ANSWERERS, REACHES, Question, Wish
 from tutelage.feedback.instructions import ABOUT
 from tutelage.feedback.work import Assignment
 from tutelage.store import messages
-from tutelage.store.accounts import ROLES, Person
+from tutelage.store.accounts import LABELING, Person
 from tutelage.store.messages import Thread
 from tutelage.web import markdown
 from tutelage.web.access import Current, require
 from tutelage.web.forms import Fields
 from tutelage.web.site import Here, Site
 
-router = APIRouter(prefix="/messages", dependencies=[Depends(require(*ROLES))])
+router = APIRouter(prefix="/messages", dependencies=[Depends(require(*LABELING))])
 
 
 @router.get("")

@@ -9,7 +9,7 @@ from tutelage.feedback.app.words import WORDS
 from tutelage.feedback.conversations import ANSWERERS
 from tutelage.feedback.leading import SEES
 from tutelage.store import Store, messages
-from tutelage.store.accounts import ROLES, Person, Role
+from tutelage.store.accounts import LABELING, Person, Role
 from tutelage.web.pages import Link
 
 
@@ -17,7 +17,7 @@ from tutelage.web.pages import Link
 class _Entry:
     path: str
     word: str
-    roles: tuple[Role, ...] = ROLES
+    roles: tuple[Role, ...] = LABELING
 
 
 _MESSAGES = "/messages"

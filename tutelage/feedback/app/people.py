@@ -12,7 +12,7 @@ from tutelage.feedback.actor import Actor
 from tutelage.feedback.app.entry import LINK
 from tutelage.feedback.staff import LOOKS_AFTER
 from tutelage.store import accounts, withdrawals
-from tutelage.store.accounts import INVITATION, Person
+from tutelage.store.accounts import INVITATION, LABELING, Person
 from tutelage.web.access import Current, require
 from tutelage.web.forms import Fields
 from tutelage.web.site import Here, Site
@@ -73,12 +73,12 @@ def _with_link(request: Request, here: Site, person: Person, token: str, who: st
 
 
 def _page(request: Request, here: Site, person: Person, **made: Any) -> HTMLResponse:
-    everybody = accounts.all_people(here.store)
+    everybody = accounts.all_people(here.store, LABELING)
     values = {
         "people": everybody,
         "names": {one.id: one.name for one in everybody},
         "mine": LOOKS_AFTER[person.role],
-        "invitations": accounts.open_invitations(here.store, now=here.now()),
+        "invitations": accounts.open_invitations(here.store, LABELING, now=here.now()),
         "offers": staff.offers(person),
         "asked": withdrawals.asked(here.store),
         "only_labels": accounts.ONLY_LABELS,

@@ -9,7 +9,7 @@ from tutelage.feedback import withdrawal
 from tutelage.feedback.actor import Actor
 from tutelage.feedback.staff import LOOKS_AFTER
 from tutelage.store import withdrawals
-from tutelage.store.accounts import ROLES, Person
+from tutelage.store.accounts import LABELING, Person
 from tutelage.web.access import Current, require
 from tutelage.web.forms import Fields
 from tutelage.web.site import Here, Site
@@ -34,7 +34,7 @@ def withdraw(request: Request, here: Here, person: Current, whom: str, fields: F
     return RedirectResponse(f"/people/{whom}/withdrawal", status_code=303)
 
 
-@router.post("/account/withdrawal", dependencies=[Depends(require(*ROLES))])
+@router.post("/account/withdrawal", dependencies=[Depends(require(*LABELING))])
 def ask(here: Here, person: Current) -> Response:
     """Ask that the own labels are used no more; a lead or administrator does it."""
     withdrawal.ask(here.store, Actor(person=person), now=here.now())

@@ -23,6 +23,7 @@ class Answers:
         self._tasks: list[asyncio.Task[None]] = []
         self._early: list[tuple[int, News]] = []
         self._open = len(asks)
+        self._ended: ApiError | None = None
         self.accepted: dict[int, Accepted] = {}
 
     async def __aenter__(self) -> Self:
@@ -47,14 +48,25 @@ class Answers:
         """Yield (prompt number, news) until all choices have ended; raise ApiError when one fails."""
         early, self._early = self._early, []
         for number, news in early:
+            if self._ended is not None:
+                raise self._ended
             yield number, _sound(news)
         while self._open:
             number, message = await self._next()
             if isinstance(message, News):
                 yield number, _sound(message)
 
+    def end(self, error: ApiError) -> None:
+        """Let everything end with this error at once, whatever is on its way."""
+        self._ended = error
+        for task in self._tasks:
+            task.cancel()
+        self._queue.put_nowait((0, error))  # wakes who waits
+
     async def _next(self) -> tuple[int, Accepted | News | None]:
         number, message = await self._queue.get()
+        if self._ended is not None:
+            raise self._ended
         if isinstance(message, Exception):
             raise _told(message) from message
         if message is None:

@@ -28,7 +28,7 @@ from tests.labeling import NOW, Clock
 from tutelage.feedback import instructions
 from tutelage.feedback.app.app import Settings, create
 from tutelage.store import Store
-from tutelage.store.accounts import ROLES
+from tutelage.store.accounts import LABELING
 
 FILE = Path(__file__).parents[4] / "docs" / "reference" / "openapi.json"
 CHECKS = [
@@ -77,7 +77,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         screened.publish(store)
         desk = Desk(store)
         app = create(store, Settings(now=clock, calls_per_minute=10**9))
-        callers = {role: Caller.of(app, clock, role) for role in ROLES}
+        callers = {role: Caller.of(app, clock, role) for role in LABELING}
         for number in range(20):
             desk.task(f"d{number}", "demonstrate")
             desk.task(f"r{number}", "rank", k=4)

@@ -13,7 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from tutelage.feedback.actor import Actor
 from tutelage.store import Store, tokens
-from tutelage.store.accounts import Person, Role
+from tutelage.store.accounts import LABELING, Person, Role
 from tutelage.store.tokens import Token
 from tutelage.web.errors import ApiError
 from tutelage.web.site import Here, Site
@@ -81,6 +81,8 @@ def admit(request: Request, here: Here, given: Given) -> Asking:
             code="invalid_token",
             headers={"WWW-Authenticate": "Bearer"},
         )
+    if found.person.role not in LABELING:
+        raise _wrong_role()
     allowance: Allowance = request.app.state.allowance
     if wait := allowance.take(found.token.id, now=here.now()):
         seconds = int(wait) + 1
@@ -104,6 +106,10 @@ def only(*roles: Role) -> Callable[[Asking], None]:
 
     def check(asking: By) -> None:
         if asking.person.role not in roles:
-            raise ApiError(403, "This is not open to you; ask your lead if it should be.", code="wrong_role")
+            raise _wrong_role()
 
     return check
+
+
+def _wrong_role() -> ApiError:
+    return ApiError(403, "This is not open to you; ask your lead if it should be.", code="wrong_role")

@@ -16,7 +16,7 @@ from tutelage.feedback.wire import staff as wire
 from tutelage.feedback.wire.parts import Name
 from tutelage.feedback.withdrawal import Withdrawal
 from tutelage.store import accounts, audit, withdrawals
-from tutelage.store.accounts import INVITATION
+from tutelage.store.accounts import INVITATION, LABELING
 
 TAG = "staff"
 
@@ -39,7 +39,7 @@ def list_people(asking: By) -> list[wire.Person]:
             asked=asked.get(one.labeler),
             withdrawn=withdrawn.get(one.labeler),
         )
-        for one in accounts.all_people(asking.store)
+        for one in accounts.all_people(asking.store, LABELING)
     ]
 
 
@@ -87,7 +87,7 @@ def list_invitations(asking: By) -> list[wire.Invitation]:
             created=one.created,
             expires=one.expires,
         )
-        for one in accounts.open_invitations(asking.store, now=asking.now)
+        for one in accounts.open_invitations(asking.store, LABELING, now=asking.now)
     ]
 
 

@@ -1,0 +1,200 @@
+"""What a key gives at this moment, kept in memory until anything changes that decides about it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from tutelage.errors import SettingsError, UserError
+from tutelage.store import Store, applications, counters, keys
+from tutelage.store.application_forms import Conditions, DataUse, FilterMode, Limits
+from tutelage.store.applications import SERVES, State
+from tutelage.store.keys import SCOPES, Bound, Scope
+from tutelage.web.errors import ApiError
+from tutelage.web.site import utc_now
+
+logger = logging.getLogger(__name__)
+
+#: How often the database is asked whether anything changed.
+FRESH_SECONDS = 0.25
+#: So long after the last answer nobody is let in any more, and later running calls end: what was forbidden meanwhile
+#: cannot be known.
+BLIND_SECONDS, LOST_SECONDS = 2.0, 10.0
+#: How many keys are kept in memory, unknown ones included.
+_MOST_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a call may do. `application_id` "" is local mode: no key, no quota, and nobody's data.
+
+    `models` () is every public alias. `data_use` is "training" only under a notice that the customer agreed to, whose
+    version is `notice_version`. `ends` is when the key or the conditions run out.
+    """
+
+    key_id: str
+    application_id: str
+    organisation_id: str
+    state: State
+    scopes: frozenset[Scope]
+    filter_mode: FilterMode | Literal["off"]
+    models: tuple[str, ...]
+    data_use: DataUse
+    notice_version: str
+    limits: Limits | None
+    ends: datetime | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Say whether this is local mode, where nothing is a customer's."""
+        return not self.application_id
+
+    def may_use(self, model: str) -> bool:
+        """Say whether this model may be named: each one by its alias or name, or by name and version."""
+        return not self.models or model in self.models or model.partition("@")[0] in self.models
+
+
+#: What anybody on this machine gets while there is no application.
+LOCAL = Grant(
+    key_id="",
+    application_id="",
+    organisation_id="",
+    state="live",
+    scopes=frozenset(SCOPES),
+    filter_mode="off",
+    models=(),
+    data_use="none",
+    notice_version="",
+    limits=None,
+)
+
+
+def grant_of(bound: Bound, now: datetime) -> Grant | ApiError:
+    """Return what a right key gives, or the error that says why it gives nothing. Pure."""
+    key, application = bound.key, bound.application
+    if not key.is_live(now):
+        what = "was revoked" if key.ended is not None else "is over"
+        return ApiError(401, f"This API key {what}; use another one.", code="key_revoked", headers=CHALLENGE)
+    state = application.state_at(now)
+    if state not in SERVES or not application.is_organisation_active:
+        shown = applications.told(state) if application.is_organisation_active else "suspended with its organisation"
+        return ApiError(403, f"The application of this key is {shown}; its page says why.", code=f"application_{state}")
+    live = application.conditions if state == "live" and application.conditions else None
+    conditions = live or Conditions()
+    is_consented = application.data_use == "training" == conditions.data_use and application.notice_version
+    ends = [moment for moment in (key.expires, live.expires if live else None) if moment is not None]
+    return Grant(
+        key_id=key.id,
+        application_id=application.id,
+        organisation_id=application.organisation,
+        state=state,
+        scopes=frozenset(key.scopes),
+        # Without a review the filter always blocks.
+        filter_mode=live.filter_mode if live else "block",
+        models=conditions.models,
+        data_use="training" if is_consented else "none",
+        notice_version=application.notice_version if is_consented else "",
+        limits=application.limits,
+        ends=min(ends, default=None),
+    )
+
+
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
+WRONG = "The API key is missing or wrong; send it as `Authorization: Bearer KEY`."
+
+
+def wrong_key() -> ApiError:
+    """Return the one error for every key that is none: it does not tell what was wrong with it."""
+    return ApiError(401, WRONG, code="invalid_api_key", headers=CHALLENGE)
+
+
+class Grants:
+    """Knows what keys give. `refresh` is called every `FRESH_SECONDS`; all calls come from one event loop."""
+
+    def __init__(self, store: Store, now: Callable[[], datetime] = utc_now) -> None:
+        self.store, self.now = store, now
+        self._kept: OrderedDict[str, Bound | None] = OrderedDict()
+        self._version = -1
+        self._looked = -LOST_SECONDS
+        self._pepper: bytes | None = None
+        #: Whether there is an application, so that nobody is served without a key.
+        self.needs_key = True
+
+    async def refresh(self) -> bool:
+        """Look whether anything changed, and forget what is out of date; say whether it did."""
+        version = await asyncio.to_thread(counters.value, self.store)
+        if version == self._version:
+            self._looked = time.monotonic()
+            return False
+        # What is read while this runs may be of before: the version is kept first, the rest forgotten after.
+        self.needs_key = await asyncio.to_thread(applications.is_any, self.store)
+        self._version = version
+        self._kept.clear()
+        self._looked = time.monotonic()
+        return True
+
+    @property
+    def blind_seconds(self) -> float:
+        """Return for how long nobody knows what was forbidden."""
+        return time.monotonic() - self._looked
+
+    async def of(self, text: str) -> Grant:
+        """Return what a key gives; raise ApiError 401 for what is none, 403 while its application is not served."""
+        key = keys.id_of(text)
+        secret = await self._secret()
+        bound = None if key is None else await self._bound(key)
+        # Compared also where there is no such key, so that the answer takes as long.
+        is_right = keys.is_right(text, bound.digest if bound else "", secret)
+        if bound is None or not is_right:
+            raise wrong_key()
+        found = grant_of(bound, self.now())
+        if isinstance(found, ApiError):
+            raise found
+        return found
+
+    async def now_of(self, grant: Grant) -> Grant:
+        """Return what the key of a call gives now; raise ApiError when it gives nothing any more.
+
+        Whoever registers the call without waiting in between misses no change: it is seen here, or by the watch.
+        """
+        if grant.is_local:
+            return grant
+        bound = await self._bound(grant.key_id)
+        found = wrong_key() if bound is None else grant_of(bound, self.now())
+        if isinstance(found, ApiError):
+            raise found
+        return found
+
+    async def _bound(self, key: str) -> Bound | None:
+        while key not in self._kept:
+            version = self._version
+            found = await asyncio.to_thread(keys.bound, self.store, key)
+            if version != self._version:  # what was read may be of before the change
+                continue
+            self._kept[key] = found
+            if len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
+        return self._kept[key]
+
+    async def _secret(self) -> bytes:
+        if self._pepper is None:
+            try:
+                self._pepper = await asyncio.to_thread(keys.pepper, self.store)
+            except SettingsError as error:
+                logger.error("keys cannot be checked: %s", error)
+                raise ApiError(503, "Keys cannot be checked here at the moment; try again later.") from error
+        return self._pepper
+
+
+def unreachable(error: UserError | None = None) -> ApiError:
+    """Return the error while the database does not say who may be served."""
+    if error is not None:
+        logger.error("%s", error)
+    message = "Who may be served cannot be checked at the moment; try again in a minute."
+    return ApiError(503, message, code="admission_unavailable", headers={"Retry-After": "10"})
