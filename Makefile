@@ -5,7 +5,7 @@ PY := .venv/bin/python
 # from another's end.
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 3 --dist worksteal --durations 15
 
-.PHONY: help setup check fix test soak demo demo-real bench vllm
+.PHONY: help setup check fix test soak demo demo-real bench vllm harness
 
 help:
 	@echo "make demo   run the whole loop on the village: base model, labels, SFT, reward model, PPO, report"
@@ -16,6 +16,7 @@ help:
 	@echo "make soak   the full counts: kills, fuzz, load (up to 75 minutes)"
 	@echo "make bench  speed and memory beside the peers, in one table"
 	@echo "make vllm   the same API with vLLM as the engine, in an environment of its own"
+	@echo "make harness  two tasks held against lm-evaluation-harness, in an environment of its own"
 
 setup:
 	@scripts/setup.sh
@@ -35,7 +36,7 @@ fix: setup
 
 # The layers are tested by `check`.
 test: check
-	$(PYTEST) -m "not soak and not vllm" --ignore tests/test_layers.py
+	$(PYTEST) -m "not soak and not vllm and not harness" --ignore tests/test_layers.py
 
 soak: setup
 	$(PYTEST) -m soak
@@ -54,3 +55,7 @@ bench: setup
 vllm: setup
 	scripts/vllm.sh
 	TUTELAGE_VLLM_PYTHON=.venv-vllm/bin/python $(PY) -m pytest -m vllm
+
+harness: setup
+	scripts/harness.sh
+	TUTELAGE_HARNESS_PYTHON=.venv-harness/bin/python $(PY) -m pytest -m harness

@@ -178,16 +178,18 @@ def test_models_are_scored_on_tasks(tutelage, world, written):
              for n, word in enumerate(("add", "bad", "fade"))]  # fmt: skip
     items += [{"task": "exact", "item": "e0", "prompt": "ab", "answer": "never said"}]
     tutelage("models", "add", world.policy, "--name", "tiny")
-    printed = table(
-        tutelage("evaluate", "run", "tiny", world.policy, "--tasks", written("t.jsonl", items), "--threads", "1")
-    )
-    rows = {(row[0], row[1]): row[2:] for row in printed if len(row) == 5}
-    assert rows["exact", "tiny"] == ["0", "", "1"]
+    command = ("evaluate", "run", "tiny", world.policy, "--tasks", written("t.jsonl", items), "--threads", "1")
+    printed = tutelage(*command)
+    rows = {tuple(row[:2]): row[2:] for row in table(printed) if len(row) == 5}
+    assert rows["exact", "tiny"] == ["exact match", "0.0 % [0.0, 79.3]", "1"], "Wilson's interval of 0 in 1"
     assert rows["choice", "tiny"] == rows["choice", str(world.policy)]
-    saved = json.loads(Path("scores.json").read_text())
-    assert saved["figures"]["exact"]["tiny"]["mean"] == 0 and saved["figures"]["exact"]["tiny"]["low"] is None
-    assert len(saved["items"]) == 8
+    saved = json.loads(Path("evaluation/report.json").read_text())
+    exact = saved["results"][1]["groups"][0]["metrics"]["exact_match"]
+    assert (saved["results"][1]["task"], exact["mean"], exact["n"]) == ("exact", 0, 1)
     assert saved["models"]["tiny"]["path"].endswith("models/tiny")
+    records = Path("evaluation/records.jsonl").read_bytes()
+    assert records.count(b"\n") == 4, "the same model by two names has one record an item"
+    assert tutelage(*command) == printed and Path("evaluation/records.jsonl").read_bytes() == records
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ def test_models_are_scored_on_tasks(tutelage, world, written):
 def test_a_malformed_item_is_told(refused, world, written, item, told):
     tasks = written("t.jsonl", [{"task": "t", "item": "a", "prompt": "p", "answer": "x"}, item])
     assert told in refused("evaluate", "run", world.policy, "--tasks", tasks)
-    assert not Path("scores.json").exists()
+    assert not Path("evaluation").exists()
 
 
 def test_evaluate_refuses_models_and_files_that_are_not_there(tutelage, refused, world, written):
@@ -220,6 +222,11 @@ def test_evaluate_refuses_models_and_files_that_are_not_there(tutelage, refused,
     assert "There is no model directory nobody" in refused("evaluate", "run", "nobody", "--tasks", tasks)
     assert "There is no file no.jsonl." in refused("evaluate", "run", world.policy, "--tasks", "no.jsonl")
     assert "holds no item" in refused("evaluate", "run", world.policy, "--tasks", written("none.jsonl", []))
+    assert "Name what is asked" in refused("evaluate", "run", world.policy)
+    written("sst2.jsonl", [{"sentence": "bad", "label": 0}])
+    command = ("evaluate", "run", world.policy, "--task", "sst2", "--data", ".", "--shots", "0")
+    assert "There is no task sst; did you mean sst2" in refused(*command, "--task", "sst")
+    assert "No item of sst2 fits the context of" in refused(*command)
 
 
 def test_models_refuses_what_it_cannot_add(tutelage, refused, world):

@@ -1,4 +1,4 @@
-"""Tasks: what every benchmark must do, and scores against hand calculations and another way to compute them."""
+"""Asking models: what every published task must keep, and answers against hand calculations and another way to them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers import PreTrainedTokenizerFast as Tokenizer
 
-from tutelage.errors import DataError, InvariantError
-from tutelage.evaluate.tasks import Item, Subject, Task, by_task, losses, run
-from tutelage.evaluate.tasks.choice import MultipleChoice
-from tutelage.evaluate.tasks.exact import ExactMatch
-from tutelage.evaluate.tasks.pairs import SentencePairs, binary_entropy
-from tutelage.evaluate.tasks.published import crows_pairs, truthful_qa, winogender
-from tutelage.files import append_jsonl
+from tests.evaluate.task_rows import ROWS
+from tests.evaluate.test_task_prompts import posed
+from tutelage.errors import DataError, InvariantError, SettingsError
+from tutelage.evaluate.tasks import losses, own, scores
+from tutelage.evaluate.tasks.catalogue import BENCHMARKS
+from tutelage.evaluate.tasks.item import Item
+from tutelage.evaluate.tasks.pairs import binary_entropy
+from tutelage.evaluate.tasks.question import Answer, Question
+from tutelage.evaluate.tasks.subject import Subject
+from tutelage.evaluate.tasks.task import Task
 from tutelage.models.load import Shape, fresh, save
 from tutelage.models.tokenizer import train_tokenizer
 
@@ -64,75 +67,79 @@ def choice_item(answer: str, choices: Sequence[str], prompt: str = "q:", name: s
     return Item(task="made", item=name, prompt=prompt, answer=answer, choices=tuple(choices))
 
 
-MADE: dict[str, Callable[[], Task]] = {
-    "choice": lambda: MultipleChoice(
-        "made",
-        (choice_item(" a", (" a", " bb", " ccc")), choice_item(" d", (" d", " a"), prompt="longer q:", name="2")),
-    ),
-    "exact": lambda: ExactMatch(
-        "made",
-        (Item(task="made", item="1", prompt="q", answer="a"), Item(task="made", item="2", prompt="b", answer="c")),
-    ),
-    "entropy": lambda: SentencePairs(
-        "made", (choice_item("he", ("she", "he"), prompt=""), choice_item("b", ("abc", "b"), prompt="", name="2"))
-    ),
-    "pairs": lambda: SentencePairs("made", (choice_item("he", ("she", "he"), prompt=""),), "choice"),
-}
+def scored(task: Task, subject: Subject, metric: str = "accuracy") -> list[float]:
+    answers = subject.answer(task.questions)
+    return [task.score(one, given, {})[metric] for one, given in zip(task.questions, answers, strict=True)]
 
 
-@pytest.mark.parametrize("kind", MADE)
-def test_every_task_keeps_the_contract(kind: str, tokenizer: Tokenizer) -> None:
-    """One number from 0 to 1 per item, the same whatever is computed together and whatever was asked before."""
-    model = fresh(Shape(hidden=32, layers=2, heads=2, feedforward=48, context=64), tokenizer, seed=3)
-    task = MADE[kind]()
-    together, alone = Subject(model, tokenizer), Subject(model, tokenizer, budget=1)
-    scores = task.scores(together)
-    assert len(scores) == len(task.items)
-    assert all(0.0 <= score <= 1.0 for score in scores)
-    assert task.scores(alone) == scores
-    assert task.scores(together) == scores
-    assert task.name == "made"
+@pytest.fixture(scope="module")
+def tiny(tokenizer: Tokenizer) -> Callable[..., Subject]:
+    """Make a random model of one layer that reads long prompts; all of them are the same model."""
+    model = fresh(Shape(hidden=16, layers=1, heads=2, feedforward=24, context=3000), tokenizer, seed=3)
+    return lambda **how: Subject(model, tokenizer, **how)
 
 
-def test_mean_logprobs_equal_one_plain_pass_per_choice(tokenizer: Tokenizer) -> None:
+@pytest.mark.parametrize("name", ROWS)
+def test_every_task_keeps_the_contract(name: str, tiny: Callable[..., Subject]) -> None:
+    """Numbers from 0 to 1, the same whatever is computed together and asked before, of metrics that the task names."""
+    assert set(BENCHMARKS) == set(ROWS), "a new task needs rows here"
+    task = posed(name, items=2, shots=min(1, BENCHMARKS[name].shots))
+    answers = tiny().answer(task.questions)
+    alone = tiny(budget=1).answer(task.questions)
+    assert [(one.text, one.missing) for one in alone] == [(one.text, one.missing) for one in answers]
+    totals = [[one.total for given in some for one in given.likely] for some in (alone, answers)]
+    assert totals[0] == pytest.approx(totals[1], abs=1e-3)
+    assert [Answer.of(one.row()) for one in answers] == answers, "a record gives the answer back"
+    verdicts = dict.fromkeys(task.judged, 0.7)
+    for question, answer in zip(task.questions, answers, strict=True):
+        values = task.score(question, answer, verdicts)
+        assert values and set(values) <= set(task.metrics)
+        assert "bleu" in values or all(0.0 <= value <= 1.0 for value in values.values())
+        assert question.prompt == question.prompt.rstrip() or not question.choices
+        assert question.shown or question.condition == "unprompted"
+
+
+def test_likelihoods_equal_one_plain_pass_per_choice(tokenizer: Tokenizer) -> None:
     model = fresh(Shape(hidden=32, layers=2, heads=2, feedforward=48, context=64), tokenizer, seed=5)
-    prompts, choices = ["When", "It is a longer prompt:"], [[" now", " at some time"], [" x", " yy", " zzzz"]]
-    found = Subject(model, tokenizer).mean_logprobs(prompts, choices)
-    for prompt, some, means in zip(prompts, choices, found, strict=True):
-        for choice, mean in zip(some, means, strict=True):
-            before = [tokenizer.eos_token_id, *tokenizer.encode(prompt, add_special_tokens=False)]
+    asked = [
+        Question(item="1", prompt="When", choices=(" now", " at some time")),
+        Question(item="2", prompt="It is a longer prompt:", choices=(" x", " yy", " zzzz")),
+    ]
+    for question, answer in zip(asked, Subject(model, tokenizer).answer(asked), strict=True):
+        for choice, likely in zip(question.choices, answer.likely, strict=True):
+            before = [tokenizer.eos_token_id, *tokenizer.encode(question.prompt, add_special_tokens=False)]
             after = tokenizer.encode(choice, add_special_tokens=False)
             with torch.no_grad():
                 logits = model(input_ids=torch.tensor([before + after])).logits[0].double()
             logp = [logits[at].log_softmax(-1)[token].item() for at, token in enumerate(after, start=len(before) - 1)]
-            assert mean == pytest.approx(sum(logp) / len(logp), abs=1e-5)
+            assert likely.total == pytest.approx(sum(logp), abs=1e-4) and likely.tokens == len(after)
+            assert likely.mean == pytest.approx(sum(logp) / len(logp), abs=1e-5)
 
 
 def test_likelihood_is_by_hand_and_per_token(table: Callable[..., Subject]) -> None:
     """After q comes a with p = e^4 / (e^4 + 257); every other token has 1 / (e^4 + 257) or, after others, 1 / 258."""
-    found = table(q="a").mean_logprobs(["xq"], [["a", "ab", "b"]])
+    (answer,) = table(q="a").answer([Question(item="1", prompt="xq", choices=("a", "ab", "b"))])
     whole = math.log(math.exp(4) + 257)
     expected = [4 - whole, (4 - whole - math.log(258)) / 2, -whole]
-    assert found[0] == pytest.approx(expected, abs=1e-4)
+    assert [one.mean for one in answer.likely] == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_likeliest_choice_per_token_is_taken(table: Callable[..., Subject]) -> None:
     subject = table(q="a", a="a")
-    right = MultipleChoice("made", (choice_item("aaaa", ("aaaa", "b"), prompt="q"),))
-    wrong = MultipleChoice("made", (choice_item("b", ("aaaa", "b"), prompt="q"),))
-    assert (right.scores(subject), wrong.scores(subject)) == ([1.0], [0.0])
+    right = own.multiple_choice("made", (choice_item("aaaa", ("aaaa", "b"), prompt="q"),))
+    wrong = own.multiple_choice("made", (choice_item("b", ("aaaa", "b"), prompt="q"),))
+    assert (scored(right, subject), scored(wrong, subject)) == ([1.0], [0.0])
 
 
 def test_choices_that_tie_share_the_point(table: Callable[..., Subject]) -> None:
-    task = MultipleChoice("made", (choice_item("z", ("x", "y", "z", "w")),))
-    assert task.scores(table()) == [0.25]
+    assert scored(own.multiple_choice("made", (choice_item("z", ("x", "y", "z", "w")),)), table()) == [0.25]
 
 
 def test_white_space_at_the_border_belongs_to_the_choice(table: Callable[..., Subject]) -> None:
+    apart = Question(item="1", prompt="q ", choices=("a", "bb"))
+    joined = Question(item="1", prompt="q", choices=(" a", " bb"))
     subject = table(q=" ")
-    apart = MultipleChoice("made", (choice_item("a", ("a", "bb"), prompt="q "),))
-    joined = MultipleChoice("made", (choice_item(" a", (" a", " bb"), prompt="q"),))
-    assert apart.scores(subject) == joined.scores(subject)
+    assert subject.answer([apart]) == subject.answer([joined])
 
 
 def test_exact_match_is_greedy_and_ends_at_the_line(table: Callable[..., Subject]) -> None:
@@ -142,35 +149,68 @@ def test_exact_match_is_greedy_and_ends_at_the_line(table: Callable[..., Subject
         Item(task="made", item="prefix only", prompt="q", answer="a"),
         Item(task="made", item="goes on", prompt="x", answer="yxy"),
     )
-    assert ExactMatch("made", items).scores(subject) == [1.0, 0.0, 0.0]
+    assert scored(own.exact_match("made", items), subject, "exact_match") == [1.0, 0.0, 0.0]
+
+
+def test_what_is_drawn_depends_on_the_item_alone(tiny: Callable[..., Subject]) -> None:
+    drawn = [Question(item=str(n), prompt="", max_tokens=12, temperature=1.0) for n in range(3)]
+    together = tiny().answer(drawn)
+    assert [tiny().answer([one])[0] for one in drawn] == together
+    assert len({one.text for one in together}) == 3, "three of 258^12 texts"
+
+
+def test_a_turn_of_a_conversation_is_another_prompt(tiny: Callable[..., Subject], tokenizer: Tokenizer) -> None:
+    question = Question(item="1", prompt="Why?", choices=(" So", " No"))
+    with pytest.raises(SettingsError, match="The tokenizer has no chat template"):
+        tiny(form="chat")
+    tokenizer.chat_template = "{% for m in messages %}<{{ m.content }}>{% endfor %}"
+    try:
+        subject = tiny(form="chat")
+    finally:
+        tokenizer.chat_template = None
+    spelled = Question(item="1", prompt="<Why?>", choices=("So", "No"))
+    begin = tiny().prompts_ids([""])[0]
+    assert subject.prompts_ids(["Why? "]) == [ids[len(begin) :] for ids in tiny().prompts_ids(["<Why?>"])]
+    assert [one.tokens for one in subject.answer([question])[0].likely] == [
+        one.tokens for one in tiny().answer([spelled])[0].likely
+    ]
+
+
+def test_what_does_not_fit_is_missing_and_no_zero(table: Callable[..., Subject]) -> None:
+    fits, long = (Question(item=name, prompt="p" * size, choices=("a", "b")) for name, size in (("1", 60), ("2", 64)))
+    writes = Question(item="3", prompt="p" * 60, max_tokens=4)
+    found = table().answer([long, fits, writes])
+    assert [one.missing for one in found] == ["too long", "", "too long"] and len(found[1].likely) == 2
 
 
 def test_run_scores_each_model_on_each_item(tokenizer: Tokenizer, tmp_path: Path) -> None:
     for name, seed in (("base", 1), ("ppo", 2)):
         model = fresh(Shape(hidden=32, layers=1, heads=2, feedforward=48, context=64), tokenizer, seed=seed)
         save(model, tokenizer, tmp_path / name)
-    task = MADE["choice"]()
-    rows = run([task], {"base": tmp_path / "base", "ppo": tmp_path / "ppo"}, seed=7)
-    assert [(row.model, row.task, row.item, row.seed) for row in rows] == [
+    models = {"base": tmp_path / "base", "ppo": tmp_path / "ppo"}
+    task = own.multiple_choice("made", (choice_item(" a", (" a", " bb")), choice_item(" d", (" d", " a"), name="2")))
+    assert [(row.model, row.task, row.item, row.seed) for row in scores.run([task], models, seed=7)] == [
         ("base", "made", "1", 7), ("base", "made", "2", 7), ("ppo", "made", "1", 7), ("ppo", "made", "2", 7),
     ]  # fmt: skip
+    crows = scores.run([posed("crows-pairs", conditions=("plain",))], {"base": tmp_path / "base"}, seed=7)
+    assert {row.task for row in crows} == {"crows_pairs_entropy", "crows_pairs_without_stereotype"}
+    long = own.multiple_choice("made", (choice_item("a", ("a", "b"), prompt="p" * 64),))
+    with pytest.raises(DataError, match="The item 1 of made is too long for the context of base, 64 tokens"):
+        scores.run([long], models, seed=7)
 
 
 def test_the_entropy_of_a_choice_is_of_whole_sentences(table: Callable[..., Subject]) -> None:
     """After q comes a with e^4 / (e^4 + 257), z with 1 / (e^4 + 257); what begins both sentences cancels out."""
+    pairs = [{"id": "1", "sent_more": "qa", "sent_less": "qz"}, {"id": "2", "sent_more": "xb", "sent_less": "xa"},
+             {"id": "3", "sent_more": "qa", "sent_less": "qaa"}]  # fmt: skip
+    task = posed("crows-pairs", pairs, conditions=("plain",))
     subject = table(q="a")
-    pair = choice_item("qz", ("qa", "qz"), prompt="")
     odds = math.exp(4)
     p = odds / (odds + 1)
     by_hand = -(p * math.log2(p) + (1 - p) * math.log2(1 - p))
-    assert SentencePairs("made", (pair,)).scores(subject) == pytest.approx([by_hand], abs=1e-4)
-    assert SentencePairs("made", (pair,), "choice").scores(subject) == [0.0]
-    even = choice_item("xa", ("xb", "xa"), prompt="")
-    assert SentencePairs("made", (even,)).scores(subject) == pytest.approx([1.0])
-    assert SentencePairs("made", (even,), "choice").scores(subject) == [0.5]
+    assert scored(task, subject, "entropy")[:2] == pytest.approx([by_hand, 1.0], abs=1e-4)
     # A sentence of one more token is less likely as a whole, whatever its mean is.
-    longer = choice_item("qaa", ("qa", "qaa"), prompt="")
-    assert SentencePairs("made", (longer,), "choice").scores(subject) == [0.0]
+    assert scored(task, subject, "without_stereotype") == [0.0, 0.5, 0.0]
 
 
 @pytest.mark.parametrize(
@@ -178,32 +218,6 @@ def test_the_entropy_of_a_choice_is_of_whole_sentences(table: Callable[..., Subj
 )
 def test_binary_entropy_is_that_of_the_books(nats: float, bits: float) -> None:
     assert binary_entropy(nats) == pytest.approx(bits, abs=1e-6)
-
-
-def test_published_sets_become_tasks(tmp_path: Path) -> None:
-    truths = tmp_path / "t.jsonl"
-    append_jsonl(truths, [{"id": f"q{n}", "question": "Why?", "best_answer": "So", "correct_answers": ["So", "Both"],
-                           "incorrect_answers": ["No", "Both", "No"], "category": "x"} for n in range(5)])  # fmt: skip
-    task = truthful_qa(truths, 3)
-    assert len(task.items) == 3 and {item.choices for item in task.items} == {(" So", " No")}
-    assert task.items[0].prompt == "Q: Why?\nA:" and task.items[0].answer == " So"
-    assert [item.item for item in truthful_qa(truths, 3).items] == [item.item for item in task.items], "always the same"
-    pairs = tmp_path / "c.jsonl"
-    append_jsonl(pairs, [{"id": n, "sent_more": more, "sent_less": "B."} for n, more in (("1", "A."), ("2", "B."))])
-    entropy, choice = crows_pairs(pairs, 9)
-    assert [item.choices for item in entropy.items] == [("A.", "B.")] and choice.items[0].answer == "B."
-    genders = tmp_path / "w.jsonl"
-    append_jsonl(genders, [{"id": f"{pair}{g}", "pair_id": pair, "gender": g, "sentence": f"{g} {pair}."}
-                           for pair in "xy" for g in ("male", "female", "neutral")])  # fmt: skip
-    assert [item.choices for item in winogender(genders, 9).items] == [
-        ("female x.", "male x."), ("female y.", "male y."),
-    ]  # fmt: skip
-    (tmp_path / "bad.jsonl").write_text('{"id": "1", "sent_more": "A."}\n')
-    with pytest.raises(DataError, match=r"bad\.jsonl:1: the field sent_less is missing"):
-        crows_pairs(tmp_path / "bad.jsonl", 9)
-    (tmp_path / "none.jsonl").write_text("")
-    with pytest.raises(DataError, match="holds no item that can be asked"):
-        winogender(tmp_path / "none.jsonl", 9)
 
 
 def test_the_loss_is_minus_the_mean_log_probability(tokenizer: Tokenizer, tmp_path: Path) -> None:
@@ -220,27 +234,23 @@ def test_the_loss_is_minus_the_mean_log_probability(tokenizer: Tokenizer, tmp_pa
 
 def test_items_are_gathered_by_task() -> None:
     items = [Item(task=task, item=str(number), prompt="p", answer="a") for number, task in enumerate("xyx")]
-    assert {name: [item.item for item in some] for name, some in by_task(items).items()} == {
+    assert {name: [item.item for item in some] for name, some in own.by_task(items).items()} == {
         "x": ["0", "2"],
         "y": ["1"],
     }
 
 
-def test_bad_items_are_refused_in_a_sentence(table: Callable[..., Subject], tmp_path: Path) -> None:
+def test_bad_items_are_refused_in_a_sentence() -> None:
     with pytest.raises(DataError, match="prompt and an answer that are not empty"):
         Item(task="t", item="1", prompt=" ", answer="a")
     with pytest.raises(DataError, match="the answer among them"):
         choice_item("z", ("a", "b"))
     with pytest.raises(DataError, match="two or more different choices"):
         choice_item("a", ("a", "a"))
-    with pytest.raises(DataError, match="needs two sentences, it has 3"):
-        SentencePairs("t", (choice_item("a", ("a", "b", "c")),))
     with pytest.raises(DataError, match="score it by exact match"):
-        MultipleChoice("t", (Item(task="t", item="1", prompt="p", answer="a"),))
-    with pytest.raises(DataError, match="context is 64; give shorter items"):
-        MultipleChoice("t", (choice_item("a", ("a", "b"), prompt="p" * 64),)).scores(table())
-    with pytest.raises(DataError, match="items with different names"):
-        run([MultipleChoice("t", (choice_item("a", ("a", "b")),) * 2)], {"base": tmp_path}, seed=0)
+        own.multiple_choice("t", (Item(task="t", item="1", prompt="p", answer="a"),))
+    with pytest.raises(DataError, match="items with different names, and 1 comes twice"):
+        own.multiple_choice("t", (choice_item("a", ("a", "b")),) * 2)
 
 
 def test_numbers_that_are_not_finite_stop_the_task(table: Callable[..., Subject]) -> None:
@@ -248,6 +258,11 @@ def test_numbers_that_are_not_finite_stop_the_task(table: Callable[..., Subject]
     with torch.no_grad():
         subject.model.lm_head.weight.fill_(float("nan"))
     with pytest.raises(InvariantError, match="not finite"):
-        MADE["choice"]().scores(subject)
+        subject.answer([Question(item="1", prompt="q", choices=("a", "b"))])
     with pytest.raises(InvariantError, match="not finite"):
-        MADE["exact"]().scores(subject)
+        subject.answer([Question(item="1", prompt="q", max_tokens=2)])
+
+
+def test_a_choice_without_a_token_is_told(tiny: Callable[..., Subject]) -> None:
+    with pytest.raises(DataError, match="A choice of the item 1 has no token in this model's vocabulary"):
+        tiny().answer([Question(item="1", prompt="q", choices=("a", ""))])

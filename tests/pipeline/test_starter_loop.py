@@ -126,7 +126,7 @@ def test_the_control_has_as_many_steps_as_sft(made: Workspace) -> None:
 
 def test_witnesses_and_taxes_are_measured(made: Workspace, evaluation: Evaluation) -> None:
     assert {row.model for row in evaluation.scores} == set(ARMS)
-    tasks = {"truthfulqa", "crows_pairs_entropy", "crows_pairs_without_stereotype", "winogender_entropy"}
+    tasks = {"truthfulqa_mc", "crows_pairs_entropy", "crows_pairs_without_stereotype", "winogender_entropy"}
     assert {row.task for row in evaluation.tasks} == tasks
     assert {row.text for row in evaluation.losses} == {f"r{n}" for n in range(12)} - {"r3"}, "a model wrote r3"
     figures = read_json((made.root / made.facts("report")["report"]).parent / "report.json")

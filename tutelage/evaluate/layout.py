@@ -38,6 +38,15 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Items:
+    """The items that figures rest on, closed until somebody looks; figures link to the id."""
+
+    id: str
+    summary: str
+    table: Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     """A part of the page, reached by its id."""
 
@@ -48,6 +57,7 @@ class Section:
     tables: tuple[Table, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     texts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    items: tuple[Items, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.pictures or self.comparisons or self.texts or any(self.tables))

@@ -6,7 +6,7 @@ What is missing stays missing: a row without an output, a reference or a score h
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -91,11 +91,9 @@ def score(path: Path, task: str, columns: Columns, *, baseline: str = "") -> Rep
     table = read(path, columns.missing)
     table.require(columns.names)
     by_group = _grouped(table, columns, chosen)
-    groups = tuple(_group(key, rows, chosen) for key, rows in by_group.items())
-    contrasts: list[Contrast] = []
+    contrasts: tuple[Contrast, ...] = ()
     if columns.by and columns.item:
-        for first, second in _pairs(list(by_group), columns, baseline):
-            contrasts += _contrasts(by_group, first, second, chosen)
+        contrasts = contrasts_of(by_group, _pairs(list(by_group), columns, baseline), chosen)
     elif baseline:
         raise SettingsError("A baseline is contrasted by item: name group columns with --by, and items with --item.")
     return Report(
@@ -103,9 +101,22 @@ def score(path: Path, task: str, columns: Columns, *, baseline: str = "") -> Rep
         path=path,
         by=columns.by,
         rows=len(table.rows),
-        groups=groups,
-        contrasts=tuple(_adjusted(contrasts)),
+        groups=groups_of(by_group, chosen),
+        contrasts=contrasts,
     )
+
+
+def groups_of(by_group: Mapping[Key, Sequence[Scored]], chosen: MetricSet) -> tuple[Group, ...]:
+    """Estimate every metric of every group."""
+    return tuple(_group(key, rows, chosen) for key, rows in by_group.items())
+
+
+def contrasts_of(
+    by_group: Mapping[Key, Sequence[Scored]], pairs: Iterable[tuple[Key, Key]], chosen: MetricSet
+) -> tuple[Contrast, ...]:
+    """Contrast pairs of groups, item by item; p-values are adjusted over the pairs of a metric."""
+    found = [one for first, second in pairs for one in _contrasts(by_group, first, second, chosen)]
+    return tuple(_adjusted(found))
 
 
 def _grouped(table: Table, columns: Columns, chosen: MetricSet) -> dict[Key, list[Scored]]:
@@ -137,7 +148,7 @@ def _figure(rows: Sequence[Scored], metric: str, chosen: MetricSet) -> Estimate 
         return None
     clusters = [row.cluster for row in there]
     labelers = [row.labeler for row in there if row.labeler] or None
-    if chosen.task == "bleu":
+    if metric == "bleu":
         sums = _by_cluster(np.array([row.values[metric] for row in there]), clusters)
         return cluster_bootstrap(sums, bleu.bleu, len(there), _resampling())
     values = [float(row.values[metric]) for row in there]
@@ -158,7 +169,7 @@ def _pairs(keys: Sequence[Key], columns: Columns, baseline: str) -> Iterator[tup
                 yield first, second
 
 
-def _contrasts(by_group: dict[Key, list[Scored]], one: Key, other: Key, chosen: MetricSet) -> Iterator[Contrast]:
+def _contrasts(by_group: Mapping[Key, Sequence[Scored]], one: Key, other: Key, chosen: MetricSet) -> Iterator[Contrast]:
     for metric in chosen.metrics:
         first, second = (_by_item(by_group[key], metric) for key in (one, other))
         both = [name for name in first if name in second]
@@ -167,7 +178,7 @@ def _contrasts(by_group: dict[Key, list[Scored]], one: Key, other: Key, chosen: 
         clusters = [first[name].cluster for name in both]
         sides = [np.array([side[name].value for name in both]) for side in (first, second)]
         labelers = [name[1] for name in both if name[1]] or None
-        if chosen.task == "bleu":
+        if metric == "bleu":
             difference = _bleu_difference(sides[0], sides[1], clusters)
         elif chosen.cells == "number":
             difference = paired_difference(sides[0], sides[1], clusters, labelers)

@@ -18,10 +18,11 @@ Write = Callable[[Estimate | None], str]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What a cell says, and below it, smaller, what it rests on."""
+    """What a cell says, and below it, smaller, what it rests on; `link` is the id of a part of the page."""
 
     text: str
     small: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

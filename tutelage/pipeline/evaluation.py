@@ -12,9 +12,9 @@ import torch
 
 from tutelage.core.agreement import agreement, within
 from tutelage.core.statistics import Estimate, Resampling, mean_estimate
-from tutelage.evaluate import tasks as benchmark
 from tutelage.evaluate.records import Arm, ArmRanking, Check, CurvePoint, JudgedPrompt, Output, OutputVerdicts
-from tutelage.evaluate.tasks.choice import MultipleChoice
+from tutelage.evaluate.tasks import own
+from tutelage.evaluate.tasks import scores as task_scores
 from tutelage.evaluate.tasks.item import Item
 from tutelage.files import read_json, write_json
 from tutelage.pipeline.chosen import chosen
@@ -189,9 +189,8 @@ def score_taxes(village: Village, recipe: Recipe) -> Maker:
         torch.set_num_threads(recipe.threads)
         arms = policies(space, recipe)
         models = {name: arms[name].path for name in ("base", "base_more", "sft", "ppo", "ppo_ptx")}
-        found = benchmark.run(
-            [MultipleChoice(name, part) for name, part in benchmark.by_task(items).items()], models, seed=recipe.seed
-        )
+        tasks = [own.multiple_choice(name, part) for name, part in own.by_task(items).items()]
+        found = task_scores.run(tasks, models, seed=recipe.seed)
         write_json(out / "scores.json", [_row(one) for one in found])
         return {"scores": len(found)}
 

@@ -16,15 +16,17 @@ import torch
 
 from tutelage.core.choosing import place
 from tutelage.errors import DataError, MissingError
-from tutelage.evaluate import tasks as benchmark
 from tutelage.evaluate.records import OutputScore
-from tutelage.evaluate.tasks import Task, losses, published
+from tutelage.evaluate.tasks import crows_pairs, losses, rows, truthfulqa, winogender
+from tutelage.evaluate.tasks import scores as task_scores
 from tutelage.evaluate.tasks.losses import Text
+from tutelage.evaluate.tasks.task import How, Task
 from tutelage.files import read_records, sha256_of, write_json
 from tutelage.models.narrow import is_bf16
 from tutelage.models.scoring import Answer, Scorer
 from tutelage.pipeline import training
 from tutelage.pipeline.arms import arms_of
+from tutelage.pipeline.benchmarks import file_rows
 from tutelage.pipeline.chosen import chosen
 from tutelage.pipeline.evaluation import read_outputs
 from tutelage.pipeline.recipe import Recipe, StarterSettings, parts
@@ -47,6 +49,8 @@ DEMONSTRATIONS, PART = 64, 64
 LONGEST_RANKED = 8000
 #: Arms whose taxes are measured, and characters of a text whose loss is measured.
 TAXED, LONGEST = ("start", "sft", "ppo", "ppo_ptx"), 1200
+#: Which pronoun is the likelier one is neither gain nor loss.
+NO_TAX = "winogender_she"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +195,7 @@ def measure_taxes(recipe: Recipe, folder: Path, items: int) -> Maker:
         with computing(recipe):
             for number, name in enumerate(TAXED, start=1):
                 model = {name: arms[name].policy.path}
-                scores += benchmark.run(asked, model, seed=recipe.seed)
+                scores += [row for row in task_scores.run(asked, model, seed=recipe.seed) if row.task != NO_TAX]
                 lost += losses.run(texts, model, seed=recipe.seed)
                 space.observer.advance(number, len(TAXED), {})
         write_json(out / "scores.json", [asdict(one) for one in scores])
@@ -209,11 +213,17 @@ def computing(recipe: Recipe) -> Iterator[None]:
 
 
 def _tasks(folder: Path, items: int) -> list[Task]:
-    """Read the published sets, so many items of each."""
+    """Read the published sets, so many items of each, without solved examples or instructions."""
     return [
-        published.truthful_qa(folder / TRUTHFUL_QA, items),
-        *published.crows_pairs(folder / CROWS_PAIRS, items),
-        published.winogender(folder / WINOGENDER, items),
+        one.task(
+            rows.checked(str(folder / name), file_rows(folder / name), one.row),
+            How(conditions=("plain",), items=items),
+        )
+        for name, one in (
+            (TRUTHFUL_QA, truthfulqa.CHOICE),
+            (CROWS_PAIRS, crows_pairs.BENCHMARK),
+            (WINOGENDER, winogender.BENCHMARK),
+        )
     ]
 
 

@@ -27,9 +27,9 @@ def run(texts: Sequence[Text], models: Mapping[str, Path], *, seed: int) -> list
         raise DataError("The loss needs texts with different names, at least one.")
     rows: list[TextLoss] = []
     for model, directory in models.items():
-        found = Subject.load(directory).mean_logprobs([""] * len(texts), [[text.text] for text in texts])
+        found = Subject.load(directory).text_likelihoods([text.text for text in texts])
         rows += [
-            TextLoss(seed=seed, text=text.id, model=model, loss=-value)
-            for text, (value,) in zip(texts, found, strict=True)
+            TextLoss(seed=seed, text=text.id, model=model, loss=-likely.mean)
+            for text, likely in zip(texts, found, strict=True)
         ]
     return rows
