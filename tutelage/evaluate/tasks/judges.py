@@ -156,8 +156,8 @@ class Program:
     def close(self) -> None:
         """End the program, if it was started."""
         if "_running" in self.__dict__:
-            with self._running as process:
-                process.terminate()
+            self._running.terminate()
+            self._running.communicate()
 
 
 class Labelled:

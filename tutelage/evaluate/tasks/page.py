@@ -173,11 +173,11 @@ def _notes(one: Result) -> tuple[str, ...]:
 
 
 def _picture(one: Result, metric: str, name: str, links: Mapping[Key, str]) -> Picture:
-    rows, write, heading = [], write_of(metric), None
+    rows, write, heading = [], write_of(metric), ""
     found = [(group.key, group.figures[metric]) for group in one.groups if metric in group.figures]
     # Under one prompt after the other, models side by side.
-    for key, figure in sorted(found, key=lambda pair: one.task.questions and _place(one, pair[0])):
-        shown = f"{key[1]} prompt" if key[1] and key[1] != heading else ""
+    for key, figure in sorted(found, key=lambda pair: _place(one, pair[0])):
+        shown = f"{key[1]} prompt" if key[1] != heading else ""
         rows.append(Row(label=key[0], figure=figure, numbers=write(figure), heading=shown))
         heading = key[1]
     title = f"{metric_words(metric).capitalize()}, n = {count(found[0][1].n)} items"
