@@ -22,8 +22,11 @@ def callback() -> None:
     """Evaluate models."""
 
 
+# First in the help, as it was done first.
+benchmarks.register(group)
+
+
 def register(app: typer.Typer) -> None:
-    benchmarks.register(group)
     scoring.register(group)
     app.add_typer(group, name="evaluate")
 

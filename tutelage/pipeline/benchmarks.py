@@ -92,6 +92,9 @@ def tasks_of(order: Order) -> tuple[list[Task], dict[str, dict[str, Any]]]:
         tasks = own.read(order.own)
         sources = {task.name: {"data": order.own.name, "sha256": sha256_of(order.own)} for task in tasks}
     found = [catalogue.find(name) for name in dict.fromkeys(order.tasks)]
+    for name in order.prompts:
+        if not any(name in one.conditions for one in found):
+            raise SettingsError(f"No task that is asked has a prompt {name!r}; leave --prompt out to ask under all.")
     for one in found:
         if one.name in sources:
             raise SettingsError(f"{order.own} has a task {one.name}, as a published one is called; rename it.")
@@ -104,13 +107,14 @@ def tasks_of(order: Order) -> tuple[list[Task], dict[str, dict[str, Any]]]:
 
 def _how(order: Order, one: Benchmark, all_tasks: Sequence[Benchmark]) -> tuple[How, dict[str, Any]]:
     shots = one.shots if order.shots is None else order.shots
-    shown, source = [], dict[str, Any]()
+    shown: list[Any] = []
+    source: dict[str, Any] = {}
     if shots:
         shown, found = _rows(one, _place(order.examples or order.data, one.file + EXAMPLES, all_tasks))
         source = {f"examples_{name}": value for name, value in found.items()}
-    prompts = tuple(name for name in order.prompts if name in one.conditions) if order.prompts else one.conditions
-    # Where it has none of them, the task says which it has.
-    conditions = prompts or order.prompts
+    # Where a task has prompts and none of those that are named, it says which it has.
+    named = tuple(name for name in order.prompts if name in one.conditions) or order.prompts
+    conditions = named if named and one.conditions != ("",) else one.conditions
     return How(conditions=conditions, shots=shots, examples=shown, items=order.items, seed=order.seed), source
 
 
