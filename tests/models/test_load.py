@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from tutelage.errors import DataError, MissingError
 from tutelage.models.load import Shape, fresh, load_policy, load_tokenizer, same_vocabulary, save
@@ -105,6 +105,17 @@ def test_another_architecture_loads_too(tokenizer, tmp_path):
     config = GPT2Config(vocab_size=len(tokenizer), n_embd=8, n_layer=1, n_head=1, n_positions=32)
     path = save(GPT2LMHeadModel(config), tokenizer, tmp_path / "gpt2")
     assert load_policy(path)[0].config.model_type == "gpt2"
+
+
+def test_a_deep_model_loads_inside_a_computation_of_low_precision(tokenizer, tmp_path):
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=48, intermediate_size=96, num_hidden_layers=12, num_attention_heads=3,
+        max_position_embeddings=64, eos_token_id=tokenizer.eos_token_id,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    path = save(LlamaForCausalLM(config), tokenizer, tmp_path / "deep")
+    with torch.autocast("cpu", torch.bfloat16):
+        assert load_policy(path)[0].dtype == torch.float32
 
 
 def test_models_that_read_text_differently_are_refused(tokenizer):

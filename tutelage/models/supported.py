@@ -21,7 +21,8 @@ def check_supported(model: PreTrainedModel, path: Path) -> None:
     """Refuse architectures that no trainer or sampler here can use: one sentence, after two passes of a few tokens."""
     _check_text(model.config, path)
     ids = [number % model.config.vocab_size for number in range(1, 13)]
-    with torch.no_grad():
+    # What is computed around this in low precision is compared here in the model's own.
+    with torch.no_grad(), torch.autocast(model.device.type, enabled=False):
         hidden = _alone(model, ids)
         _check_head(model, ids, hidden, path)
         _check_shared(model, ids, path)
