@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import Callable, Sequence
 
@@ -11,11 +10,10 @@ import uvicorn
 
 from tutelage.errors import UserError
 from tutelage.generate.process import EngineOptions
-from tutelage.serve.admission.access import KEY_VARIABLE, check
 from tutelage.serve.app import ServeOptions, create_app
 from tutelage.serve.catalogue import Catalogue
-from tutelage.store import Store
-from tutelage.web.listening import Listening, bind
+from tutelage.store import Store, applications, keys
+from tutelage.web.listening import Listening, bind, check
 
 #: The alias that is served unless others are named.
 DEFAULT = "default"
@@ -31,10 +29,12 @@ def serve(
     tell: Callable[[str], None],
 ) -> None:
     """Serve the named models until interrupted; `tell` gets one line when the server answers."""
-    key = os.environ.get(KEY_VARIABLE, "")
-    check(listening, key)
+    check(listening)
     with Store.open(store_url, create=False) as store, bind(listening) as bound:
-        asyncio.run(_run(Catalogue(store, names or [DEFAULT], engine), ServeOptions(key=key), listening, bound, tell))
+        if not listening.is_private or applications.is_any(store):
+            keys.pepper(store)  # what is wrong with it is said before anybody asks
+        options = ServeOptions(is_private=listening.is_private)
+        asyncio.run(_run(Catalogue(store, names or [DEFAULT], engine), options, listening, bound, tell))
 
 
 async def _run(

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
+from fastapi import FastAPI
+
+from tutelage.generate.process import EngineOptions
 from tutelage.generate.wire import Accepted, Ask, News
 from tutelage.records import RegisteredModel
-from tutelage.serve.catalogue import Catalogue
+from tutelage.serve.app import ServeOptions, create_app
+from tutelage.serve.catalogue import Catalogue, Served, unknown
+from tutelage.store import Store
+from tutelage.web.site import utc_now
 
 
 @dataclass(eq=False)
@@ -28,13 +36,6 @@ class ScriptedEngine:
     asked: list[Ask] = field(default_factory=list)
     in_flight: int = 0
     cancelled: int = 0
-    model: Path = Path("scripted")
-
-    async def start(self) -> None:
-        """Be there."""
-
-    async def stop(self) -> None:
-        """Be gone."""
 
     async def generate(self, ask: Ask) -> AsyncIterator[Accepted | News]:
         """Tell the script."""
@@ -59,15 +60,67 @@ class ScriptedEngine:
 class ScriptedCatalogue(Catalogue):
     """The names of a test, all served by one scripted engine."""
 
-    def __init__(self, store: Any, names: tuple[str, ...] = ("default",), engine: ScriptedEngine | None = None) -> None:
-        super().__init__(store, names, None)  # type: ignore[arg-type]
+    def __init__(self, store: Store, names: Sequence[str] = ("default",), engine: ScriptedEngine | None = None) -> None:
+        super().__init__(store, names, EngineOptions())
         self.engine = engine or ScriptedEngine()
 
-    async def _start(self, model: RegisteredModel) -> Any:
-        return self.engine
+    async def start(self) -> None:
+        """Start nothing."""
 
-    async def _target(self, name: str) -> RegisteredModel:
-        return RegisteredModel(name=f"{name}-model", version=1, path=".", sha256="ab" * 32, run="test")
+    async def stop(self) -> None:
+        """Stop nothing."""
+
+    async def find(self, name: str) -> Served:
+        """Return the engine of a name of the test."""
+        if name not in self.current():
+            raise unknown(name)
+        return self.current()[name]
+
+    def current(self) -> dict[str, Served]:
+        """Return the engine under all names and versions."""
+        models = [
+            RegisteredModel(name=f"{name}-model", version=1, path=".", sha256="ab" * 32, run="test")
+            for name in self.names
+        ]
+        served = {name: Served(model, self.engine) for name, model in zip(self.names, models, strict=True)}
+        return {**served, **{one.name: one for one in served.values()}}
+
+
+@contextlib.asynccontextmanager
+async def running(
+    store: Store,
+    *,
+    names: Sequence[str] = ("default",),
+    engine: ScriptedEngine | None = None,
+    is_private: bool = False,
+    now: Callable[[], datetime] = utc_now,
+) -> AsyncIterator[FastAPI]:
+    """Run the API over a scripted engine, as others reach it unless `is_private`."""
+    options = ServeOptions(is_private=is_private, now=now)
+    app = create_app(ScriptedCatalogue(store, names, engine), options)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@contextlib.contextmanager
+def in_background(store: Store, **options: Any) -> Iterator[Callable[..., Exchange]]:
+    """Run the API in a thread of its own; give a function that asks it, for tests that are no coroutines."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    def do(work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+    context = running(store, **options)
+    app = do(context.__aenter__())
+    try:
+        yield lambda *request, **more: do(ask(app, *request, **more))
+    finally:
+        do(context.__aexit__(None, None, None))
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 @dataclass

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,13 +37,10 @@ def make_store(folder: Path) -> str:
 
 
 @contextlib.contextmanager
-def serving(*options: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+def serving(*options: str) -> Iterator[str]:
     """Run `tutelage serve` on a free port and yield its address."""
-    inherited = {name: value for name, value in os.environ.items() if name != "TUTELAGE_API_KEY"}
     command = [sys.executable, "-m", "tutelage.cli", "serve", "--port", "0", "--threads", "1", *options]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**inherited, **(environment or {})}
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
             line = process.stdout.readline()

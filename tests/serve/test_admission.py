@@ -1,4 +1,4 @@
-"""Keys, addresses and capacity; disconnects; alias moves; start-up."""
+"""Keys and capacity; disconnects; alias moves; start-up."""
 
 from __future__ import annotations
 
@@ -6,49 +6,26 @@ import asyncio
 import contextlib
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
 import pytest
+from sqlalchemy import select
 
+from tests.firms import Firm
 from tests.generate.tiny import make_directory
 from tests.serve.server import NOW, make_store, register, serving
 from tutelage.errors import DataError, MissingError, SettingsError
 from tutelage.generate.process import EngineOptions
-from tutelage.serve.admission.access import check
 from tutelage.serve.admission.capacity import Capacity
 from tutelage.serve.catalogue import Catalogue
 from tutelage.service import serve
 from tutelage.store import Store, registry
+from tutelage.store.application_tables import quotas, reservations
+from tutelage.store.keys import PEPPER_VARIABLE
 from tutelage.web.errors import ApiError
 from tutelage.web.listening import Listening
-
-KEY = "a-long-key-of-the-test"
-
-
-@pytest.mark.parametrize(
-    ("listening", "key", "message"),
-    [
-        (Listening(host="0.0.0.0"), KEY, "behind-proxy"),
-        (Listening(host="::"), KEY, "behind-proxy"),
-        (Listening(host="example.org"), KEY, "behind-proxy"),
-        (Listening(host="0.0.0.0", certificate="c", private_key="k"), "", "TUTELAGE_API_KEY"),
-        (Listening(is_behind_proxy=True), "", "TUTELAGE_API_KEY"),
-        (Listening(certificate="c"), "", "both files"),
-        (Listening(), "short", "at least 16"),
-    ],
-)
-def test_unprotected_servers_are_refused(listening: Listening, key: str, message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
-        check(listening, key)
-
-
-def test_protected_servers_and_this_machine_are_allowed() -> None:
-    check(Listening(), "")
-    check(Listening(host="::1"), KEY)
-    check(Listening(host="0.0.0.0", is_behind_proxy=True), KEY)
-    check(Listening(host="0.0.0.0", certificate="c", private_key="k"), KEY)
 
 
 def test_capacity_is_given_back_and_its_end_is_503() -> None:
@@ -62,22 +39,32 @@ def test_capacity_is_given_back_and_its_end_is_503() -> None:
     assert capacity.taken == 0
 
 
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    url = make_store(tmp_path_factory.mktemp("guarded"))
-    with serving("--database", url, environment={"TUTELAGE_API_KEY": KEY}) as address:
-        yield address
-
-
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer wrong", f"Basic {KEY}", f"Bearer {KEY.upper()}"])
-def test_every_route_but_health_needs_the_key(guarded: str, header: str | None) -> None:
-    headers = {} if header is None else {"Authorization": header}
-    for method, path in [("GET", "/v1/models"), ("POST", "/v1/completions"), ("POST", "/v1/chat/completions")]:
-        answer = httpx2.request(method, guarded + path, headers=headers)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
-        assert answer.headers["www-authenticate"] == "Bearer"
-    assert httpx2.get(f"{guarded}/healthz").status_code == 200
-    assert httpx2.get(f"{guarded}/v1/models", headers={"Authorization": f"Bearer {KEY}"}).status_code == 200
+def test_a_server_with_applications_needs_a_key_and_says_so_before_it_starts_without_its_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = make_store(tmp_path)
+    with Store.open(url) as store:
+        key = Firm.of(store, state="live").key().text
+    with serving("--database", url) as address:
+        for method, path in [("GET", "/v1/models"), ("POST", "/v1/completions"), ("POST", "/v1/chat/completions")]:
+            answer = httpx2.request(method, address + path)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+        headers = {"Authorization": f"Bearer {key}"}
+        assert httpx2.get(f"{address}/v1/models", headers=headers).status_code == 200
+        body = {"prompt": "the", "max_tokens": 5, "n": 2, "user": "somebody"}
+        usage = httpx2.post(f"{address}/v1/completions", json=body, headers=headers).json()["usage"]
+    with Store.open(url) as store:
+        with store.read() as connection:
+            assert connection.execute(select(quotas.c.day_tokens)).scalar_one() == usage["total_tokens"]
+            assert connection.execute(select(reservations)).all() == []
+    monkeypatch.setenv(PEPPER_VARIABLE, "another secret than the one of the keys")
+    with pytest.raises(SettingsError, match="made with another secret"):
+        serve(url, [], Listening(port=0), EngineOptions(), print)
+    monkeypatch.setenv(PEPPER_VARIABLE, "short")
+    empty = f"sqlite:///{tmp_path / 'empty.db'}"
+    Store.open(empty).close()
+    with pytest.raises(SettingsError, match="has 5 characters"):
+        serve(empty, [], Listening(port=0, is_behind_proxy=True), EngineOptions(), print)
 
 
 @contextlib.asynccontextmanager

@@ -11,12 +11,14 @@ import sys
 import typer
 
 from tutelage.cli import (
+    apps,
     config,
     db,
     doctor,
     evaluate,
     export,
     init,
+    keys,
     label,
     labels,
     models,
@@ -63,6 +65,8 @@ STAGES = (
     report,
     models,
     serve,
+    apps,
+    keys,
     db,
     doctor,
 )

@@ -31,7 +31,8 @@ def serve(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Serve models by the OpenAI API: /v1/models, /v1/completions and /v1/chat/completions, with streaming.
 
-    The key that callers must send is the environment variable TUTELAGE_API_KEY; without it only this machine can ask.
+    Callers send the key of an application (`tutelage apps create`, `tutelage keys create`). While there is no
+    application, this machine is answered without one.
     """
     from tutelage import service
     from tutelage.errors import SettingsError

@@ -2,48 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from fastapi import Depends, FastAPI
 
 from tutelage import __version__
-from tutelage.serve.admission.access import Gate
-from tutelage.serve.admission.capacity import Capacity
+from tutelage.serve.admission.access import Gate, needs
+from tutelage.serve.admission.admission import Admission
 from tutelage.serve.api import chat, completions, models
 from tutelage.serve.api.calls import Caller
 from tutelage.serve.catalogue import Catalogue
 from tutelage.web import errors
+from tutelage.web.site import utc_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
-    """The key ("" for none, on this machine only) and how many choices may wait or run."""
+    """Whether only this machine reaches the server, how many choices may wait or run, and the one clock."""
 
-    key: str = ""
+    is_private: bool = True
     most_choices: int = 512
+    now: Callable[[], datetime] = utc_now
 
 
 def create_app(catalogue: Catalogue, options: ServeOptions) -> FastAPI:
     """Return the application; its engines run while it runs."""
+    admission = Admission.over(catalogue.store, most_choices=options.most_choices, now=options.now)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         try:
+            await admission.start()
             await catalogue.start()
             yield
         finally:
             await catalogue.stop()
+            await admission.stop()
 
     app = FastAPI(
         title="Tutelage", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
     errors.install(app)
-    caller = Caller(catalogue, Capacity(options.most_choices))
-    guarded = [Depends(Gate(options.key))]
+    app.add_middleware(Gate, grants=admission.grants, is_private=options.is_private)
+    caller = Caller(catalogue, admission)
+    completing = [Depends(needs("complete"))]
     app.include_router(models.health(catalogue))
-    app.include_router(models.router(catalogue), dependencies=guarded)
-    app.include_router(completions.router(caller), dependencies=guarded)
-    app.include_router(chat.router(caller), dependencies=guarded)
+    app.include_router(models.router(catalogue))
+    app.include_router(completions.router(caller), dependencies=completing)
+    app.include_router(chat.router(caller), dependencies=completing)
     return app

@@ -189,7 +189,7 @@ def move(  # noqa: PLR0913 - one parameter per thing that a step needs
             "changed": now,
         }
         connection.execute(update(applications).where(applications.c.id == application).values(values))
-        step = {"application": application, "before": before, "after": to, "by": by, "reason": shown}
+        step: dict[str, Any] = {"application": application, "before": before, "after": to, "by": by, "reason": shown}
         step |= {"conditions": values["conditions"], "created": now}
         connection.execute(application_moves.insert(), step)
         details = {"from": before, "to": to, "reason": shown, "conditions": values["conditions"]}

@@ -1,49 +1,93 @@
-"""The API key. Decision 010 says why it is so little."""
+"""Who is let in: nobody without a key, save on this machine while there is no application. Decision 039 says why."""
 
 from __future__ import annotations
 
-import hmac
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tutelage.errors import SettingsError
-from tutelage.web import listening
+from tutelage.errors import DatabaseAwayError
+from tutelage.serve.admission.grants import BLIND_SECONDS, LOCAL, Grant, Grants, unreachable, wrong_key
+from tutelage.store.keys import Scope as KeyScope
+from tutelage.web import errors
 from tutelage.web.errors import ApiError
-from tutelage.web.listening import Listening, is_loopback
+from tutelage.web.listening import is_loopback
 
-#: The environment variable that holds the key.
-KEY_VARIABLE = "TUTELAGE_API_KEY"
-SHORTEST_KEY = 16
-
-
-def check(where: Listening, key: str) -> None:
-    """Refuse with a sentence to serve unprotected."""
-    listening.check(where)
-    if key and len(key) < SHORTEST_KEY:
-        raise SettingsError(f"{KEY_VARIABLE} has {len(key)} characters; use at least {SHORTEST_KEY} random ones.")
-    if not (key or where.is_private):
-        raise SettingsError(f"Others can reach this server; set the environment variable {KEY_VARIABLE} to a long key.")
+#: What is open to everybody, exactly as written: it says nothing about models or customers.
+PUBLIC = frozenset({"/healthz", "/readyz"})
 
 
 class Gate:
-    """Let requests with the key pass; without a key, those that were sent to this machine by name."""
+    """Let a request pass with what its key gives on `request.state.grant`; refuse every other one, known path or not.
 
-    def __init__(self, key: str) -> None:
-        self._key = key.encode()
+    It stands before the routes, so that no route, mount, method or spelling of a path can be forgotten.
+    """
 
-    def __call__(self, request: Request) -> None:
-        """Raise ApiError unless the request may pass."""
-        if not self._key:
-            # A page elsewhere can make a browser call us under its own name; it cannot choose ours.
-            if not is_loopback(request.url.hostname or ""):
-                raise ApiError(403, "This server without a key answers only as localhost or 127.0.0.1.")
+    def __init__(self, app: ASGIApp, grants: Grants, is_private: bool) -> None:
+        self._app, self._grants, self._is_private = app, grants, is_private
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it with the refusal."""
+        if scope["type"] == "lifespan" or (scope["type"] == "http" and scope["path"] in PUBLIC):
+            await self._app(scope, receive, send)
             return
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        is_right = hmac.compare_digest(given.strip().encode("utf-8", "replace"), self._key)
-        if scheme.lower() != "bearer" or not is_right:
+        if scope["type"] != "http":  # nothing here speaks anything else
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        try:
+            if self._grants.blind_seconds > BLIND_SECONDS:
+                await self._grants.refresh()
+            scope.setdefault("state", {})["grant"] = await self._grant(scope)
+        except ApiError as error:
+            await errors.as_json(error)(scope, receive, send)
+            return
+        except DatabaseAwayError as error:
+            await errors.as_json(unreachable(error))(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _grant(self, scope: Scope) -> Grant:
+        if self._is_private and not self._grants.needs_key:
+            # A page elsewhere can make a browser call us under its own name; it cannot choose ours.
+            if not is_loopback(_host(Headers(scope=scope))):
+                raise ApiError(403, "This server without a key answers only as localhost or 127.0.0.1.")
+            return LOCAL
+        return await self._grants.of(_bearer(Headers(scope=scope)))
+
+
+def grant_of(request: Request) -> Grant:
+    """Return what the gate let this request in with."""
+    found: Grant = request.state.grant
+    return found
+
+
+def needs(scope: KeyScope) -> Callable[[Request], Awaitable[None]]:
+    """Return a dependency that refuses keys without this scope; every route of ours has one, or takes any key."""
+
+    async def check(request: Request) -> None:
+        if scope not in grant_of(request).scopes:
             raise ApiError(
-                401,
-                "The API key is missing or wrong; send it as `Authorization: Bearer KEY`.",
-                code="invalid_api_key",
-                headers={"WWW-Authenticate": "Bearer"},
+                403, f"This API key may not do this; make one with the scope {scope!r}.", code="missing_scope"
             )
+
+    return check
+
+
+def _host(headers: Headers) -> str:
+    """Return the name under which the request was sent, "" where it has none that can be read."""
+    try:
+        return urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _bearer(headers: Headers) -> str:
+    """Return the one key that the request brings; two are as good as none."""
+    given = headers.getlist("authorization")
+    scheme, _, key = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    if scheme.lower() != "bearer":
+        raise wrong_key()
+    return key.strip(" ")

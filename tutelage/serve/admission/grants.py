@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 
 #: How often the database is asked whether anything changed.
 FRESH_SECONDS = 0.25
-#: So long after the last answer nobody is let in any more, and later running calls end: what was forbidden meanwhile
-#: cannot be known.
+#: So long after the last answer nobody is let in before there is another one, and later running calls end: what was
+#: forbidden meanwhile cannot be known.
 BLIND_SECONDS, LOST_SECONDS = 2.0, 10.0
 #: How many keys are kept in memory, unknown ones included.
 _MOST_KEPT = 10_000
@@ -81,10 +81,13 @@ def grant_of(bound: Bound, now: datetime) -> Grant | ApiError:
     if not key.is_live(now):
         what = "was revoked" if key.ended is not None else "is over"
         return ApiError(401, f"This API key {what}; use another one.", code="key_revoked", headers=CHALLENGE)
+    if not application.is_organisation_active:
+        message = "The organisation of this key is suspended; its page says why."
+        return ApiError(403, message, code="organisation_suspended")
     state = application.state_at(now)
-    if state not in SERVES or not application.is_organisation_active:
-        shown = applications.told(state) if application.is_organisation_active else "suspended with its organisation"
-        return ApiError(403, f"The application of this key is {shown}; its page says why.", code=f"application_{state}")
+    if state not in SERVES:
+        message = f"The application of this key is {applications.told(state)}; its page says why."
+        return ApiError(403, message, code=f"application_{state}")
     live = application.conditions if state == "live" and application.conditions else None
     conditions = live or Conditions()
     is_consented = application.data_use == "training" == conditions.data_use and application.notice_version
@@ -117,32 +120,40 @@ def wrong_key() -> ApiError:
 class Grants:
     """Knows what keys give. `refresh` is called every `FRESH_SECONDS`; all calls come from one event loop."""
 
-    def __init__(self, store: Store, now: Callable[[], datetime] = utc_now) -> None:
-        self.store, self.now = store, now
+    def __init__(
+        self, store: Store, now: Callable[[], datetime] = utc_now, seconds: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.store, self.now, self._seconds = store, now, seconds
+        #: When each key was let in last, until that is written.
+        self.used: dict[str, datetime] = {}
         self._kept: OrderedDict[str, Bound | None] = OrderedDict()
-        self._version = -1
-        self._looked = -LOST_SECONDS
+        #: Where the counter of changes stood at the last look.
+        self.version = -1
+        self._looked = float("-inf")
+        self._look: asyncio.Task[None] | None = None
         self._pepper: bytes | None = None
         #: Whether there is an application, so that nobody is served without a key.
         self.needs_key = True
 
-    async def refresh(self) -> bool:
-        """Look whether anything changed, and forget what is out of date; say whether it did."""
+    async def refresh(self) -> None:
+        """Look whether anything changed, and forget what is out of date; who looks at the same time looks together."""
+        if self._look is None or self._look.done():
+            self._look = asyncio.create_task(self._refresh())
+        await asyncio.shield(self._look)
+
+    async def _refresh(self) -> None:
+        began = self._seconds()
         version = await asyncio.to_thread(counters.value, self.store)
-        if version == self._version:
-            self._looked = time.monotonic()
-            return False
-        # What is read while this runs may be of before: the version is kept first, the rest forgotten after.
-        self.needs_key = await asyncio.to_thread(applications.is_any, self.store)
-        self._version = version
-        self._kept.clear()
-        self._looked = time.monotonic()
-        return True
+        if version != self.version:
+            self.needs_key = await asyncio.to_thread(applications.is_any, self.store)
+            self.version = version
+            self._kept.clear()
+        self._looked = began
 
     @property
     def blind_seconds(self) -> float:
         """Return for how long nobody knows what was forbidden."""
-        return time.monotonic() - self._looked
+        return self._seconds() - self._looked
 
     async def of(self, text: str) -> Grant:
         """Return what a key gives; raise ApiError 401 for what is none, 403 while its application is not served."""
@@ -156,6 +167,7 @@ class Grants:
         found = grant_of(bound, self.now())
         if isinstance(found, ApiError):
             raise found
+        self.used[found.key_id] = self.now()
         return found
 
     async def now_of(self, grant: Grant) -> Grant:
@@ -173,9 +185,9 @@ class Grants:
 
     async def _bound(self, key: str) -> Bound | None:
         while key not in self._kept:
-            version = self._version
+            version = self.version
             found = await asyncio.to_thread(keys.bound, self.store, key)
-            if version != self._version:  # what was read may be of before the change
+            if version != self.version:  # what was read may be of before the change
                 continue
             self._kept[key] = found
             if len(self._kept) > _MOST_KEPT:

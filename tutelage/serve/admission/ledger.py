@@ -15,6 +15,7 @@ from tutelage.errors import UserError
 from tutelage.generate.wire import Ask
 from tutelage.serve.admission.grants import Grant
 from tutelage.store import Store, end_users, quotas
+from tutelage.store.application_forms import Limits
 from tutelage.store.quotas import Refused, Reservation
 from tutelage.web.errors import ApiError
 from tutelage.web.site import utc_now
@@ -54,18 +55,13 @@ class Ledger:
         """Hold what a call may cost; raise ApiError 403 for one person too many and 429 beyond the quota."""
         if grant.limits is None:
             return None
-        if grant.limits.end_users:
-            await self._admit(grant, end_user, grant.limits.end_users)
-        reserve = partial(quotas.reserve, self.store, grant.application_id, tokens=tokens, limits=grant.limits)
-        reserving = asyncio.create_task(asyncio.to_thread(reserve, now=self.now()))
+        reserved = await self._reserve(grant.application_id, grant.limits, tokens)
         try:
-            reserved = await asyncio.shield(reserving)
-        except asyncio.CancelledError:
-            # The client left meanwhile; what is held for it is given back as soon as it is there.
-            self._keep(self._give_back(reserving))
+            if grant.limits.end_users:
+                await self._admit(grant, end_user, grant.limits.end_users)
+        except BaseException:
+            self.settle(reserved, 0)
             raise
-        if isinstance(reserved, Refused):
-            raise _beyond(reserved, tokens)
         return reserved
 
     @contextlib.asynccontextmanager
@@ -85,17 +81,32 @@ class Ledger:
 
     async def settled(self) -> None:
         """Wait until everything is counted."""
-        await asyncio.gather(*self._settling)
+        while self._settling:
+            await asyncio.gather(*self._settling)
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
 
+    async def _reserve(self, application: str, limits: Limits, tokens: int) -> Reservation:
+        reserve = partial(quotas.reserve, self.store, application, tokens=tokens, limits=limits)
+        reserving = asyncio.create_task(asyncio.to_thread(reserve, now=self.now()))
+        try:
+            reserved = await asyncio.shield(reserving)
+        except asyncio.CancelledError:
+            # The client left meanwhile; what is held for it is given back as soon as it is there.
+            self._keep(self._give_back(reserving))
+            raise
+        if isinstance(reserved, Refused):
+            raise _beyond(reserved, tokens)
+        return reserved
+
     async def _give_back(self, reserving: asyncio.Task[Reservation | Refused]) -> None:
-        reserved = await reserving
-        if isinstance(reserved, Reservation):
-            await self._settle(reserved, 0)
+        with contextlib.suppress(UserError):
+            reserved = await reserving
+            if isinstance(reserved, Reservation):
+                await self._settle(reserved, 0)
 
     async def _settle(self, reservation: Reservation, tokens: int) -> None:
         try:

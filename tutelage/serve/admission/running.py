@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 
 from tutelage.errors import UserError
 from tutelage.serve.admission.grants import FRESH_SECONDS, LOST_SECONDS, Grant, Grants, unreachable
-from tutelage.store import Store, applications, quotas
+from tutelage.store import Store, applications, keys, quotas
 from tutelage.web.errors import ApiError
 
 logger = logging.getLogger(__name__)
 
-#: How often what dead gateways held is returned, and what ran out is moved.
+#: How often what dead gateways held is returned, what ran out is moved, and when keys were used is written.
 TIDY_SECONDS = 30.0
 
 #: Ends a call at once: what it has not sent yet is never sent, and the client reads this error instead.
@@ -59,10 +59,12 @@ class Watch:
         self.grants, self.running = grants, running
         self._task: asyncio.Task[None] | None = None
         self._tidied = time.monotonic()
+        self._seen = -1
 
     async def start(self) -> None:
         """Look once, and from now on again and again."""
         await self.grants.refresh()
+        self._seen = self.grants.version
         self._task = asyncio.create_task(self._go_on())
 
     async def stop(self) -> None:
@@ -70,18 +72,20 @@ class Watch:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.to_thread(_tidy, self.grants)
 
     async def step(self) -> None:
         """Look once. While the database is away, calls go on for `LOST_SECONDS`."""
         try:
-            changed = await self.grants.refresh()
-            await self._end_dead(changed)
+            await self.grants.refresh()
+            seen, self._seen = self._seen, self.grants.version
+            await self._end_dead(changed=seen != self._seen)
         except UserError as error:
             if self.grants.blind_seconds > LOST_SECONDS:
                 for grant in self.running.grants():
                     self.running.end(grant, unreachable(error))
 
-    async def _end_dead(self, changed: bool) -> None:
+    async def _end_dead(self, *, changed: bool) -> None:
         now = self.grants.now()
         for grant in self.running.grants():
             if changed or (grant.ends is not None and grant.ends <= now):
@@ -104,9 +108,12 @@ class Watch:
 
 
 def _tidy(grants: Grants) -> None:
-    """Return what dead gateways held, and move what ran out."""
+    """Return what dead gateways held, move what ran out, and write when keys were used."""
     store: Store = grants.store
     with contextlib.suppress(UserError):
+        while grants.used:
+            key, moment = grants.used.popitem()
+            keys.was_used(store, key, now=moment)
         quotas.return_overdue(store, now=grants.now())
         quotas.forget_returned(store, now=grants.now())
         applications.expire(store, now=grants.now())

@@ -15,14 +15,30 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from tutelage.generate.wire import Ask
-from tutelage.serve.admission.capacity import Capacity
-from tutelage.serve.catalogue import Catalogue, Served
+from tutelage.serve.admission.access import grant_of
+from tutelage.serve.admission.admission import Admission
+from tutelage.serve.admission.grants import Grant
+from tutelage.serve.admission.ledger import most_tokens
+from tutelage.serve.api.schema import Sampling
+from tutelage.serve.catalogue import Catalogue, Served, unknown
 from tutelage.serve.stream.answers import Answers
 from tutelage.serve.stream.events import events
 from tutelage.serve.stream.pieces import Growing, Piece
 
 Result = TypeVar("Result")
 CLIENT_GONE = 499
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a request asks for, by which grant, and for whom: `end_user` is a salted hash, "" in local mode."""
+
+    grant: Grant
+    end_user: str
+    model: str
+    asks: Sequence[Ask]
+    id: str
+    is_echo: bool = False
 
 
 class New(NamedTuple):
@@ -35,13 +51,11 @@ class New(NamedTuple):
 
 @dataclass(slots=True)
 class Call:
-    """A call on its way: its model, its answers, and its token counts."""
+    """A call on its way: what was wanted, its model, its answers, and its token counts."""
 
+    wanted: Wanted
     served: Served
     answers: Answers
-    asks: Sequence[Ask]
-    is_echo: bool
-    id: str
     created: int = field(default_factory=lambda: int(time.time()))
     completion_tokens: int = 0
 
@@ -54,12 +68,12 @@ class Call:
     def head(self, kind: str) -> dict[str, Any]:
         """Return what every answer and chunk begins with."""
         fingerprint = self.served.fingerprint
-        head = {"id": self.id, "object": kind, "created": self.created, "model": self.served.name}
+        head = {"id": self.wanted.id, "object": kind, "created": self.created, "model": self.served.name}
         return {**head, "system_fingerprint": fingerprint}
 
     async def pieces(self) -> AsyncIterator[New]:
         """Yield what is new of any choice."""
-        n = self.asks[0].n
+        n = self.wanted.asks[0].n
         growing: dict[int, Growing] = {}
         scores: dict[int, Any] = {}
         async for number, news in self.answers.news():
@@ -71,7 +85,7 @@ class Call:
             piece = Piece()
             if is_first:
                 growing[index] = Growing()
-                if self.is_echo:
+                if self.wanted.is_echo:
                     text = self.answers.accepted[number].prompt_text
                     piece = growing[index].prompt(text, scores.get(number))
             piece.add(growing[index].add(news))
@@ -80,7 +94,7 @@ class Call:
 
     async def whole(self) -> list[Piece]:
         """Return all choices when they have ended."""
-        choices = [Piece() for _ in range(len(self.asks) * self.asks[0].n)]
+        choices = [Piece() for _ in range(len(self.wanted.asks) * self.wanted.asks[0].n)]
         async for new in self.pieces():
             choices[new.choice].add(new.piece)
         return choices
@@ -91,18 +105,44 @@ Chunks = Callable[[Call], AsyncIterator[dict[str, Any]]]
 
 
 class Caller:
-    """Opens calls on the served models, within the capacity."""
+    """Opens calls on the served models, within what the grant and the capacity allow."""
 
-    def __init__(self, catalogue: Catalogue, capacity: Capacity) -> None:
-        self.catalogue, self.capacity = catalogue, capacity
+    def __init__(self, catalogue: Catalogue, admission: Admission) -> None:
+        self.catalogue, self.admission = catalogue, admission
+
+    def wanted(
+        self, request: Request, parameters: Sampling, asks: Sequence[Ask], prefix: str, *, is_echo: bool = False
+    ) -> Wanted:
+        """Return what a request asks for; the name of its end user goes no further."""
+        grant = grant_of(request)
+        return Wanted(
+            grant=grant,
+            end_user=self.admission.ledger.end_user(grant, parameters.user),
+            model=parameters.model,
+            asks=asks,
+            id=f"{prefix}-{secrets.token_hex(12)}",
+            is_echo=is_echo,
+        )
 
     @contextlib.asynccontextmanager
-    async def open(self, model: str, asks: Sequence[Ask], prefix: str, is_echo: bool = False) -> AsyncIterator[Call]:
-        """Ask the engine; leaving the block cancels what still runs."""
-        served = await self.catalogue.find(model)
-        with self.capacity.take(sum(ask.best_of or ask.n for ask in asks)):
-            async with Answers(served.engine, asks) as answers:
-                yield Call(served, answers, asks, is_echo, f"{prefix}-{secrets.token_hex(12)}")
+    async def open(self, wanted: Wanted) -> AsyncIterator[Call]:
+        """Ask the engine; leaving the block cancels what still runs, and counts what it cost."""
+        grant, asks, admission = wanted.grant, wanted.asks, self.admission
+        if not grant.may_use(wanted.model):
+            raise unknown(wanted.model)
+        served = await self.catalogue.find(wanted.model)
+        most = most_tokens(asks, served.engine.context)
+        with admission.capacity.take(sum(ask.best_of or ask.n for ask in asks)):
+            async with admission.ledger.charge(grant, wanted.end_user, most) as bill:
+                answers = Answers(served.engine, asks)
+                call = Call(wanted, served, answers)
+                # Nothing waits between this look and the watch's: whatever ends the grant is seen by one of them.
+                with admission.running.hold(await admission.grants.now_of(grant), answers.end):
+                    try:
+                        async with answers:
+                            yield call
+                    finally:
+                        bill.tokens = call.usage()["total_tokens"]
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result | None:

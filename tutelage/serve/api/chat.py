@@ -24,7 +24,7 @@ def router(caller: Caller) -> APIRouter:
     @routes.post("/v1/chat/completions")
     async def chat_completions(request: Request) -> Response:
         parameters = await bodies.read(request, ChatParameters)
-        opened = caller.open(parameters.model, [_ask(parameters)], "chatcmpl")
+        opened = caller.open(caller.wanted(request, parameters, [_ask(parameters)], "chatcmpl"))
         if parameters.stream:
             return await streamed(opened, lambda call: _chunks(call, parameters))
 

@@ -25,7 +25,7 @@ def router(caller: Caller) -> APIRouter:
     async def completions(request: Request) -> Response:
         parameters = await bodies.read(request, CompletionParameters)
         asks = [_ask(prompt, parameters) for prompt in parameters.prompts]
-        opened = caller.open(parameters.model, asks, "cmpl", parameters.echo)
+        opened = caller.open(caller.wanted(request, parameters, asks, "cmpl", is_echo=parameters.echo))
         if parameters.stream:
             return await streamed(opened, lambda call: _chunks(call, parameters))
 

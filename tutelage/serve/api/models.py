@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
-from tutelage.serve.catalogue import Catalogue, Served
+from tutelage.serve.admission.access import grant_of
+from tutelage.serve.catalogue import Catalogue, Served, unknown
 from tutelage.web.errors import ApiError
 
 
@@ -15,16 +16,23 @@ def router(catalogue: Catalogue) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/v1/models")
-    async def models() -> dict[str, Any]:
+    async def models(request: Request) -> dict[str, Any]:
+        grant = grant_of(request)
         for name in catalogue.names:  # an alias that moved shows at once
             await catalogue.find(name)
         return {
             "object": "list",
-            "data": [_shown(catalogue, name, s) for name, s in sorted(catalogue.current().items())],
+            "data": [
+                _shown(catalogue, name, served)
+                for name, served in sorted(catalogue.current().items())
+                if grant.may_use(name)
+            ],
         }
 
     @routes.get("/v1/models/{name}")
-    async def model(name: str) -> dict[str, Any]:
+    async def model(request: Request, name: str) -> dict[str, Any]:
+        if not grant_of(request).may_use(name):
+            raise unknown(name)
         return _shown(catalogue, name, await catalogue.find(name))
 
     return routes
