@@ -48,7 +48,7 @@ def test_from_a_name_to_a_live_application_and_its_end(
     assert tutelage("apps", "revoke", id, "--by", "Omar", *why) == f"{id} is revoked.\n"
     assert "is revoked" in refused("keys", "create", id)
     assert len(table(tutelage("apps", "list"))) == 2 and len(table(tutelage("apps", "list", "--state", "live"))) == 1
-    assert "choose one of draft" in refused("apps", "list", "--state", "good")
+    assert "choose from draft" in refused("apps", "list", "--state", "good")
     with Store.open(DATABASE) as store:
         assert audit.verify(store).rows
 
@@ -66,4 +66,5 @@ def test_keys_are_rotated_revoked_and_listed_by_their_ids(
     assert old[13:] not in listed and new[13:] not in listed
     assert "no such key" in refused("keys", "revoke", "nothing")
     assert "no such application" in refused("keys", "create", "nothing")
+    assert "choose from complete" in refused("keys", "create", id, "--scope", "everything")
     assert "20 to 4000 characters" in refused("apps", "create", "Bakery", "x", "--purpose", "short")

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 import tutelage
 from tests.firms import FORM, NOW, Firm
 from tests.serve.scripted import in_background
-from tutelage.errors import DataError, MissingError
+from tutelage.errors import MissingError
 from tutelage.store import Store, applications, end_users, keys, organisations, tables
 
 PACKAGE = Path(tutelage.__file__).parent
@@ -44,18 +44,18 @@ def counts(store: Store) -> dict[str, int]:
 def test_a_text_is_found_as_it_was_written_and_finds_nothing_else(store: Store, attack: str) -> None:
     firm = Firm.of(store)
     before = counts(store)
+    name = attack.replace("\0", "")  # which neither an address nor a command line can bring
     for call in (
-        lambda: applications.get(store, attack),
-        lambda: applications.edit(store, attack, "x", FORM, by="", now=NOW),
-        lambda: applications.move(store, attack, "live", by="", reason="x", now=NOW),
-        lambda: applications.move(store, firm.id, "suspended", by=attack, reason="x", now=NOW),
-        lambda: organisations.get(store, attack),
-        lambda: keys.revoke(store, attack, by="", now=NOW),
+        lambda: applications.get(store, name),
+        lambda: applications.edit(store, name, "x", FORM, by="", now=NOW),
+        lambda: applications.move(store, name, "live", by="", reason="x", now=NOW),
+        lambda: applications.move(store, firm.id, "suspended", by=name, reason="x", now=NOW),
+        lambda: organisations.get(store, name),
+        lambda: keys.revoke(store, name, by="", now=NOW),
     ):
-        # PostgreSQL takes no NUL in a name; it is refused before any row is looked at.
-        with pytest.raises((MissingError, DataError, ValueError) if "\0" in attack else MissingError):
+        with pytest.raises(MissingError):
             call()
-    assert keys.of(store, attack.replace("\0", "")) == [] and keys.bound(store, attack.replace("\0", "")) is None
+    assert keys.of(store, name) == [] and keys.bound(store, name) is None
     assert counts(store) == before
     applications.edit(store, firm.id, attack, FORM, by=firm.customer, now=NOW)
     assert firm.now.name == " ".join(attack.split())

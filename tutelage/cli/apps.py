@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl
+from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl, chosen
 from tutelage.cli.terminal import print_table
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ UseCaseName = Literal[
     "extract",
 ]
 AudienceName = Literal["own", "organisations", "public"]
-RiskName = Literal["advice", "minors", "persuasion", "decisions", "acts_alone", "sensitive"]
 Which = Annotated[str, typer.Argument(metavar="APPLICATION", help="Its id, as listed.", show_default=False)]
 Why = Annotated[str, typer.Option("--reason", help="Why, in words that its customer reads.", show_default=False)]
 By = Annotated[
@@ -48,12 +47,9 @@ def list_command(
     database: DatabaseUrl = DEFAULT_DATABASE,
 ) -> None:
     """List applications, the last changed first."""
-    from tutelage.errors import SettingsError
     from tutelage.store import Store, applications
 
-    known = [one for one in applications.STATES if one == state]
-    if state and not known:
-        raise SettingsError(f"--state {state}: choose one of {', '.join(applications.STATES)}.")
+    known = chosen("--state", [state] if state else [], applications.STATES)
     now = datetime.now(UTC)
     with Store.open(database, create=False) as store:
         found = applications.find(store, states=known)
@@ -79,14 +75,21 @@ def create(  # noqa: PLR0913 - one parameter per option
     ] = False,
     answer_tokens: Annotated[int, typer.Option("--answer-tokens", min=1, help="The longest answer.")] = 500,
     requests_per_day: Annotated[int, typer.Option("--requests-per-day", min=1, help="As it expects.")] = 1000,
-    risks: Annotated[list[RiskName], typer.Option("--risk", help="What it touches; may be given several times.")] = [],  # noqa: B006 - typer copies it
+    risks: Annotated[
+        list[str],
+        typer.Option(
+            "--risk",
+            metavar="RISK",
+            help="What it touches, any number of times: advice, minors, persuasion, decisions, acts_alone, sensitive.",
+        ),
+    ] = [],  # noqa: B006 - typer copies it
     submit: Annotated[bool, typer.Option("--submit", help="Send it in for review at once.")] = False,
     database: DatabaseUrl = DEFAULT_DATABASE,
 ) -> None:
     """Add an application, which begins in the sandbox: few people, a small quota, the content filter always on."""
     from tutelage.errors import MissingError
     from tutelage.store import Store, applications, organisations
-    from tutelage.store.application_forms import Form, check_form
+    from tutelage.store.application_forms import RISKS, Form, check_form
 
     form = check_form(
         Form(
@@ -97,7 +100,7 @@ def create(  # noqa: PLR0913 - one parameter per option
             is_read_first=read_first,
             answer_tokens=answer_tokens,
             requests_per_day=requests_per_day,
-            risks=tuple(dict.fromkeys(risks)),
+            risks=chosen("--risk", risks, RISKS),
         )
     )
     now = datetime.now(UTC)

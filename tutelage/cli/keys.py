@@ -1,15 +1,13 @@
 """`tutelage keys`: API keys of applications."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl
+from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl, chosen
 from tutelage.cli.terminal import print_table, warn
 
-# As in store/keys.py, which is not imported before it is needed.
-ScopeName = Literal["complete", "feedback", "moderate"]
 Which = Annotated[str, typer.Argument(metavar="KEY", help="The key's id: the 8 characters after tut_.")]
 Application = Annotated[str, typer.Argument(metavar="APPLICATION", help="Its id, as `tutelage apps list` shows it.")]
 
@@ -24,7 +22,10 @@ def register(app: typer.Typer) -> None:
 def create(
     application: Application,
     name: Annotated[str, typer.Option("--name", help="What it is for.")] = "made on the command line",
-    scopes: Annotated[list[ScopeName], typer.Option("--scope", help="What it may do; default everything.")] = [],  # noqa: B006 - typer copies it
+    scopes: Annotated[
+        list[str],
+        typer.Option("--scope", metavar="SCOPE", help="What it may do: complete, feedback or moderate; default all."),
+    ] = [],  # noqa: B006 - typer copies it
     days: Annotated[
         int | None, typer.Option("--days", help="For how many days; default without end.", show_default=False)
     ] = None,
@@ -33,7 +34,7 @@ def create(
     """Make a key and print it, this once: the database keeps only a hash under a secret of its own."""
     from tutelage.store import Store, keys
 
-    new = keys.NewKey(name=name, scopes=tuple(scopes) or keys.SCOPES, days=days)
+    new = keys.NewKey(name=name, scopes=chosen("--scope", scopes, keys.SCOPES) or keys.SCOPES, days=days)
     with Store.open(database, create=False) as store:
         made = keys.create(store, application, new, keys.pepper(store), by="", now=datetime.now(UTC))
     _tell(made.text)

@@ -1,7 +1,8 @@
 """Options that several commands share, so that they read the same everywhere."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -64,3 +65,14 @@ TextsFile = Annotated[
     Path | None,
     typer.Option("--texts", metavar="FILE", help='Pretraining text: {"text": ...} per line.', show_default=False),
 ]
+
+Word = TypeVar("Word", bound=str)
+
+
+def chosen(option: str, given: Sequence[str], known: Sequence[Word]) -> tuple[Word, ...]:
+    """Return the words that an option was given, each once, in the order of the known ones; any other is refused."""
+    from tutelage.errors import SettingsError
+
+    if unknown := set(given) - set(known):
+        raise SettingsError(f"{option} {min(unknown)}: choose from {', '.join(known)}.")
+    return tuple(word for word in known if word in given)
