@@ -71,6 +71,9 @@ ROWS: dict[str, dict[str, Any]] = {
     "model_labels": {"name": "m", "version": 1, "label_id": "k"},
     "doubts": {"example": "e", "judgement_kind": "ranking", "judgement": "k", "labeler": "l"},
     "choices": {"task_id": "t", "prompt_id": "p", "reason": "random"},
+    "notices": {"version": "n", "text": "t", "sha256": "s"},
+    "data_uses": {"application_id": "a", "data_use": "none", "withdraws": False, "by": ""},
+    "request_prompts": {"prompt_id": "p", "request_id": "r", "application_id": "a", "model": "m@1", "sent": NOW},
 }
 
 

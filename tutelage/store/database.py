@@ -191,6 +191,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA foreign_keys = ON")
     # Without it, REPLACE deletes rows behind the back of the triggers that refuse DELETE.
     cursor.execute("PRAGMA recursive_triggers = ON")
+    # What is deleted is overwritten with zeros: retention and withdrawals mean it.
+    cursor.execute("PRAGMA secure_delete = ON")
     cursor.close()
 
 

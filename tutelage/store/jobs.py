@@ -85,6 +85,19 @@ def stand(store: Store, job: NewJob, *, every: int, now: datetime) -> None:
         )
 
 
+def stand_first(store: Store, job: NewJob, *, every: int, now: datetime) -> None:
+    """Let a job be done again and again, unless one of the same id stands already: that one is left as it is."""
+    with store.write() as connection:
+        batches.insert_new(connection, jobs, [_row(job, every, now)])
+
+
+def hasten(store: Store, id: str, *, now: datetime) -> None:
+    """Let a job that waits be due at once; where there is none, nothing happens."""
+    waits = and_(jobs.c.id == id, jobs.c.state == "queued", jobs.c.not_before > now)
+    with store.write() as connection:
+        connection.execute(update(jobs).where(waits).values(not_before=now))
+
+
 def end(store: Store, id: str) -> None:
     """End a standing job; who is at it finds the lease lost. Ending what does not stand changes nothing."""
     with store.write() as connection:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, Select, and_, case, func, insert, select, update
 
 from tutelage.records import Prompt, Split, Stage
-from tutelage.store import batches
+from tutelage.store import batches, traffic
 from tutelage.store.database import Store
 from tutelage.store.tables import pii_findings, prompts, withdrawals
 
@@ -161,7 +161,8 @@ def page(store: Store, *, after: str, limit: int, split: str = "", stage: str = 
 def allowed() -> Any:
     """Return the condition under which a prompt may be used at all.
 
-    It was kept, holds no personal data that was found, and its user agreed to a notice and did not withdraw.
+    It was kept, holds no personal data that was found, and its user agreed to a notice and did not withdraw, nor did
+    the application that sent it.
     """
     return and_(prompts.c.status == "kept", prompts.c.pii != "quarantined", prompts.c.consent != "", _is_there())
 
@@ -177,7 +178,7 @@ def reviewable() -> Any:
 
 
 def _is_there() -> Any:
-    return prompts.c.user.not_in(select(withdrawals.c.user))
+    return and_(prompts.c.user.not_in(select(withdrawals.c.user)), ~traffic.withdrawn())
 
 
 def set_stage(store: Store, ids: Iterable[str], stage: Stage) -> None:

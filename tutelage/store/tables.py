@@ -301,4 +301,7 @@ APPEND_ONLY = (
     "written_prompts",
     "privacy_reviews",
     "toxicity_ratings",
+    "notices",
+    "data_uses",
+    "request_prompts",
 )

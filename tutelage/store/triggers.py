@@ -14,6 +14,26 @@ def append_only(dialect: str, tables: Iterable[str]) -> list[str]:
     return [function, *(statement for table in tables for statement in _postgresql(table))]
 
 
+def written_once(dialect: str, tables: Iterable[str]) -> list[str]:
+    """Return the DDL after which UPDATE on `tables` fails with a sentence; DELETE is left to retention."""
+    sentence = "are written once; retention deletes them when their time is over"
+    if dialect == "sqlite":
+        return [
+            f"CREATE TRIGGER {table}_refuse_update BEFORE UPDATE ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, 'rows of {table} {sentence}'); END"
+            for table in tables
+        ]
+    function = f"""
+        CREATE OR REPLACE FUNCTION refuse_update() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'rows of % {sentence}', TG_TABLE_NAME; END $$
+    """
+    made = (
+        f"CREATE TRIGGER {table}_refuse_update BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_update()"
+        for table in tables
+    )
+    return [function, *made]
+
+
 def _sqlite(table: str, event: str) -> str:
     return (
         f"CREATE TRIGGER {table}_refuse_{event.lower()} BEFORE {event} ON {table} "
