@@ -5,13 +5,11 @@ It is a rule of thumb for watching how traffic shifts. Labels of people say bett
 
 import re
 
-from tutelage.records import UseCase
-
 #: Characters of the beginning and of the end that are read: what is asked stands there.
 AROUND = 600
 _CHAT = re.compile(r"(?im)^(?:user|human|assistant|ai|bot|you|me|customer|agent|friend) ?:")
 #: The first rule that fits says it; later ones are wider.
-_RULES: tuple[tuple[UseCase, re.Pattern[str]], ...] = (
+_RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "summarization",
         re.compile(r"(?i)\bsummar(?:y|i[sz])|\bsum up\b|\btl;?dr\b|\bin (?:one|two|three|\d) sentences? what\b"),
@@ -59,8 +57,8 @@ _GIVEN = re.compile(
 _QUESTION = re.compile(r"(?i)\?\W*$|^\W*(?:who|what|when|where|why|how|which|is|are|does|do|can|explain|define)\b")
 
 
-def guess(text: str) -> UseCase:
-    """Return the use case that the words of a prompt point to, "other" where none does."""
+def guess(text: str) -> str:
+    """Return the use case (records.UseCase) that the words of a prompt point to, "other" where none does."""
     said = text if len(text) <= 2 * AROUND else f"{text[:AROUND]}\n{text[-AROUND:]}"
     if len(_CHAT.findall(said)) > 1:
         return "chat"

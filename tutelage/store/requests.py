@@ -12,7 +12,6 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Row, Select, case, func, select
 
-from tutelage.records import UseCase
 from tutelage.store import batches
 from tutelage.store.application_forms import DataUse
 from tutelage.store.database import Store
@@ -65,7 +64,7 @@ class Request:
     completion_severity: int = 0
     rule: str = ""
     policy_version: str = ""
-    use_case: UseCase | Literal[""] = ""
+    use_case: str = ""
     prompt_simhash: str = ""
     completion_simhash: str = ""
     urls: int = 0
