@@ -182,7 +182,7 @@ def test_models_are_scored_on_tasks(tutelage, world, written):
     printed = tutelage(*command)
     rows = {tuple(row[:2]): row[2:] for row in table(printed) if len(row) == 5}
     assert rows["exact", "tiny"] == ["exact match", "0.0 % [0.0, 79.3]", "1"], "Wilson's interval of 0 in 1"
-    assert rows["choice", "tiny"] == rows["choice", str(world.policy)]
+    assert rows["choice", "tiny"] == rows["choice", "policy"]
     saved = json.loads(Path("evaluation/report.json").read_text())
     exact = saved["results"][1]["groups"][0]["metrics"]["exact_match"]
     assert (saved["results"][1]["task"], exact["mean"], exact["n"]) == ("exact", 0, 1)

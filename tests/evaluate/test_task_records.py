@@ -360,6 +360,12 @@ def test_bad_input_is_a_sentence(
         evaluated("one", **named)
 
 
+def test_directories_are_called_by_the_ends_of_their_paths() -> None:
+    assert benchmarks.short_names(["/a/models/small", "default"]) == ["small", "default"]
+    assert benchmarks.short_names(["runs/base/model", "runs/ppo/model"]) == ["base/model", "ppo/model"]
+    assert benchmarks.short_names(["model"]) == ["model"]
+
+
 def test_every_number_of_the_page_leads_to_its_items(evaluated: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
     figures = evaluated("one", "other", tasks=("crows-pairs", "truthfulqa-mc"), prompts=("plain", "respectful"))
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

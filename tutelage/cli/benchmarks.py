@@ -103,7 +103,8 @@ def run(
         judges=tuple(judge),
         own=own,
     )
-    found = {name: find_model(name, database) for name in models}
+    asked = list(dict.fromkeys(models))
+    found = dict(zip(benchmarks.short_names(asked), (find_model(name, database) for name in asked), strict=True))
     console = Console(stderr=True)
     bar = Progress(console=console, transient=True, disable=not console.is_terminal)
     with bar, computing_with(threads or None):

@@ -80,6 +80,16 @@ def evaluate(order: Order, models: Mapping[str, Path], out: Path, progress: Prog
     return Evaluated(results=results, page=out / PAGE)
 
 
+def short_names(models: Sequence[str]) -> list[str]:
+    """Give directories the shortest ends of their paths by which no two are alike; other names stay."""
+    parts = [Path(name).parts for name in models]
+    for depth in range(1, max(map(len, parts))):
+        found = ["/".join(one[-depth:]) for one in parts]
+        if len(set(found)) == len(found):
+            return found
+    return list(models)
+
+
 def tasks_of(order: Order) -> tuple[list[Task], dict[str, dict[str, Any]]]:
     """Pose all tasks; give with each where its rows come from, by content hash."""
     if not (order.tasks or order.own):

@@ -82,15 +82,15 @@ def render(results: Sequence[Result], about: Mapping[str, Any]) -> str:
     sections = [_section(one, place) for place, one in enumerate(results)]
     made = Section(id="made", title="What the figures were made from", tables=(_models(about), _sources(about)))
     items = sum(len(one.items) for one in results)
-    models = len(about["models"])
+    what = told(results[0]) if len(results) == 1 else _several(len(results), "task")
     return (
         environment()
         .get_template("tasks.html")
         .render(
-            title=_headline(results[0]) if len(results) == 1 else f"{len(results)} tasks, {_several(models, 'model')}",
+            title=f"{what}: {', '.join(about['models'])}",
             style=style(),
             standing="Scored by rules and the judges that are named, not by people",
-            sample=f"{count(items)} answers of {_several(models, 'model')}. 95 % intervals, for new items.",
+            sample=f"{count(items)} answers. 95 % intervals, for new items.",
             sections=[*sections, made],
             labels={**{_id(place): told(one) for place, one in enumerate(results)}, "made": "Lineage"},
             method=_method(results),
@@ -255,13 +255,23 @@ def _contrasts(one: Result, metrics: Sequence[str]) -> tuple[Table, ...]:
     rows = []
     for contrast in one.contrasts:
         if contrast.metric in metrics:
-            first, second = group_name(contrast.first), group_name(contrast.second)
-            cells = (f"{first} − {second}", metric_words(contrast.metric), _difference(contrast.metric, contrast))
+            cells = (
+                _against(contrast.first, contrast.second),
+                metric_words(contrast.metric),
+                _difference(contrast.metric, contrast),
+            )
             rows.append(tuple(map(Cell, (*cells, p_text(contrast.adjusted), count(contrast.items)))))
     if not rows:
         return ()
     columns = ("contrast", "metric", "difference [95 % interval]", "p (Holm)", "items")
     return (Table(caption="Contrasts, paired by item", columns=columns, rows=tuple(rows)),)
+
+
+def _against(first: Key, second: Key) -> str:
+    """Name two models under one prompt, or two prompts of one model."""
+    if first[0] == second[0]:
+        return f"{first[0]}: {first[1]} − {second[1]} prompt"
+    return group_name((f"{first[0]} − {second[0]}", first[1]))
 
 
 def _difference(metric: str, contrast: Any) -> str:
