@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from tutelage.errors import DataError, MissingError
 from tutelage.models.load import Shape, fresh, load_policy, load_tokenizer, same_vocabulary, save
+from tutelage.models.supported import check_supported
 from tutelage.models.tokenizer import train_tokenizer
 
 
@@ -107,15 +108,12 @@ def test_another_architecture_loads_too(tokenizer, tmp_path):
     assert load_policy(path)[0].config.model_type == "gpt2"
 
 
-def test_a_deep_model_loads_inside_a_computation_of_low_precision(tokenizer, tmp_path):
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=48, intermediate_size=96, num_hidden_layers=12, num_attention_heads=3,
-        max_position_embeddings=64, eos_token_id=tokenizer.eos_token_id,
-    )  # fmt: skip
-    torch.manual_seed(0)
-    path = save(LlamaForCausalLM(config), tokenizer, tmp_path / "deep")
+def test_a_model_is_tried_in_its_own_precision_inside_a_computation_of_a_lower_one(model, model_dir):
+    lowered: list[bool] = []
+    model.get_decoder().register_forward_hook(lambda *_: lowered.append(torch.is_autocast_enabled("cpu")))
     with torch.autocast("cpu", torch.bfloat16):
-        assert load_policy(path)[0].dtype == torch.float32
+        check_supported(model, model_dir)
+    assert lowered and not any(lowered)
 
 
 def test_models_that_read_text_differently_are_refused(tokenizer):
