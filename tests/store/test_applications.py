@@ -8,19 +8,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 
 from tests.firms import FORM, NOW, Firm, staff
 from tutelage.errors import ConflictError, DataError, MissingError, RefusedError, UserError
 from tutelage.serve.admission.grants import Grant, grant_of
-from tutelage.store import Store, accounts, applications, audit, counters, end_users, keys, organisations
+from tutelage.store import (
+    Store,
+    accounts,
+    applications,
+    audit,
+    counters,
+    end_users,
+    keys,
+    migrate,
+    organisations,
+    upgrade,
+)
+from tutelage.store.account_tables import people, sessions
 from tutelage.store.accounts import Offer
 from tutelage.store.application_forms import SANDBOX, Conditions, Form, Limits
 from tutelage.store.application_tables import application_moves, members
 from tutelage.store.application_tables import applications as table
 from tutelage.store.applications import SERVES, STATES
+from tutelage.store.database import connect
 
 ONLY_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 DAY = timedelta(days=1)
@@ -349,6 +364,29 @@ def test_no_path_leads_from_revoked_to_serving(shop: Firm, before: list[Any], af
         take(firm, step, key)
         assert firm.now.state == "revoked"
         assert not any(serves(firm.store, one.id) for one in keys.of(firm.store, firm.id))
+
+
+def test_people_of_an_older_database_stay_and_may_have_the_new_roles(database: str) -> None:
+    engine = connect(database)
+    with engine.connect().execution_options(tutelage_writes=True) as connection, connection.begin():
+        config = migrate._config(migrate.MIGRATIONS)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0011")
+        row = {"id": "p", "name": "Lea", "name_key": "lea", "role": "lead", "password": "x", "status": "active"}
+        connection.execute(people.insert(), {**row, "failures": 0, "created": NOW})
+        session = {"id": "s", "token_hash": "h", "person": "p", "agent": "", "created": NOW, "seen": NOW}
+        connection.execute(sessions.insert(), session)
+    engine.dispose()
+    upgrade(database)
+    with Store.open(database) as store:
+        assert accounts.get(store, "p").role == "lead"
+        assert Firm.of(store).now.state == "sandbox"
+        with pytest.raises(IntegrityError), store.write() as connection:
+            connection.execute(update(people).values(role="king"))
+        if store.engine.dialect.name == "sqlite":
+            with store.read() as connection:
+                assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+                assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
 
 
 def test_nothing_leads_out_of_revoked_in_the_table_either() -> None:
