@@ -109,7 +109,7 @@ def test_the_process_ends_with_its_parent(model: Path, tmp_path: Path) -> None:
     child = subprocess.Popen([*command, str(tmp_path / "s")], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdin and child.stdout
     with child.stdout, child.stdin:
-        assert child.stdout.readline() == b"ready\n"
+        assert child.stdout.readline() == b"ready 96\n"
         child.stdin.close()
         assert child.wait(timeout=60) == 0
 
