@@ -20,7 +20,7 @@ from tutelage.core.agreement import (
     within,
 )
 from tutelage.core.dyads import Sharing
-from tutelage.core.statistics import Resampling
+from tutelage.core.statistics import Resampling, win_rate
 
 Order = tuple[int, ...]
 
@@ -133,14 +133,10 @@ def test_pairwise_agreement_counts_as_the_tallies_say() -> None:
     assert pairwise([], Sharing([], [], [])) == (None, None, None)
 
 
-def test_one_labeler_against_the_others_is_clustered_by_prompt_and_other() -> None:
-    """Residuals are 1/4 (six) and -3/4; their sums by prompt +-1/2 and by the other labeler 3/4, -1/4 and -1/2."""
+def test_one_labeler_against_the_others_is_a_rate_for_new_prompts_and_new_others() -> None:
     same, prompts, others = [1, 0, 1, 1, 0, 1, 1, 1], list("ppqqrrss"), list("ababcbac")
     given = pairwise([Tally(1, 1, one, float(one), one) for one in same], Sharing(prompts, others)).exact
-    by_prompt, by_other, both = 4 / 3 * 4 * 0.25 / 64, 3 / 2 * 14 / 16 / 64, 8 / 7 * (6 / 16 + 2 * 9 / 16) / 64
-    assert given is not None
-    half = 4.3027 * math.sqrt(by_prompt + by_other - both)
-    assert (given.mean, given.low) == pytest.approx((0.75, max(0.0, 0.75 - half)), abs=1e-4)
+    assert given == pytest.approx(win_rate(same, prompts, others))
 
 
 # --- Kendall's tau-b ----------------------------------------------------------------------------------------------

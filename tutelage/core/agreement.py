@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tutelage.core import dyads
+from tutelage.core.clusters import Floats
 from tutelage.core.dyads import Sharing, ratio
 from tutelage.core.rankings import Groups, preferences
-from tutelage.core.statistics import Estimate, Floats, Resampling, cluster_bootstrap
+from tutelage.core.statistics import Estimate, Resampling, cluster_bootstrap
 
 
 class Tally(NamedTuple):

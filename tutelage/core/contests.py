@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
-from tutelage.core.statistics import Estimate, Floats, two_way
+from tutelage.core.clusters import Floats
+from tutelage.core.statistics import Estimate, two_way
 
 #: Steps of Newton's method, which takes about six, and the log-odds at which a figure is taken as without bound.
 _STEPS, _BOUND = 50, 15.0

@@ -13,11 +13,11 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
+from tutelage.core import clusters as shared
+from tutelage.core.clusters import Components, Floats, Spread, Way
 
 
 class Estimate(NamedTuple):
@@ -28,14 +28,6 @@ class Estimate(NamedTuple):
     high: float
     n: int
     level: float = 0.95
-
-
-class Components(NamedTuple):
-    """The variance of single judgements by what it comes from: their prompt, their labeler, and the rest."""
-
-    prompt: float
-    labeler: float
-    rest: float
 
 
 def wins(rank_a: ArrayLike, rank_b: ArrayLike) -> Floats:
@@ -51,12 +43,14 @@ def mean_estimate(values: ArrayLike, clusters: ArrayLike | None = None, level: f
     1965). Without clusters every row is its own, and this is Student's interval.
     """
     rows = _rows(values)
-    codes = np.arange(len(rows)) if clusters is None else _codes(clusters, len(rows))
-    return _interval(rows, _spread(rows, codes), level)
+    way = Way.of(np.arange(len(rows)) if clusters is None else clusters, len(rows))
+    return _interval(rows, shared.one_way(rows, way), level)
 
 
 def two_way(values: ArrayLike, prompts: ArrayLike, labelers: ArrayLike, level: float = 0.95) -> Estimate:
     """Give the mean with an interval for new prompts *and* new labelers, who may be crossed in any way.
+
+    `labelers` [D] name who judged each row, or [D, 2] the two whom it tells of.
 
     V = V_few + s * c, as an analysis of variance has it: V_few is the variance of `mean_estimate` by the way with fewer
     clusters, at least a twentieth of that of independent rows; s is the variance of the other way's own means
@@ -65,6 +59,8 @@ def two_way(values: ArrayLike, prompts: ArrayLike, labelers: ArrayLike, level: f
     small, and the mean of both ways' quantiles, weighted by their variances (Cochran and Cox 1957), which is too
     large. So few labelers widen the interval as far as they matter. With a single labeler (or prompt) only the other
     way can be clustered: the interval then speaks of that one labeler (or prompt).
+    Where a row has two labelers, V_few is always that by prompts, and s the part of each labeler
+    (docs/decisions/038); rows of a single prompt then bound nothing.
     """
     rows = _rows(values)
     return _interval(rows, _crossed(rows, prompts, labelers), level)
@@ -94,13 +90,11 @@ def win_rate(shares: ArrayLike, prompts: ArrayLike, labelers: ArrayLike | None =
     rows = _rows(shares)
     if rows.min() < 0 or rows.max() > 1:
         raise ValueError(f"A rate is a mean of values from 0 to 1, not of {rows.min()} to {rows.max()}.")
-    by_prompt = _codes(prompts, len(rows))
-    spread = _spread(rows, by_prompt) if labelers is None else _crossed(rows, prompts, labelers)
-    mean = float(rows.mean())
+    by_prompt, mean = Way.of(prompts, len(rows)), float(rows.mean())
+    spread = shared.one_way(rows, by_prompt) if labelers is None else _crossed(rows, prompts, labelers)
     if not spread.variance or rows.min() == rows.max():
-        return wilson(mean * _size(by_prompt), _size(by_prompt), level)._replace(n=len(rows))
-    trials = mean * (1 - mean) / spread.variance
-    return _score_interval(mean, trials, spread.reach(level), len(rows), level)
+        return wilson(mean * by_prompt.size, by_prompt.size, level)._replace(n=len(rows))
+    return score_interval(mean, spread, len(rows), level)
 
 
 def components(values: ArrayLike, prompts: ArrayLike, labelers: ArrayLike) -> Components:
@@ -111,21 +105,10 @@ def components(values: ArrayLike, prompts: ArrayLike, labelers: ArrayLike) -> Co
     and both count as rest. With one labeler the labelers' part is 0. ValueError for fewer than two prompts.
     """
     rows = _rows(values)
-    # Without its mean, so that large values lose no digits.
-    rows = rows - rows.mean()
-    by_prompt, by_labeler = _codes(prompts, len(rows)), _codes(labelers, len(rows))
-    if _size(by_prompt) == 1:
+    by_prompt, by_labeler = Way.of(prompts, len(rows)), Way.of(labelers, len(rows))
+    if by_prompt.size == 1:
         raise ValueError("Judgements of a single prompt do not tell what they vary by.")
-    both = by_prompt * _size(by_labeler) + by_labeler
-    everything = _differences(rows, np.zeros(len(rows), dtype=np.intp))
-    of_prompt, of_labeler, of_both = (_differences(rows, codes) for codes in (by_prompt, by_labeler, both))
-    between_labelers = _half_mean(of_prompt - of_both)
-    between_prompts = _half_mean(of_labeler - of_both)
-    apart = _half_mean(everything - of_prompt - of_labeler + of_both)
-    prompt, labeler = max(0.0, apart - between_labelers), max(0.0, apart - between_prompts)
-    prompt, labeler = (0.0 if math.isnan(part) else part for part in (prompt, labeler))
-    whole = between_prompts if math.isnan(apart) else apart
-    return Components(prompt, labeler, max(0.0, whole - prompt - labeler))
+    return shared.components(rows, by_prompt, by_labeler)
 
 
 def paired_difference(
@@ -150,8 +133,7 @@ def detectable(values: ArrayLike, clusters: ArrayLike, level: float = 0.95, powe
     infinite for a single cluster.
     """
     rows = _rows(values)
-    codes = _codes(clusters, len(rows))
-    ((variance, freedom),) = _spread(rows, codes).parts
+    ((variance, freedom),) = shared.one_way(rows, Way.of(clusters, len(rows))).parts
     if not freedom:
         return math.inf
     return float(stdtrit(freedom, (1 + level) / 2) + stdtrit(freedom, power)) * math.sqrt(variance)
@@ -167,9 +149,14 @@ def rate_difference(
     """
     found = paired_difference(a, b, prompts, labelers, level)
     if found.low == found.high:
-        unseen = wilson(0, _size(_codes(prompts, found.n)), level).high
+        unseen = wilson(0, Way.of(prompts, found.n).size, level).high
         found = found._replace(low=found.mean - unseen, high=found.mean + unseen)
     return found._replace(low=max(-1.0, found.low), high=min(1.0, found.high))
+
+
+def score_interval(share: float, spread: Spread, n: int, level: float = 0.95) -> Estimate:
+    """Give Wilson's interval of a share with as many trials as give it this variance (`win_rate`); n is passed on."""
+    return _wilson(share, share * (1 - share) / spread.variance, spread.reach(level), n, level)
 
 
 def wilson(successes: float, n: int, level: float = 0.95) -> Estimate:
@@ -179,7 +166,7 @@ def wilson(successes: float, n: int, level: float = 0.95) -> Estimate:
     """
     if not 0 <= successes <= n or n < 1:
         raise ValueError(f"There cannot be {successes} successes in {n} trials.")
-    return _score_interval(successes / n, n, NormalDist().inv_cdf((1 + level) / 2), n, level)
+    return _wilson(successes / n, n, NormalDist().inv_cdf((1 + level) / 2), n, level)
 
 
 def detected_by(estimate: Estimate, power: float = 0.8) -> float:
@@ -247,93 +234,11 @@ def _rows(values: ArrayLike) -> Floats:
     return rows
 
 
-def _codes(labels: ArrayLike, n: int) -> Codes:
-    """Number the clusters 0 ... G - 1: one code per row."""
-    names = np.asarray(labels)
-    if names.shape != (n,):
-        raise ValueError(f"There must be one cluster name for each of {n} rows, not an array of shape {names.shape}.")
-    return np.unique(names, return_inverse=True)[1]
+def _crossed(rows: Floats, prompts: ArrayLike, labelers: ArrayLike) -> Spread:
+    return shared.crossed(rows, Way.of(prompts, len(rows)), Way.of_one_or_two(labelers, len(rows)))
 
 
-def _size(codes: Codes) -> int:
-    return int(codes.max()) + 1
-
-
-class _Spread(NamedTuple):
-    """An estimate of the variance of a mean, as a sum of parts, each with its degrees of freedom."""
-
-    parts: tuple[tuple[float, float], ...]
-
-    @property
-    def variance(self) -> float:
-        return math.fsum(variance for variance, _ in self.parts)
-
-    def reach(self, level: float) -> float:
-        """Give the quantile that a standard error is multiplied by (`two_way`); infinite without freedom."""
-        if any(freedom <= 0 for _, freedom in self.parts):
-            return math.inf
-        share = (1 + level) / 2
-        if not self.variance:
-            return float(stdtrit(self.parts[0][1], share))
-        whole = self.variance**2 / math.fsum(variance**2 / freedom for variance, freedom in self.parts)
-        weighted = math.fsum(variance * stdtrit(freedom, share) for variance, freedom in self.parts) / self.variance
-        return float(stdtrit(whole, share) + weighted) / 2
-
-
-def _spread(rows: Floats, codes: Codes) -> _Spread:
-    """Give the one-way cluster-robust variance of the mean; infinite for a single cluster, which cannot tell."""
-    if _size(codes) == 1:
-        return _Spread(((math.inf, 0.0),))
-    effective = _effective(codes)
-    sums = np.bincount(codes, weights=rows - rows.mean())
-    return _Spread(((effective / (effective - 1) * float(np.square(sums).sum()) / len(rows) ** 2, effective - 1),))
-
-
-def _crossed(rows: Floats, prompts: ArrayLike, labelers: ArrayLike) -> _Spread:
-    """Give the variance of the mean for rows that share prompts, labelers or both (`two_way`)."""
-    codes = [_codes(names, len(rows)) for names in (prompts, labelers)]
-    if min(map(_size, codes)) == 1:
-        return _spread(rows, max(codes, key=_size))
-    ways = zip(codes, components(rows, prompts, labelers)[:2], strict=True)
-    (few, _), (other, own) = sorted(ways, key=lambda way: _effective(way[0]))
-    ((base, freedom),) = _spread(rows, few).parts
-    # Few labelers can agree by chance, so that their sums hardly vary at all.
-    base = max(base, float(rows.var()) / (len(rows) - 1) / 20)
-    return _Spread(((base, freedom), (own * _left(few, other), _effective(other) - 1)))
-
-
-def _left(few: Codes, other: Codes) -> float:
-    """Say how much of the other way's variance Var(mean) holds beyond what is in the variance by the few clusters.
-
-    The mean holds sum w_o^2 of it, with w shares of rows. Residual sums by the few hold sum (w_fo - w_f w_o)^2 (none
-    where all are crossed alike), times G / (G - 1).
-    """
-    n, effective = len(few), _effective(few)
-    both = np.unique(few * _size(other) + other, return_inverse=True)[1]
-    shares = [np.bincount(codes) / n for codes in (few, other)]
-    expected = float((shares[0][few] * shares[1][other]).mean())
-    held = 1 / _effective(both) - 2 * expected + 1 / effective / _effective(other)
-    return max(0.0, 1 / _effective(other) - effective / (effective - 1) * held)
-
-
-def _effective(codes: Codes) -> float:
-    """Give the number of clusters, as many alike ones as hold as much: n^2 / sum of n_g^2 (Kish 1965)."""
-    return len(codes) ** 2 / float(np.square(np.bincount(codes).astype(np.float64)).sum())
-
-
-def _differences(rows: Floats, codes: Codes) -> Floats:
-    """Sum (y_i - y_j)^2 over ordered pairs of different rows of a cluster, and count them [2]."""
-    size = np.bincount(codes).astype(np.float64)
-    squares, sums = np.bincount(codes, weights=rows**2), np.bincount(codes, weights=rows)
-    return np.array([2 * (size * squares - sums**2).sum(), (size * (size - 1)).sum()])
-
-
-def _half_mean(pairs: Floats) -> float:
-    """Give half the mean squared difference; NaN where there is no pair."""
-    return float(pairs[0] / pairs[1] / 2) if pairs[1] else math.nan
-
-
-def _score_interval(share: float, trials: float, z: float, n: int, level: float) -> Estimate:
+def _wilson(share: float, trials: float, z: float, n: int, level: float) -> Estimate:
     """Give Wilson's interval of a share of `trials`, all from 0 to 1 where there are none; n is only passed on."""
     weight = trials / z / z
     centre = (share * weight + 0.5) / (weight + 1)
@@ -341,7 +246,7 @@ def _score_interval(share: float, trials: float, z: float, n: int, level: float)
     return Estimate(share, max(0.0, centre - half), min(1.0, centre + half), n, level)
 
 
-def _interval(rows: Floats, spread: _Spread, level: float) -> Estimate:
+def _interval(rows: Floats, spread: Spread, level: float) -> Estimate:
     mean = float(rows.mean())
     half = spread.reach(level) * math.sqrt(spread.variance)
     return Estimate(mean, mean - half, mean + half, len(rows), level)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tutelage.core.statistics import Floats
+from tutelage.core.clusters import Floats
 from tutelage.errors import DataError, SettingsError
 from tutelage.evaluate.metrics import bleu, squad
 from tutelage.evaluate.metrics.sets import MetricSet

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tutelage.core.statistics import Floats
+from tutelage.core.clusters import Floats
 from tutelage.errors import MissingError
 
 if TYPE_CHECKING:
