@@ -245,7 +245,8 @@ class RankedGroup:
     """All ranked completions of one prompt: one batch element of the reward model.
 
     `ranks[i]` is the rank of `completions[i]`, 0 is best, equal ranks are ties. `cut[i]` says that sampling ended
-    `completions[i]` at the length cap, so that no end token follows it; () when every one ended by itself.
+    `completions[i]` at the length cap, so that no end token follows it; () when every one ended by itself. Among the
+    rankings of a step it counts by its `weight`.
     """
 
     prompt: str
@@ -254,6 +255,7 @@ class RankedGroup:
     cut: tuple[bool, ...] = ()
     prompt_id: str = ""
     labeler: str = ""
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

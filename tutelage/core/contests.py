@@ -14,10 +14,8 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from tutelage.core.clusters import Floats
+from tutelage.core.logistic import fit
 from tutelage.core.statistics import Estimate, two_way
-
-#: Steps of Newton's method, which takes about six, and the log-odds at which a figure is taken as without bound.
-_STEPS, _BOUND = 50, 15.0
 
 
 class LengthControlled(NamedTuple):
@@ -42,7 +40,7 @@ def bradley_terry(
     design = np.zeros((len(first), table.shape[1]))
     design[np.arange(len(first)), first], design[np.arange(len(first)), second] = 1.0, -1.0
     design = np.delete(design, baseline, axis=1)
-    fitted = _fit(design[None] * np.ones((len(table), 1, 1)), shares)
+    fitted = fit(design[None] * np.ones((len(table), 1, 1)), shares)
     if fitted is None:
         return None
     place = arm - (arm > baseline)
@@ -62,33 +60,11 @@ def length_controlled(
     if not spread:
         return None
     design = np.stack([np.ones(len(by)), np.tanh(by / spread)], axis=1)
-    fitted = _fit(design[:, None], rows[:, None])
+    fitted = fit(design[:, None], rows[:, None])
     if fitted is None:
         return None
     found = _figure(fitted[0][0], fitted[1][:, 0], prompts, labelers)
     return LengthControlled(found, bool(by.min() > 0 or by.max() < 0))
-
-
-def _fit(design: Floats, shares: Floats) -> tuple[Floats, Floats] | None:
-    """Fit shares [R, C] by a logistic regression on `design` [R, C, P]; NaN shares do not count.
-
-    Give the coefficients [P] and what each row adds to them [R, P]: H^-1 times its score. None where they have no
-    finite maximum.
-    """
-    there = ~np.isnan(shares)
-    found = np.zeros(design.shape[-1])
-    for _ in range(_STEPS):
-        chance = expit(design @ found)
-        scores = np.einsum("rc,rcp->rp", np.where(there, np.nan_to_num(shares) - chance, 0.0), design)
-        weights = np.where(there, chance * (1 - chance), 0.0)
-        curvature = np.einsum("rc,rcp,rcq->pq", weights, design, design)
-        if np.linalg.matrix_rank(curvature) < len(found) or np.abs(found).max() > _BOUND:
-            return None
-        step = np.linalg.solve(curvature, scores.sum(axis=0))
-        if np.abs(step).max() < 1e-10:
-            return found, np.linalg.solve(curvature, scores.T).T
-        found = found + step
-    return None
 
 
 def _figure(log_odds: float, influence: Floats, prompts: ArrayLike, labelers: ArrayLike) -> Estimate:

@@ -1,10 +1,10 @@
-"""Reward models by folds: each learns from all folds but one and scores that one, so that every score is out of fold.
+"""Reward models by parts: each learns from some rankings and scores others, so that every score is out of fold.
 
     run.json, ledger.jsonl
-    fold-1/, fold-2/, ...   each fold is a run of its own, with its metrics and the scores that it gave
-    trunk.bin               what comes out of frozen lower layers, for as long as folds are trained (`kept`)
+    fold-1/, fold-2/, ...   each training is a run of its own, with its metrics and the scores that it gave
+    trunk.bin               what comes out of frozen lower layers, for as long as models are trained (`kept`)
 
-With a shared trunk the lower layers are computed once for all folds.
+With a shared trunk the lower layers are computed once for all trainings.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from tutelage.train.reward import (
     RankedMicro,
     RewardSettings,
     check_group,
-    micros_of,
+    ranked_batch,
     reward_loss,
 )
 from tutelage.train.stage import Weights, count, drop_checkpoints, move, platform, seconds_of
@@ -55,13 +55,11 @@ Watch = Callable[[float, float, Mapping[str, float]], None]
 SCORES = "scores.json"
 
 
-class FoldSettings(RewardSettings):
-    """Reward models by folds: how each is trained, how rows are dealt, and how much of a text is read."""
+class PartSettings(RewardSettings):
+    """Several reward models of one set of rankings: how each is trained, and how much of a text is read."""
 
     folds: int = Field(5, ge=2)
     """Folds. Each is scored by a model that learned from the others (as the paper did with labelers, 4.1)."""
-    by: Literal["conversation", "prompt", "labeler"] = "conversation"
-    """What stays together in one fold: rows of one conversation, of one prompt, or of one labeler."""
     prompt_tokens: int = Field(256, ge=1)
     """Of longer prompts so many tokens are read, the last ones."""
     completion_tokens: int = Field(256, ge=1)
@@ -76,31 +74,55 @@ class FoldSettings(RewardSettings):
     """Checkpoints and micro-batches."""
 
 
-class FoldData(NamedTuple):
-    """Rankings, and the fold of each, from 0."""
+class FoldSettings(PartSettings):
+    """Reward models by folds: how rows are dealt besides."""
+
+    by: Literal["conversation", "prompt", "labeler"] = "conversation"
+    """What stays together in one fold: rows of one conversation, of one prompt, or of one labeler. By labeler, models
+    are judged on conversations that none of their rankings is of, by labelers they learned from and by others."""
+    seeds: int = Field(1, ge=1)
+    """Deals of the rows, each with models of its own: the first has `seed`, the next one more (paper, E.2: three)."""
+
+
+class Part(NamedTuple):
+    """One training: the numbers of the rankings that it learns from and of those that it scores, and its seed.
+
+    `weights` say how much each of the former counts; () is all alike.
+    """
+
+    name: str
+    train: Sequence[int]
+    scored: Sequence[int]
+    seed: int
+    weights: Sequence[float] = ()
+
+
+class PartData(NamedTuple):
+    """Rankings, and the trainings that learn from some of them."""
 
     rankings: Sequence[RankedGroup]
-    folds: Sequence[int]
+    parts: Sequence[Part]
 
 
 class Scored(NamedTuple):
-    """The scores of all completions, ranking by ranking, and how many rankings were too long to be read whole."""
+    """For each part the scores of completions by the number of their ranking; how many rankings were not read whole."""
 
-    scores: list[list[float]]
+    scores: list[dict[int, list[float]]]
     shortened: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Bench:
-    """What all folds have in common: the rows as tokens, and how models and micro-batches of rows are made.
+    """What all trainings have in common: the rows as tokens, and how models and micro-batches of rows are made.
 
-    `fresh` gives an untrained model, its trained part and what it computes; `open` readies a micro-batch for it.
+    `fresh` gives an untrained model by its seed, its trained part and what it computes; `micros` takes numbers of rows
+    and these rows, with their weights; `open` readies a micro-batch for the model.
     """
 
     rows: Sequence[Ranked]
     shortened: int
-    fresh: Callable[[], tuple[ScalarModel, nn.Module, Weights]]
-    micros: Callable[[Sequence[int]], Sequence[Any]]
+    fresh: Callable[[int], tuple[ScalarModel, nn.Module, Weights]]
+    micros: Callable[[Sequence[int], Sequence[Ranked]], Sequence[Any]]
     open: Callable[[Any], RankedMicro]
     kept: Kept | None = None
 
@@ -110,9 +132,9 @@ class _Bench:
 
 
 class _Meter:
-    """The work of all folds, in tokens that the whole model reads: a token learned from is three, one kept less."""
+    """The work of all parts, in tokens that the whole model reads: a token learned from is three, one kept less."""
 
-    def __init__(self, watch: Watch, settings: FoldSettings, kept: bool) -> None:
+    def __init__(self, watch: Watch, settings: PartSettings, kept: bool) -> None:
         self.watch, self.total, self.done = watch, 0.0, 0.0
         self.below = settings.layout.frozen_share if kept else 0.0
         self.epochs = settings.epochs
@@ -131,16 +153,16 @@ class _Meter:
         self.watch(self.done, self.total, figures)
 
 
-def score_folds(run_dir: Path, settings: FoldSettings, data: FoldData, init: Path, watch: Watch) -> Scored:
-    """Score every ranking by a reward model that starts as the policy in `init` and learned from the other folds.
+def score_parts(run_dir: Path, settings: PartSettings, data: PartData, init: Path, watch: Watch) -> Scored:
+    """Train a reward model for each part, from the policy in `init` on, and score the part's rankings with it.
 
-    Called again with the same arguments, it goes on behind the last fold that is whole. What cannot be used is a
+    Called again with the same arguments, it goes on behind the last part that is whole. What cannot be used is a
     UserError before anything is written.
     """
     check_layout(settings, settings.adam)
-    used = [[*map(asdict, data.rankings)], list(data.folds)]
+    used = [[*map(asdict, data.rankings)], [list(part) for part in data.parts]]
     parents = {"init": hash_of(init), "data": content_hash(used), **template_parent(init, settings.template)}
-    directories = [run_dir / f"fold-{number}" for number in range(1, settings.folds + 1)]
+    directories = [run_dir / part.name for part in data.parts]
     about: dict[str, Any] = {"settings": settings, "parents": parents, "seeds": {"seed": settings.seed}}
     begun = Run.begun(run_dir, stage="folds", **about)
     if begun is None or not begun.is_finished:
@@ -148,32 +170,33 @@ def score_folds(run_dir: Path, settings: FoldSettings, data: FoldData, init: Pat
         machine = platform(settings.loop.device)
         run = Run.begin(run_dir, stage="folds", **about, platform=machine)
         folds = [Run.begin(one, stage="fold", **about, platform=machine) for one in directories]
-        _train_all(run, [fold for fold in enumerate(folds) if not fold[1].is_finished], data.folds, bench, watch)
+        waiting = [(fold, part) for fold, part in zip(folds, data.parts, strict=True) if not fold.is_finished]
+        _train_all(run, settings, waiting, bench, watch)
         if bench.kept is not None:
             bench.kept.clear()
         run.finish({one.name: one.name for one in directories})
     found = [read_json(directory / SCORES) for directory in directories]
-    scores = {number: row for fold in found for number, row in zip(fold["rows"], fold["scores"], strict=True)}
-    return Scored([scores[number] for number in range(len(data.rankings))], found[0]["shortened"])
+    scores = [dict(zip(fold["rows"], fold["scores"], strict=True)) for fold in found]
+    return Scored(scores, found[0]["shortened"])
 
 
 def _train_all(
-    run: Run, waiting: Sequence[tuple[int, Run]], fold_of: Sequence[int], bench: _Bench, watch: Watch
+    run: Run, settings: PartSettings, waiting: Sequence[tuple[Run, Part]], bench: _Bench, watch: Watch
 ) -> None:
-    """Compute the trunk, then train one fold after the other."""
-    settings = FoldSettings(**run.settings)
-    meter, parts = _Meter(watch, settings, bench.kept is not None), {}
-    for number, _ in waiting:
-        heldout = [row for row, fold in enumerate(fold_of) if fold == number]
-        # A ranking whose completions all tie is scored, and teaches nothing.
-        train = [row for row, fold in enumerate(fold_of) if fold != number and bench.rows[row].pairs]
-        parts[number] = (train, heldout)
-        meter.plan(0, bench.tokens(train), bench.tokens(heldout))
+    """Compute the trunk, then train one part after the other."""
+    meter = _Meter(watch, settings, bench.kept is not None)
+    for _, part in waiting:
+        meter.plan(0, bench.tokens(_taught(bench, part)), bench.tokens(part.scored))
     if bench.kept is not None and not bench.kept.path.exists() and waiting:
         meter.plan(bench.kept.tokens, 0, 0)
         _fill(run, bench.kept, meter)
-    for number, fold in waiting:
-        _train_fold(fold, bench, settings, parts[number], meter)
+    for fold, part in waiting:
+        _train_part(fold, bench, settings, part, meter)
+
+
+def _taught(bench: _Bench, part: Part) -> list[int]:
+    """List the rankings of a part that teach something: one whose completions all tie does not."""
+    return [number for number in part.train if bench.rows[number].pairs]
 
 
 def _fill(run: Run, kept: Kept, meter: _Meter) -> None:
@@ -184,14 +207,17 @@ def _fill(run: Run, kept: Kept, meter: _Meter) -> None:
     run.ledger.add("shared trunk", flops=flops, seconds=time.perf_counter() - began, tokens=kept.tokens)
 
 
-def _train_fold(
-    run: Run, bench: _Bench, settings: FoldSettings, parts: tuple[list[int], list[int]], meter: _Meter
-) -> None:
-    train, heldout = parts
-    model, trained, weights = bench.fresh()
+def _train_part(run: Run, bench: _Bench, settings: PartSettings, part: Part, meter: _Meter) -> None:
+    weight = dict(zip(part.train, part.weights, strict=True)) if part.weights else {}
+    train = _taught(bench, part)
+    rows = [bench.rows[number]._replace(weight=weight.get(number, 1.0)) for number in train]
+    model, trained, weights = bench.fresh(part.seed)
     steps = max(1, math.ceil(settings.epochs * len(train) / settings.batch))
     schedule = functools.partial(cosine, total=steps, warmup=round(settings.warmup * steps), final=settings.final)
     share = meter.of_learning(bench.tokens(train)) / steps
+
+    def micros(drawn: Sequence[int]) -> Sequence[Any]:
+        return bench.micros([train[at] for at in drawn], [rows[at] for at in drawn])
 
     def loss(micro: Any) -> Loss:
         return reward_loss(model, bench.open(micro))
@@ -199,30 +225,30 @@ def _train_fold(
     Loop(
         run=run,
         trained=[Trained(name="reward", model=trained, adam=settings.adam, schedule=schedule)],
-        batches=RankedBatches(len(train), settings, lambda drawn: bench.micros([train[number] for number in drawn])),
+        batches=RankedBatches(len(train), settings.model_copy(update={"seed": part.seed}), micros),
         loss=loss,
         steps=steps,
         settings=settings.loop,
-        seed=settings.seed,
+        seed=part.seed,
         hooks=Hooks(progress=lambda step, _, figures: meter.advance(share, figures)),
     ).train()
-    scores = _score(model, bench, settings, heldout)
-    meter.advance((1 - meter.below) * bench.tokens(heldout))
+    scores = _score(model, bench, settings, part.scored)
+    meter.advance((1 - meter.below) * bench.tokens(part.scored))
     tokens = round(settings.epochs * bench.tokens(train))
     run.ledger.add("reward model", flops=weights.flops(tokens), seconds=seconds_of(run), tokens=tokens)
-    write_json(run.directory / SCORES, {"shortened": bench.shortened, "rows": heldout, "scores": scores})
+    write_json(run.directory / SCORES, {"shortened": bench.shortened, "rows": list(part.scored), "scores": scores})
     run.finish({"scores": SCORES})
     drop_checkpoints(run)
 
 
 @torch.no_grad()
-def _score(model: ScalarModel, bench: _Bench, settings: FoldSettings, numbers: Sequence[int]) -> list[list[float]]:
+def _score(model: ScalarModel, bench: _Bench, settings: PartSettings, numbers: Sequence[int]) -> list[list[float]]:
     """Score rows, in the precision of the training; completions of a row in their order."""
     device = model.head.weight.device
     found: dict[int, list[float]] = {}
     for part in cut([bench.rows[number].group.length for number in numbers], settings.loop.micro_tokens):
         chosen = [numbers[at] for at in part]
-        [micro] = bench.micros(chosen)
+        [micro] = bench.micros(chosen, [bench.rows[number] for number in chosen])
         with torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(settings.loop)):
             scores = model.score_groups(bench.open(micro.to(device)).groups).tolist()
         for number in chosen:
@@ -231,20 +257,22 @@ def _score(model: ScalarModel, bench: _Bench, settings: FoldSettings, numbers: S
     return [found[number] for number in numbers]
 
 
-def _bench(run_dir: Path, settings: FoldSettings, rankings: Sequence[RankedGroup], init: Path) -> _Bench:
+def _bench(run_dir: Path, settings: PartSettings, rankings: Sequence[RankedGroup], init: Path) -> _Bench:
     policy, tokenizer = load_policy(init)
     rows, shortened = _encode(rankings, Renderer(tokenizer, settings.template), context_of(policy), settings)
-    make = functools.partial(ScalarModel.from_policy, seed=settings.seed, likelihood=settings.likelihood)
+    make = functools.partial(ScalarModel.from_policy, likelihood=settings.likelihood)
     if settings.layout.kind != "shared_trunk":
         del policy
 
-        def fresh() -> tuple[ScalarModel, nn.Module, Weights]:
+        def fresh(seed: int) -> tuple[ScalarModel, nn.Module, Weights]:
             base, _ = load_policy(init)
-            learner = scalar_learner(base, init, functools.partial(make, base), settings)
+            learner = scalar_learner(base, init, functools.partial(make, base, seed), settings)
             return learner.model, learner.trained, learner.weights
 
-        budget = settings.loop.micro_tokens
-        return _Bench(rows=rows, shortened=shortened, fresh=fresh, micros=micros_of(rows, budget), open=lambda one: one)
+        def micros(_: Sequence[int], chosen: Sequence[Ranked]) -> Sequence[RankedMicro]:
+            return ranked_batch(chosen, settings.loop.micro_tokens)
+
+        return _Bench(rows=rows, shortened=shortened, fresh=fresh, micros=micros, open=lambda one: one)
     decoder = decoder_of(policy)
     number = freeze_lower(decoder, settings.layout.frozen_share)
     move(policy, settings.loop)
@@ -255,8 +283,8 @@ def _bench(run_dir: Path, settings: FoldSettings, rankings: Sequence[RankedGroup
         narrow_frozen(lower.stack)
     kept = Kept(run_dir / "trunk.bin", lower, rows, settings.loop)
 
-    def fresh_upper() -> tuple[ScalarModel, nn.Module, Weights]:
-        model = make(policy, trunk=upper.twin()).to(settings.loop.device)
+    def fresh_upper(seed: int) -> tuple[ScalarModel, nn.Module, Weights]:
+        model = make(policy, seed, trunk=upper.twin()).to(settings.loop.device)
         trained = part_of((name, weight) for name, weight in model.named_parameters() if weight.requires_grad)
         return model, trained, weights_of(model)._replace(read=0)
 
@@ -267,7 +295,7 @@ def _bench(run_dir: Path, settings: FoldSettings, rankings: Sequence[RankedGroup
 
 
 def _encode(
-    rankings: Sequence[RankedGroup], renderer: Renderer, context: int, settings: FoldSettings
+    rankings: Sequence[RankedGroup], renderer: Renderer, context: int, settings: PartSettings
 ) -> tuple[list[Ranked], int]:
     """Encode rankings, all of them: what is too long is shortened, and how many that are is counted."""
     prompts, answers = settings.prompt_tokens, settings.completion_tokens

@@ -84,9 +84,9 @@ class Kept:
         part.replace(self.path)
         fsync_directory(self.path.parent)
 
-    def micros(self, numbers: Sequence[int]) -> list[KeptMicro]:
-        """Make micro-batches of rows by their numbers, with what is kept of them."""
-        hidden, rows = self._mapped(self.path), [self.rows[number] for number in numbers]
+    def micros(self, numbers: Sequence[int], rows: Sequence[Ranked]) -> list[KeptMicro]:
+        """Make micro-batches of the rows of these numbers, whose weights may differ, with what is kept of them."""
+        hidden = self._mapped(self.path)
         parts = cut([row.group.length for row in rows], self.budget)
         made = []
         for part, micro in zip(parts, ranked_batch(rows, self.budget), strict=True):

@@ -75,10 +75,11 @@ class RewardData(NamedTuple):
 
 
 class Ranked(NamedTuple):
-    """A prompt with its completions as tokens, and which of them (winner, loser) beats which."""
+    """A prompt with its completions as tokens, which of them (winner, loser) beats which, and how much that counts."""
 
     group: Group
     pairs: list[tuple[int, int]]
+    weight: float = 1.0
 
 
 class RankedMicro(NamedTuple):
@@ -174,7 +175,7 @@ def encode_groups(
         elif len(prompt) + max(map(len, completions)) > context:
             too_long += 1
         elif found := pairs(group.ranks):
-            encoded.append(Ranked(Group(prompt, completions), found))
+            encoded.append(Ranked(Group(prompt, completions), found, group.weight))
         else:
             tied += 1
     if not encoded:
@@ -219,9 +220,13 @@ def micros_of(ranked: Sequence[Ranked], budget: int) -> Callable[[Sequence[int]]
 def ranked_batch(batch: Sequence[Ranked], budget: int) -> list[RankedMicro]:
     """Make micro-batches of prompts; a prompt's completions are never split.
 
-    The loss is the mean over prompts of the mean over a prompt's pairs; the accuracy is the mean over all pairs.
+    The loss is the mean over prompts, by their weights, of the mean over a prompt's pairs; the accuracy is the mean
+    over all pairs.
     """
-    weights = pair_weights([len(ranked.pairs) for ranked in batch])
+    counting = [ranked.weight for ranked in batch if ranked.pairs]
+    mean = math.fsum(counting) / len(counting) if counting else 1.0
+    alike = pair_weights([len(ranked.pairs) for ranked in batch])
+    weights = [weight * ranked.weight / mean for weight, ranked in zip(alike, batch, strict=True)]
     total = sum(len(ranked.pairs) for ranked in batch)
     micros = []
     for part in cut([ranked.group.length for ranked in batch], budget):
@@ -285,5 +290,7 @@ def check_group(group: RankedGroup, name: str) -> None:
         raise DataError(f"{name} has {count} completions and {len(group.ranks)} ranks; give one rank for each.")
     if len(group.cut) not in (0, count):
         raise DataError(f"{name} has {count} completions and {len(group.cut)} cut marks; give one for each, or none.")
+    if not 0 < group.weight < math.inf:
+        raise DataError(f"{name} has the weight {group.weight:g}; a weight is a number above 0.")
     if any(is_cut and not text for text, is_cut in zip(group.completions, group.cut, strict=False)):
         raise DataError(f"{name} has an empty completion that was cut; remove it.")
