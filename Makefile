@@ -1,9 +1,8 @@
 # Every target sets up .venv by itself; the first one takes some minutes.
 PY := .venv/bin/python
 # Three test processes share two cores, one thread each: browsers, leases and kills make a third of the tests wait. Each
-# begins with its own part of the files, so that what is made once for a file is made once; who is done first takes over
-# from another's end.
-PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 3 --dist worksteal --durations 15
+# takes whole files, the longest first (tests/conftest.py), so that what is made once for a file is made once.
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 3 --durations 15
 
 .PHONY: help setup check fix test soak demo demo-real bench vllm harness
 

@@ -76,14 +76,6 @@ def test_two_processes_make_one_model_from_nothing_and_tell_it_once(started, wor
     assert [row["step"] for row in run.read_metrics()] == [1, 2]
 
 
-def test_more_processes_than_micro_batches_are_refused_in_one_sentence(started, world, examples):
-    command = ("train", "sft", "runs/sft", "--init", world.policy, "--data", examples, *SMALL, *TWO)
-    ended = started(*command, "--set=loop.micro_tokens=4096")
-    told = ended.communicate()[1]
-    assert ended.returncode == 2
-    assert told == "2 processes are more than a step's micro-batches (1); start fewer, or lower loop.micro_tokens.\n"
-
-
 def test_processes_that_die_take_the_others_with_them_and_the_command_goes_on(started, world, examples, tmp_path):
     command = ("train", "sft", "runs/sft", "--init", world.policy, "--data", examples, *SMALL, *TWO,
                "--set=epochs=5000.0", "--set=loop.checkpoint_every=5")  # fmt: skip

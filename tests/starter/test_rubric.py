@@ -66,12 +66,12 @@ def test_every_constraint_fails_an_answer_that_breaks_it() -> None:
 
 
 def test_rubrics_tell_the_answer_to_one_prompt_from_answers_to_others() -> None:
-    """Of 30 demonstrations of other topics, spread over the set, nearly none passes."""
+    """Of 6 demonstrations of other topics, spread over the set, nearly none passes."""
     demonstrated = [row for row in ROWS if row.demonstration]
     passed = tried = 0
     for place, row in enumerate(ROWS):
-        for step in range(30):
-            other = demonstrated[(place * 7 + step * 13) % len(demonstrated)]
+        for step in range(6):
+            other = demonstrated[(place * 7 + step * 65) % len(demonstrated)]
             if other.topic != row.topic:
                 tried += 1
                 passed += judge(row, other.demonstration).passed

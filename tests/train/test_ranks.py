@@ -151,6 +151,7 @@ def test_what_several_ranks_cannot_do_is_refused_with_a_sentence(runs):
     )
     expected = {
         "crew": "loop.processes is for a training without torchrun; set it to 1 with 2 ranks.",
+        "wide": "2 processes are more than a step's micro-batches (1); start fewer, or lower loop.micro_tokens.",
         "muon": "Muon is not exact on weights that are cut; set muon_lr = 0 with several ranks.",
         "adapters": layout.format("adapters"),
         "shared": layout.format("shared_trunk"),

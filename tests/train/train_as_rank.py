@@ -29,6 +29,7 @@ ADAM = Adam(lr=1e-3, eps=1e-4)
 SFT = SFTSettings(epochs=1, batch=7, mix_row_tokens=16, keep_epochs=True, adam=ADAM, loop=LOOP)
 DROPOUT = SFT.model_copy(update={"dropout": 0.2})
 RECOMPUTED = SFT.model_copy(update={"loop": LOOP.model_copy(update={"gradient_checkpointing": True})})
+WIDE = SFT.model_copy(update={"loop": LOOP.model_copy(update={"micro_tokens": 4096})})
 CREW = SFT.model_copy(update={"loop": LOOP.model_copy(update={"processes": 2})})
 REWARD = RewardSettings(epochs=1, batch=5, likelihood=True, adam=ADAM, loop=LOOP)
 PRETRAIN = PretrainSettings(tokens=1120, row_tokens=32, batch_rows=7, adam=ADAM, loop=LOOP)
@@ -51,7 +52,7 @@ MUON = PRETRAIN.model_copy(update={"adam": ADAM.model_copy(update={"muon_lr": 1e
 
 SHARED = UPDATE.model_copy(update={"layout": LayoutSettings(kind="shared_trunk")})
 ADAPTED = SFT.model_copy(update={"layout": LayoutSettings(kind="adapters")})
-TUNED = {"sft": SFT, "dropout": DROPOUT, "recomputed": RECOMPUTED, "crew": CREW, "adapters": ADAPTED}
+TUNED = {"sft": SFT, "wide": WIDE, "dropout": DROPOUT, "recomputed": RECOMPUTED, "crew": CREW, "adapters": ADAPTED}
 
 
 class Stop(Exception):
@@ -107,6 +108,7 @@ def refusals(world, runs):
     """Try what several ranks cannot do, and give the sentences."""
     tries = {
         "crew": lambda: train("crew", world, runs / "crew"),
+        "wide": lambda: train("wide", world, runs / "wide"),
         "muon": lambda: train("muon", world, runs / "muon"),
         "different": lambda: ranks.check_same({"settings": {"seed": ranks.number()}}),
         "adapters": lambda: train("adapters", world, runs / "adapters"),

@@ -23,6 +23,9 @@ from tutelage.store.account_tables import people
 from tutelage.store.accounts import LABELING, ROLES, Role
 from tutelage.web.access import public
 
+# What pages store is tested on both databases where it is stored.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
 Visit = Callable[..., Visitor]
 FOLDER = Path(application.__file__).parent
 
@@ -277,7 +280,6 @@ def test_a_hostile_name_is_shown_as_text(visit: Visit) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &#34;&#39; {{ 7*7 }}" in page
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_database_that_is_away_is_a_sentence_until_it_is_back(
     database: str, store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,6 +13,9 @@ from tests.labeling import NOW, Clock, Visitor
 from tutelage.feedback import instructions, work
 from tutelage.store import Store, accounts, audit, drafts, guidance, messages
 
+# What pages store is tested on both databases where it is stored.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
 Visit = Callable[..., Visitor]
 HOSTILE = "<script>alert(1)</script>\n  **bold** [x](javascript:alert(1))"
 

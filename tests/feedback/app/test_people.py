@@ -14,6 +14,9 @@ from tutelage.feedback.app.log import PAGE
 from tutelage.store import Store, accounts, audit
 from tutelage.store.accounts import Person
 
+# What pages store is tested on both databases where it is stored.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
 Visit = Callable[..., Visitor]
 LEADS = {"candidate/training", "labeler/training", "labeler/heldout"}
 

@@ -16,6 +16,9 @@ from tutelage.feedback import instructions
 from tutelage.store import Store, accounts, screening
 from tutelage.web.site import utc_now
 
+# What pages store is tested on both databases where it is stored.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
 SIZES = ({"width": 1280, "height": 800}, {"width": 390, "height": 844})
 Enter = Callable[[str, str], Page]
 

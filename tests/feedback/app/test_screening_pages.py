@@ -12,6 +12,9 @@ from tests.feedback.app.screened import FORMS, ITEMS, answer_all, publish, score
 from tests.labeling import Visitor
 from tutelage.store import Store, accounts, audit, screening
 
+# What pages store is tested on both databases where it is stored.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
 Visit = Callable[..., Visitor]
 
 
