@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -116,13 +117,42 @@ def test_the_card_says_what_was_learned_from_whom_and_under_which_licence(traine
     assert "license: apache-2.0" in head and "pipeline_tag: text-generation" in head
     assert "Base: Small (somebody). Licence of the base: Apache-2.0. Its text is in `LICENSE.txt`." in policy
     assert "last trained by PPO against a reward model" in policy
-    for row in ("| demonstrations | human: people | 4 |", "| rankings | human: people | 4 |"):
+    for what, told in (("demonstrations", "oasst-demonstration"), ("rankings", "oasst-comparison")):
+        row = f"| {what} | human: people | 1 | {told} | 4 |"
         assert row in policy and row in reward
-    assert "| prompts | source: imported (oasst: published under Apache-2.0) | 8 |" in reward
+    assert "| prompts | source: imported (oasst: published under Apache-2.0) | – | – | 8 |" in reward
+    assert "It is not meant to decide about people" in policy and "It is no measure of truth" in reward
+    assert "Stage ppo, 2 steps, seeds: seed 1" in policy and "| policy |" in policy
+    assert "No evaluation was named when this card was written" in policy
     assert "A prompt is its text and a line feed" in policy
     assert "pipeline_tag: text-classification" in reward and "model.config.score_bias" in reward
     assert "score one text at a time" in reward
     assert "## Limits" in policy and "## Limits" in reward
+
+
+def test_the_card_shows_the_figures_that_name_the_model_and_their_page(trained, tutelage, refused):
+    """Of a report with two arms those of the exported one; names out of files stay text."""
+    figure = {"mean": 0.61, "low": 0.57, "high": None, "n": 1200}
+    other = figure | {"mean": 0.5}
+    parts = [{"kind": "human", "group": "heldout", "win_rate": {"a<b>|": {"sft": figure}, "sft": {"a<b>|": other}}}]
+    arms = {"a<b>|": {"name": "A", "model": "ppo@1"}, "sft": {"name": "SFT", "model": "sft@1"}}
+    Path("people").mkdir()
+    Path("people/report.json").write_text(json.dumps({"arms": arms, "parts": parts}))
+    Path("people/report.html").write_text("<p>all of it</p>")
+    tutelage("models", "export", "ppo", "shown", "--evaluation", "people", "--use", "For <b>our</b> helpdesk.")
+    card, page = (Path("shown", name).read_text() for name in ("README.md", "card.html"))
+    row = "human heldout: win rate: a\\<b\\>\\|: sft | 0.610 [0.570, ?] | 1,200 |"
+    assert row in card and "Judged by: human." in card and "[evaluation-1.html](evaluation-1.html)" in card
+    assert Path("shown/evaluation-1.html").read_text() == "<p>all of it</p>"
+    assert "a&lt;b&gt;|: sft" in page and "<b>" not in page and "For &lt;b&gt;our" in page
+    assert "<script" not in page and not re.search(r"""(?:src|href)=["'](?!evaluation-1|https?:)""", page)
+    assert "no figure of its evaluation" not in card
+    Path("empty.json").write_text("{}")
+    assert "holds no figure with mean, low, high and n" in refused(
+        "models", "export", "ppo", "x", "--evaluation", "empty.json"
+    )
+    assert "nowhere holds no report.json" in refused("models", "export", "ppo", "x", "--evaluation", "nowhere")
+    assert not Path("x").exists()
 
 
 def test_the_card_of_a_model_that_was_not_trained_here_claims_nothing(trained, tutelage):

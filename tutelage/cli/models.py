@@ -72,7 +72,7 @@ def list_command(database: DatabaseUrl = DEFAULT_DATABASE) -> None:
 
 
 @group.command("export", epilog="Example: tutelage models export support support-hf")
-def export(
+def export(  # noqa: PLR0913 - one parameter per option
     name: Annotated[str, typer.Argument(metavar="NAME", help="An alias, NAME or NAME@VERSION.", show_default=False)],
     directory: Annotated[
         Path,
@@ -84,19 +84,28 @@ def export(
     unmerged: Annotated[
         bool, typer.Option("--unmerged", help="The base and the adapter, in peft's format, side by side.")
     ] = False,
+    evaluation: Annotated[
+        list[Path],
+        typer.Option("--evaluation", metavar="RUN|FILE", help="An evaluation whose figures the card shows."),
+    ] = [],  # noqa: B006 - typer copies it
+    use: Annotated[str, typer.Option("--use", metavar="TEXT", help="What it is for, in your words.")] = "",
     runs: Annotated[Path, typer.Option("--root", metavar="DIR", help="The runs it may come from.")] = DEFAULT_RUNS,
     database: DatabaseUrl = DEFAULT_DATABASE,
 ) -> None:
-    """Write a registered model as other programs load it, with its card (README.md) and the licence of its base.
+    """Write a registered model as other programs load it, with its card and the licence of its base.
+
+    The card is README.md, and card.html for a browser: intended use, data, labelers and their kinds, training, the
+    figures of the evaluations that are named, each with interval, n and its page, and limits.
 
     A policy loads with AutoModelForCausalLM, a reward model with AutoModelForSequenceClassification, and both compute
     what they compute here: that is checked before the directory appears.
     """
-    from tutelage.pipeline.exporting import Form, export_model
+    from tutelage.pipeline.exporting import Form, Told, export_model
     from tutelage.store import Store
 
     with Store.open(database, create=False) as store:
-        model = export_model(store, name, directory, runs, Form(ema=ema, unmerged=unmerged))
+        form, told = Form(ema=ema, unmerged=unmerged), Told(evaluations=evaluation, use=use)
+        model = export_model(store, name, directory, runs, form, told)
     print(f"{model.name}@{model.version} is in {directory}")
 
 

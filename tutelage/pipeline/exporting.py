@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from tutelage.models.adapters import FOLDER
 from tutelage.models.papers import card, copy_licences, licences
 from tutelage.pipeline import model_card
 from tutelage.pipeline.adding import run_of
+from tutelage.pipeline.card_results import read_results
 from tutelage.records import RegisteredModel
 from tutelage.runs import Run, lineage, list_runs
 from tutelage.store import Store, registry
@@ -30,6 +32,14 @@ class Form:
     unmerged: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a card says besides what is known: evaluations by their runs or report files, and what the model is for."""
+
+    evaluations: Sequence[Path] = ()
+    use: str = ""
+
+
 class Weights(NamedTuple):
     """A model directory, and where its run wrote it, None where that is gone."""
 
@@ -37,7 +47,7 @@ class Weights(NamedTuple):
     written: Path | None
 
 
-def export_model(store: Store, name: str, target: Path, runs: Path, form: Form) -> RegisteredModel:
+def export_model(store: Store, name: str, target: Path, runs: Path, form: Form, told: Told = Told()) -> RegisteredModel:
     """Write a registered model to a new directory; `runs` are searched for its average and for the base of its adapter.
 
     A policy loads as a causal language model, a reward model as a sequence classifier. What cannot be written is a
@@ -49,6 +59,9 @@ def export_model(store: Store, name: str, target: Path, runs: Path, form: Form) 
     if model.role == "reward" and (form.ema or form.unmerged):
         raise SettingsError("A reward model has one form; leave out --ema and --unmerged.")
     weights = _weights(model, form)
+    called = [model.name, f"{model.name}@{model.version}", model.name.rpartition("-")[2], model.path]
+    results = [read_results(place, [*called, name]) for place in told.evaluations]
+    pages = [f"evaluation-{number}.html" if one.page else "" for number, one in enumerate(results, start=1)]
     adapted = _adapter(model, weights, store, runs) if form.unmerged else None
     with atomic_directory(target) as part:
         if model.role == "reward":
@@ -66,8 +79,16 @@ def export_model(store: Store, name: str, target: Path, runs: Path, form: Form) 
             is_average=form.ema,
             is_adapted=form.unmerged,
             is_scored_alone=model.role == "reward" and read_json(part / "config.json").get("pad_token_id") is None,
+            use=told.use,
+            run=run_of(weights.written) if weights.written else None,
+            results=results,
+            pages=pages,
         )
+        for result, page in zip(results, pages, strict=True):
+            if result.page:
+                shutil.copyfile(result.page, part / page)
         write_text(part / "README.md", model_card.text(about))
+        write_text(part / "card.html", model_card.page(about))
     return model
 
 

@@ -23,13 +23,16 @@ class Version(NamedTuple):
 class Learned(NamedTuple):
     """How many labels of a kind of labeler, or prompts of a source, a model version was trained on.
 
-    `consent` names what permits the use of prompts: the version of a consent, or the licence of published ones.
+    Labels are told apart by the instructions they were made under, and `labelers` counts who made them. `consent` names
+    what permits the use of prompts: the version of a consent, or the licence of published ones.
     """
 
     what: str
     kind: str
     rows: int
     consent: str = ""
+    labelers: int = 0
+    instructions: str = ""
 
 
 def register(
@@ -148,20 +151,28 @@ def prompt_hashes(store: Store, model: RegisteredModel) -> set[str]:
 
 
 def learned_from(store: Store, model: RegisteredModel) -> list[Learned]:
-    """Count what a model version was trained on: labels by the kind of their labelers, prompts by their source."""
+    """Count what a model version was trained on: labels by kind of labelers and instructions, prompts by source."""
     mine = (model_labels.c.name == model.name) & (model_labels.c.version == model.version)
     found: list[Learned] = []
     with store.read() as connection:
         for table in (demonstrations, rankings):
             query = (
-                select(labelers.c.kind, func.count())
+                select(
+                    labelers.c.kind,
+                    table.c.instruction_version,
+                    func.count(),
+                    func.count(table.c.labeler.distinct()),
+                )
                 .select_from(model_labels.join(table, table.c.id == model_labels.c.label_id))
                 .join(labelers, labelers.c.id == table.c.labeler)
                 .where(mine)
-                .group_by(labelers.c.kind)
-                .order_by(labelers.c.kind)
+                .group_by(labelers.c.kind, table.c.instruction_version)
+                .order_by(labelers.c.kind, table.c.instruction_version)
             )
-            found += [Learned(table.name, kind, rows) for kind, rows in connection.execute(query)]
+            found += [
+                Learned(table.name, kind, rows, labelers=people, instructions=version)
+                for kind, version, rows, people in connection.execute(query)
+            ]
         query = (
             select(prompts.c.source, prompts.c.consent, func.count(prompts.c.text_hash.distinct()))
             .select_from(model_prompts.join(prompts, prompts.c.text_hash == model_prompts.c.text_hash))
