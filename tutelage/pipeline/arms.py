@@ -210,14 +210,12 @@ def measures_of(source: Starter, outputs: Sequence[Output]) -> tuple[OutputMeasu
             Stated(kind=part.kind, low=part.low, high=part.high, texts=part.texts) for part in row.rubric.constraints
         )
         answered = Answered(
-            prompt_id=one.prompt_id,
-            model=one.model,
             text=one.text,
             refuse=row.rubric.refuse,
             sensitive=row.focus == "sensitive",
             constraints=stated,
         )
-        values = {name: value for name, value in conduct.measure(answered).items() if name != "words"}
+        values = conduct.measure(answered)
         found.append(
             OutputMeasures(seed=one.seed, prompt_id=one.prompt_id, model=one.model, values=values, sample=one.sample)
         )
