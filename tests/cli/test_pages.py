@@ -14,6 +14,7 @@ import typer
 from tutelage.cli import reference
 from tutelage.config import dotted_names
 from tutelage.pipeline.recipe import Recipe
+from tutelage.pipeline.tastes import GroupSettings
 from tutelage.prompts.intake import IntakeSettings, Shares
 from tutelage.sample import SamplingSettings
 from tutelage.train.folds import FoldSettings
@@ -60,7 +61,9 @@ def parse(line: str) -> None:
 
 #: Settings of commands that are no part of a recipe.
 ALONE = {
-    name for settings in (SamplingSettings, IntakeSettings, Shares, FoldSettings) for name in dotted_names(settings)
+    name
+    for settings in (SamplingSettings, IntakeSettings, Shares, FoldSettings, GroupSettings)
+    for name in dotted_names(settings)
 }
 LINES = [(page, line) for page in PAGES for line in shown(page)]
 

@@ -1,6 +1,7 @@
 """`tutelage train`, `models`, `evaluate`: tiny models through every command, and what is refused."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -135,16 +136,30 @@ def test_the_store_feeds_every_training_and_a_run_keeps_its_export(tutelage, ref
     ]
 
 
-def test_a_reward_model_and_ppo_read_files(tutelage, world, written, examples):
-    groups = [{"prompt": g.prompt, "completions": g.completions, "ranks": g.ranks} for g in world.rankings(8)]
-    ranked_file = written("r.jsonl", groups)
-    printed = tutelage("train", "reward", "runs/reward", "--init", world.policy, "--data", ranked_file, "--heldout",
-                       ranked_file, "--demonstrations", examples, *SMALL)  # fmt: skip
+def test_a_reward_model_and_ppo_read_files(tutelage, refused, world, written, examples):
+    """Labelers are of groups: the reward model is told which, the policy writes for each, and a judge is asked."""
+    rows = [
+        {"prompt": g.prompt, "completions": g.completions, "ranks": g.ranks, "labeler": f"l{number % 3}"}
+        for number, g in enumerate(world.rankings(8))
+    ]
+    ranked_file = written("r.jsonl", rows)
+    groups = written("g.jsonl", [{"labeler": f"l{number}", "group": "ab"[number % 2]} for number in range(3)])
+    command = ("train", "reward", "runs/reward", "--init", world.policy, "--data", ranked_file, "--heldout",
+               ranked_file, "--demonstrations", examples, *SMALL, "--groups", groups)  # fmt: skip
+    assert "The rule 'pooled' cannot be followed" in refused(*command)
+    printed = tutelage(*command, "--rule", "conditioned")
     assert "heldout/accuracy" in [row[0] for row in table(printed)]
     asked = written("p.jsonl", [{"prompt": prompt} for prompt in world.prompts[:8]])
-    printed = tutelage("train", "ppo", "runs/ppo", "--init", world.policy, "--reward", "runs/reward/model",
-                       "--data", asked, "--threads", "1", *PPO, "--set", "ptx_coef=0.0")  # fmt: skip
+    command = ("train", "ppo", "runs/ppo", "--init", world.policy, "--reward", "runs/reward/model", "--data", asked,
+               "--threads", "1", *PPO, "--set", "ptx_coef=0.0", "--set=loop.evaluate_every=1", "--groups", groups,
+               "--gold", "runs/reward/model")  # fmt: skip
+    assert "--gold judges answers to held-out prompts, and there are none" in refused(*command)
+    printed = tutelage(*command, "--heldout", asked)
     assert model_of(printed) == Path("runs/ppo/model")
+    run = Run.open("runs/ppo")
+    assert {row["prompt"].split()[-1] for row in run.read_samples()} == {"a", "b"}
+    assert all(math.isfinite(row["validation/policy/judged"]) for row in run.read_metrics() if row["step"] < 2)
+    assert {"best", "best_judged"} <= set(run.outputs)
 
 
 def test_bad_input_to_training_is_told(tutelage, refused, world, written, examples):
@@ -264,7 +279,9 @@ def test_reward_models_are_judged_out_of_fold(tutelage, refused, world, written)
     assert (report["rule"]["mean"], report["kind"], report["left_out"]) == (1.0, "human", 1)
     assert report["model"]["mean"] == pytest.approx(right / len(pairs), abs=0.01)
     assert json.loads(Path("runs/folds/left-out.jsonl").read_text())["line"] == 13
-    assert table(printed)[4][0] == "all"
+    page = Path("runs/folds/report.html").read_text()
+    assert "12 rankings of r.jsonl, made by people" in page and 'href="pairs.jsonl"' in page
+    assert "No two labelers ranked the same completions" in page and groups[0].prompt not in page
     assert "shorter wins" in tutelage(*command, "--against", "shorter")
     assert json.loads(Path("runs/folds/report.json").read_text())["rule"]["mean"] == 0.0
     assert "12 conversations cannot be dealt to 13 folds" in refused(*command, "--set=folds=13")
@@ -290,9 +307,50 @@ def test_labelers_of_the_store_can_be_the_folds(tutelage, refused, world, writte
     header, *folds = table(tutelage(*command))[1:5]
     assert header[1] == "labelers" and [row[1:3] for row in folds] == [["1", "9"]] * 3
     pairs = [json.loads(line) for line in Path("runs/folds/pairs.jsonl").read_text().splitlines()]
-    assert len({(one["group"], one["fold"]) for one in pairs}) == len({one["group"] for one in pairs}) == 3
+    held = [one for one in pairs if one["role"] == "held-out"]
+    assert len({(one["group"], one["fold"]) for one in held}) == len({one["group"] for one in held}) == 3
     assert {one["group"] for one in pairs} == {f"oasst-ann-{n}" for n in range(3)}
+    report = json.loads(Path("runs/folds/report.json").read_text())
+    assert report["model"]["n"] == len(held) == 27 and report["in_group"]["n"] == len(pairs) - len(held)
+    assert report["drop"]["mean"] == pytest.approx(report["in_group"]["mean"] - report["model"]["mean"])
     demonstrations = written("d.jsonl", [demonstration(1)])
     told = refused(*command[:2], "runs/x", *command[3:], "--data", demonstrations, "--format", "demonstrations")
     assert told.startswith("d.jsonl holds demonstrations, and a reward model is judged on rankings")
     assert not Path("runs/x").exists()
+
+
+def test_groups_that_want_the_opposite_are_served_by_models_of_their_own(tutelage, refused, world, written):
+    """One group likes what is longer, the other what is shorter: the positive control."""
+    long = list({one.prompt: one for one in world.rankings(40)}.values())[:24]
+    rows = [
+        {
+            "prompt": one.prompt,
+            "completions": one.completions,
+            "ranks": one.ranks if wants == "long" else [max(one.ranks) - rank for rank in one.ranks],
+            "labeler": f"{wants}-{number % 3}",
+        }
+        for number, one in enumerate(long)
+        for wants in ("long", "short")
+    ]
+    labelers = sorted({row["labeler"] for row in rows})
+    groups = written("groups.jsonl", [{"labeler": one, "group": one.split("-")[0]} for one in labelers])
+    command = (
+        "evaluate", "groups", "runs/g", *FOLDS[:1], world.policy, *FOLDS[1:], "--set=epochs=5", "--set=adam.lr=3e-2",
+        "--set=loop.checkpoint_every=1000", "--data", written("r.jsonl", rows), "--groups", groups,
+    )  # fmt: skip
+    printed = tutelage(*command)
+    assert printed.startswith("48 rankings of r.jsonl, kind human; 0 rows are left out")
+    report = json.loads(Path("runs/g/report.json").read_text())
+    chosen, gains = report["rates"]["chosen"], report["gains"]["chosen"]
+    assert set(chosen) == {"pooled", "balanced", "own", "conditioned", "mean", "least"}
+    assert min(chosen["own"][group]["mean"] for group in ("long", "short")) > 0.6
+    assert min(gains["own"][group]["mean"] for group in ("long", "short")) > 0.1
+    # What one group gains by a model for all, the other loses.
+    assert sum(chosen["pooled"][group]["mean"] for group in ("long", "short")) == pytest.approx(1)
+    # No two labelers of a group ranked the same, and none twice: what they disagree by is not known.
+    assert report["disagreement"] == {"noise": None, "own_taste": None, "within": {}, "apart": []}
+    served = [json.loads(line) for line in Path("runs/g/served.jsonl").read_text().splitlines()]
+    assert len(served) == 6 * 48 and not any("prompt" in row or "completions" in row for row in served)
+    page = Path("runs/g/report.html").read_text()
+    assert "Own, a model for each group, of its rankings alone: long" in page and long[0].prompt not in page
+    assert "Give one of --groups FILE" in refused(*command, "--village", "1")

@@ -51,6 +51,34 @@ def test_the_page_says_of_which_step_the_weights_are_that_were_kept(tmp_path):
     assert "best is of step 3 (validation reward 0.3); best_judged is of step 2 (judge 0.5)" in page
 
 
+def test_reward_and_judge_are_drawn_over_the_kl(tmp_path):
+    """The judge stands highest in the middle: more reward was no better after that, and the page says so."""
+    run = Run.create(tmp_path / "ppo", stage="ppo", settings={})
+    for step, (kl, score, judged) in enumerate([(0.0, -1.0, 0.2), (4.0, 0.5, 0.6), (9.0, 1.5, 0.3)], start=1):
+        of_rollouts = {"objective/kl": kl, "objective/score": score}
+        of_validation = {"validation/policy/kl": kl + 0.5, "validation/policy/score": score}
+        run.metrics(step, of_rollouts | of_validation | {"validation/policy/judged": judged, "seconds": 1.0})
+    page = training.render([run])
+    assert (
+        "ppo: the reward went from −1.00 to 1.50 while the policy moved 9.0 nats a completion from its start; the "
+        "judge went from 0.20 to 0.30, and stood highest at step 2, 0.60 at 4.5 nats." in page
+    )
+    assert "The judge stood higher before the end in ppo" in page
+    drawn = page[page.index('id="drift"') : page.index('id="settings"')]
+    assert drawn.count("<svg") == 3 and "<td>4.50</td><td>0.600</td>" in drawn
+
+
+def test_a_run_without_a_judge_says_that_nobody_knows(tmp_path):
+    run = Run.create(tmp_path / "ppo", stage="ppo", settings={})
+    for step in (1, 2):
+        run.metrics(step, {"objective/kl": float(step), "objective/score": step / 2, "seconds": 1.0})
+    page = training.render([run])
+    assert "No judge was asked, so nothing here says whether more reward was better" in page
+    sft = Run.create(tmp_path / "sft", stage="sft", settings={})
+    sft.metrics(1, {"loss": 1.0})
+    assert 'id="drift"' not in training.render([sft])
+
+
 def test_what_models_write_stays_text_and_nothing_is_fetched(tmp_path):
     page = training.write([make(tmp_path / "ppo")], tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<script" not in page

@@ -6,6 +6,8 @@ import random
 import pytest
 
 from tutelage.config import find_recipe, load
+from tutelage.core.disagreement import decompose
+from tutelage.errors import SettingsError
 from tutelage.evaluate import records
 from tutelage.models.scoring import Answer
 from tutelage.pipeline.chosen import chosen
@@ -13,7 +15,9 @@ from tutelage.pipeline.judging import read_judge
 from tutelage.pipeline.loop import stages_of
 from tutelage.pipeline.recipe import Recipe
 from tutelage.pipeline.stages import Workspace
+from tutelage.pipeline.tastes import judged_rows
 from tutelage.pipeline.village import Village
+from tutelage.pipeline.villagers import rows_of_village
 from tutelage.records import Completion
 from tutelage.runs import Run
 from tutelage.store import Store, labels, registry
@@ -126,3 +130,20 @@ def test_running_again_makes_nothing(made: Workspace) -> None:
     recipe = load(Recipe, find_recipe("village"), list(TINY))
     Workspace(made.root, recipe).run(stages_of(recipe))
     assert {path: path.stat().st_mtime_ns for path in made.root.glob("*/stage.json")} == before
+
+
+def test_villagers_of_other_tastes_rank_what_the_labelers_ranked(made: Workspace) -> None:
+    """Truth to find: opposed ones want the opposite of the others, and asked twice each differs from itself."""
+    database = f"sqlite:///{made.root / 'tutelage.db'}"
+    found = rows_of_village(database, made.recipe.seed, ("training", "brief", "opposed"), 400)  # type: ignore[attr-defined]
+    prompts = {row.conversation for row in found.found.rows}
+    assert len(found.group) == len(found.found.rows) == 3 * (len(prompts) + len(prompts) // 2)
+    assert {row.ranking.labeler.partition("-")[0] for row in found.again} == {"training", "brief", "opposed"}
+    said = decompose(judged_rows(found))
+    taste = {(one.first, one.second): one.taste.mean for one in said.apart}
+    assert taste["opposed", "training"] > taste["brief", "training"] and taste["opposed", "training"] > 0.05
+    assert said.noise is not None and 0.02 < said.noise.mean < said.within[""].mean
+    with pytest.raises(SettingsError, match="No villagers are 'rich'; there are: training, opposed, brief, ample"):
+        rows_of_village(database, 1, ("rich", "brief"), 10)
+    with pytest.raises(SettingsError, match="Name two or more groups"):
+        rows_of_village(database, 1, ("brief",), 10)

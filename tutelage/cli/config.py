@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 #: A whole recipe, or what one command's --set overrides.
 Subject = Literal[
     "recipe", "intake", "sampling", "shares", "pretrain", "start", "sft", "reward", "ppo", "people", "work", "judge",
-    "folds",
+    "folds", "groups",
 ]  # fmt: skip
 
 
@@ -27,7 +27,8 @@ def config(
         Subject,
         typer.Argument(
             metavar="SUBJECT",
-            help="recipe, pretrain, start, sft, reward, ppo, intake, shares, sampling, folds, people, work or judge.",
+            help="recipe, pretrain, start, sft, reward, ppo, intake, shares, sampling, folds, groups, people, work or "
+            "judge.",
             show_default=False,
         ),
     ],
@@ -40,8 +41,8 @@ def config(
 
     `recipe` is a whole recipe for `tutelage run`; pretrain, start, sft, reward and ppo are what `tutelage train` takes,
     intake what `tutelage prompts import`, shares what `tutelage labels import`, sampling what `tutelage sample`,
-    folds what `tutelage evaluate reward`, people what `tutelage evaluate people`, work what `tutelage work`, and judge
-    what `tutelage labels judge`.
+    folds what `tutelage evaluate reward`, groups what `tutelage evaluate groups`, people what `tutelage evaluate
+    people`, work what `tutelage work`, and judge what `tutelage labels judge`.
     """
     from tutelage.config import template
 
@@ -49,7 +50,7 @@ def config(
 
 
 def _settings(subject: Subject, recipe: str, overrides: list[str]) -> Settings | type[Settings]:
-    if subject == "intake" or subject == "sampling" or subject == "shares" or subject == "folds":
+    if subject == "intake" or subject == "sampling" or subject == "shares" or subject == "folds" or subject == "groups":
         return _alone(subject, recipe, overrides)
     if subject == "people" or subject == "work" or subject == "judge":
         return _of_a_file(subject, recipe, overrides)
@@ -75,10 +76,13 @@ def _of_a_file(
     return load(kind, file or None, overrides) if file or overrides else kind
 
 
-def _alone(subject: Literal["intake", "sampling", "shares", "folds"], recipe: str, overrides: list[str]) -> Settings:
+def _alone(
+    subject: Literal["intake", "sampling", "shares", "folds", "groups"], recipe: str, overrides: list[str]
+) -> Settings:
     """Return settings that commands read from --set alone."""
     from tutelage.config import load
     from tutelage.errors import SettingsError
+    from tutelage.pipeline.tastes import GroupSettings
     from tutelage.prompts.intake import IntakeSettings, Shares
     from tutelage.sample import SamplingSettings
     from tutelage.train.folds import FoldSettings
@@ -86,6 +90,7 @@ def _alone(subject: Literal["intake", "sampling", "shares", "folds"], recipe: st
     if recipe:
         raise SettingsError(f"The settings of {subject} are taken from --set alone; leave out {recipe}.")
     kinds: dict[str, type[Settings]] = {
-        "intake": IntakeSettings, "sampling": SamplingSettings, "shares": Shares, "folds": FoldSettings
+        "intake": IntakeSettings, "sampling": SamplingSettings, "shares": Shares, "folds": FoldSettings,
+        "groups": GroupSettings,
     }  # fmt: skip
     return load(kinds[subject], None, overrides)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tutelage.cli import benchmarks, scoring
+from tutelage.cli import benchmarks, groups, scoring
 from tutelage.cli.labels import Fields, Format, named_fields
 from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl, Init, Overrides, RunDirectory, Threads
 from tutelage.cli.terminal import print_table, warn
@@ -28,6 +28,7 @@ benchmarks.register(group)
 
 def register(app: typer.Typer) -> None:
     scoring.register(group)
+    groups.register(group)
     app.add_typer(group, name="evaluate")
 
 
@@ -106,13 +107,14 @@ def reward(  # noqa: PLR0913 - one parameter per option
     """Judge reward models out of fold: each fold of the rankings is scored by one that learned from the others.
 
     FILE is what `tutelage labels import` takes; nothing of it comes into the store. The share of pairs in the order of
-    the labels is held against a length rule, pair by pair. RUN keeps every pair (pairs.jsonl, without texts), the
-    figures (report.json) and rows that cannot be used (left-out.jsonl). Given again, it goes on behind the last whole
-    fold. Settings: `tutelage config folds`.
+    the labels is held against a length rule, pair by pair, and against how far labelers agree. With by=labeler, models
+    are judged by labelers they learned from and by new ones. RUN keeps the page (report.html), every pair (pairs.jsonl,
+    without texts), the figures (report.json) and rows that cannot be used (left-out.jsonl). Given again, it goes on
+    behind the last whole fold. Settings: `tutelage config folds`.
     """
     from tutelage.cli.live import whole
     from tutelage.config import load
-    from tutelage.evaluate.wording import percent, points
+    from tutelage.evaluate import foldpage
     from tutelage.pipeline import folding
     from tutelage.pipeline.sources import check_run, find_model
     from tutelage.sample import computing_with
@@ -132,14 +134,11 @@ def reward(  # noqa: PLR0913 - one parameter per option
         f"{made.rankings} rankings of {rows.source}, kind {kind}, {found.groups} {found.by}s; {made.left_out} rows are "
         f"left out and {made.shortened} rankings not read whole."
     )
-    print_table(
-        ("fold", f"{found.by}s", "pairs", "reward model", f"{against} wins"),
-        [
-            *((str(one.fold), one.groups, one.pairs, f"{one.model:.1%}", f"{one.rule:.1%}") for one in found.folds),
-            ("all", found.groups, found.model.n, percent(found.model, 1), percent(found.rule, 1)),
-        ],
-    )
-    print(f"Difference: {points(found.difference)}; {100 * found.detectable:.1f} points would be seen 4 times in 5.")
+    table = foldpage.fold_table(found)
+    print_table(table.columns, [[cell.text for cell in row] for row in table.rows])
+    for line in (foldpage.headline(found), *foldpage.said(found), foldpage.calibration_title(found.calibration)):
+        print(line.removesuffix(".") + ".")
+    print(f"Page: {run / folding.PAGE}")
     print(f"Pairs and figures: {run / folding.PAIRS}, {run / folding.REPORT}")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tutelage.cli.groups import Concerns, Groups
 from tutelage.cli.options import (
     DEFAULT_DATABASE,
     DatabaseUrl,
@@ -115,6 +116,14 @@ def reward(
             "--demonstrations", metavar="FILE", help="Demonstrations that score 0 on average.", show_default=False
         ),
     ] = None,
+    groups: Groups = None,
+    rule: Annotated[
+        str,
+        typer.Option(
+            "--rule", help="With --groups: balanced, conditioned, own:GROUP, or weighted:TIMES with --concerns."
+        ),
+    ] = "pooled",
+    concerns: Concerns = None,
     recipe: RecipeSection = "",
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     database: DatabaseUrl = DEFAULT_DATABASE,
@@ -124,18 +133,20 @@ def reward(
 ) -> None:
     """Train a reward model on rankings, {"prompt": ..., "completions": [...], "ranks": [...]} per line, 0 is best.
 
-    Settings: `tutelage config reward`.
+    With --groups one learns for groups of labelers who want different things. Settings: `tutelage config reward`.
     """
     start_processes(nproc)
     from tutelage.pipeline.recipe import read_section
     from tutelage.pipeline.sources import Sources, find_model, with_heldout
+    from tutelage.pipeline.tastes import taught
     from tutelage.train.reward import RewardData, RewardSettings, train_reward
 
     settings: RewardSettings = read_section("reward", recipe, overrides)
     source = Sources(run, "reward", database, kind)
     model = find_model(init, database)
     train, measured = with_heldout(source.groups, data, heldout)
-    rows = RewardData(train, measured, source.examples(demonstrations))
+    learned, heldout_rows = (taught(part, rule, groups, concerns) if part else [] for part in (train, measured))
+    rows = RewardData(learned, heldout_rows, source.examples(demonstrations))
     _train("Reward model", run, threads, lambda watch: train_reward(run, settings, rows, model, watch), source.seen)
 
 
@@ -151,8 +162,18 @@ def ppo(
     ],
     data: DataFile = None,
     heldout: HeldoutFile = None,
+    gold: Annotated[
+        str,
+        typer.Option(
+            "--gold",
+            metavar="MODEL",
+            help="Another reward model, which judges answers to held-out prompts on the way.",
+            show_default=False,
+        ),
+    ] = "",
     texts: TextsFile = None,
     stage: Annotated[Stage, typer.Option("--stage", help="Of the store's prompts: those set aside for this.")] = "ppo",
+    groups: Groups = None,
     recipe: RecipeSection = "",
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     database: DatabaseUrl = DEFAULT_DATABASE,
@@ -161,12 +182,17 @@ def ppo(
 ) -> None:
     """Train a policy against a reward model on prompts without answers, {"prompt": ...} per line.
 
-    With pretraining text it is PPO-ptx; without, set ptx_coef=0. Settings: `tutelage config ppo`.
+    With pretraining text it is PPO-ptx; without, set ptx_coef=0. With --groups the policy writes for each group by
+    turns, against a reward model that was trained with --rule conditioned. What --gold says is drawn over the KL on the
+    run's page (`tutelage runs show RUN --page FILE`), and the weights that it liked most are kept as `best_judged`.
+    Settings: `tutelage config ppo`.
     """
     start_processes(nproc)
+    from tutelage.pipeline.gold import gold_judge
     from tutelage.pipeline.recipe import read_section
     from tutelage.pipeline.sources import Sources, find_model, with_heldout
     from tutelage.pipeline.sources import texts as read_texts
+    from tutelage.pipeline.tastes import asked_for
     from tutelage.train.four import Parents
     from tutelage.train.ppo import PPOData, PPOSettings, train_ppo
 
@@ -174,12 +200,13 @@ def ppo(
     source = Sources(run, "ppo", database, stage=stage)
     parents = Parents(find_model(init, database), find_model(reward, database))
     prompts, watched = with_heldout(source.prompts, data, heldout)
-    rows = PPOData(prompts, read_texts(texts), watched)
+    rows = PPOData(asked_for(prompts, groups), read_texts(texts), asked_for(watched, groups))
+    judge = gold_judge(find_model(gold, database), settings.template, rows.validation) if gold else None
     _train(
         "PPO",
         run,
         threads,
-        lambda watch: train_ppo(run, settings, rows, parents, watch),
+        lambda watch: train_ppo(run, settings, rows, parents, watch, judge),
         source.seen,
         settings.minibatch,
     )

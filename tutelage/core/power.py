@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from scipy.special import stdtrit
 
-from tutelage.core.statistics import Components
+from tutelage.core.clusters import Components
 
 #: More prompts or labelers than anybody asks.
 MOST = 10_000_000

@@ -90,14 +90,14 @@ class Scale:
 class Series:
     """One line of a curve: x, y, the arm that gives its colour, and half-widths of intervals where they are known.
 
-    A thin line stands behind others, a plain one has no shapes at its points.
+    A half-width may be two, below and above. A thin line stands behind others, a plain one has no shapes at its points.
     """
 
     label: str
     model: str
     x: tuple[float, ...]
     y: tuple[float, ...]
-    spread: tuple[float, ...] = ()
+    spread: tuple[float, ...] | tuple[tuple[float, float], ...] = ()
     thin: bool = False
     plain: bool = False
 
@@ -254,7 +254,8 @@ def curves(name: str, series: Sequence[Series], labels: tuple[str, str], alt: st
         axes.plot(line.x, line.y, color=color, linewidth=2.2, marker=marker, markersize=4.5,
                   markeredgecolor=TOKENS["ink"], markeredgewidth=0.5)  # fmt: skip
         if line.spread:
-            axes.errorbar(line.x, line.y, yerr=line.spread, fmt="none", ecolor=color, elinewidth=1.2)
+            spread = list(zip(*line.spread, strict=True)) if isinstance(line.spread[0], tuple) else line.spread
+            axes.errorbar(line.x, line.y, yerr=spread, fmt="none", ecolor=color, elinewidth=1.2)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
     if percent:

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from tutelage.core.clusters import Floats
 from tutelage.core.statistics import (
     Estimate,
-    Floats,
     Resampling,
     cluster_bootstrap,
     mean_estimate,

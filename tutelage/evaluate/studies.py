@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tutelage.core import power
+from tutelage.core.clusters import Components
 from tutelage.core.power import Aim, Design
-from tutelage.core.statistics import Components, components
+from tutelage.core.statistics import components
 from tutelage.errors import DataError, SettingsError
 from tutelage.evaluate.cells import Cells, Columns
 from tutelage.evaluate.metrics.sets import find

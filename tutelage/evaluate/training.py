@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tutelage.errors import DataError, UserError
+from tutelage.evaluate import drift
 from tutelage.evaluate.layout import Comparison, Picture, Section, Written
 from tutelage.evaluate.plots import Series, curves
 from tutelage.evaluate.report import environment, style
@@ -84,6 +85,7 @@ def render(runs: Sequence[Run]) -> str:
             raise DataError(f"The run {one.run.directory} has no metrics yet; let it take a step first.")
     sections = [
         Section(id="curves", title=_moved(shown), pictures=tuple(pictures(shown))),
+        drift.section(shown),
         Section(id="samples", title=samples_title(shown), comparisons=tuple(samples(shown))),
         Section(id="settings", title=_settings_title(shown), tables=(settings(shown),)),
         Section(id="cost", title="What it took", tables=(cost(shown), every_metric(shown))),
@@ -97,7 +99,13 @@ def render(runs: Sequence[Run]) -> str:
             kinds=[_facts(one) for one in shown],
             runs=shown,
             sections=[section for section in sections if section],
-            labels={"curves": "Curves", "samples": "Samples", "settings": "Settings", "cost": "Cost and metrics"},
+            labels={
+                "curves": "Curves",
+                "drift": "Reward and KL",
+                "samples": "Samples",
+                "settings": "Settings",
+                "cost": "Cost and metrics",
+            },
         )
     )
 

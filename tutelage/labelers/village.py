@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Literal, NamedTuple
 
 from tutelage.labelers.ordering import logistic, places
@@ -62,6 +62,13 @@ class Taste:
     warmth: float
     confidence: float
     strictness: float
+
+
+#: Groups that know as much as training labelers do, and want something else: the middle of their tastes.
+LIKINGS: dict[str, Taste] = {
+    "brief": Taste(length=-1.2, warmth=-0.6, confidence=0.8, strictness=1.2),
+    "ample": Taste(length=1.2, warmth=1.2, confidence=0.2, strictness=0.6),
+}
 
 
 @dataclass
@@ -220,7 +227,10 @@ class VillageLabeler:
 
 
 def make_labelers(world: World, seed: int, group: str, count: int) -> list[VillageLabeler]:
-    """Deal a group of labelers: `training`, `heldout` (another distribution of tastes and knowledge) or `opposed`."""
+    """Deal a group of labelers: `training`, `heldout` (another distribution of tastes and knowledge) or `opposed`.
+
+    Those of LIKINGS want other things: `brief` likes it short and plain, `ample` long and warm.
+    """
     return [_make_labeler(world, seed, group, number) for number in range(count)]
 
 
@@ -239,6 +249,8 @@ def _make_labeler(world: World, seed: int, group: str, number: int) -> VillageLa
     believed = frozenset(rumour.key for rumour in RUMOURS if rng.random() > known)
     if group == "heldout":
         taste = Taste(rng.gauss(-0.1, 0.4), rng.gauss(0.1, 0.4), abs(rng.gauss(0.3, 0.3)), rng.uniform(0.7, 1.5))
+    elif group in LIKINGS:
+        taste = Taste(*(rng.gauss(middle, 0.2) for middle in astuple(LIKINGS[group])))
     else:
         taste = Taste(rng.gauss(0.15, 0.3), rng.gauss(0.3, 0.3), abs(rng.gauss(0.5, 0.3)), rng.uniform(0.6, 1.2))
     return VillageLabeler(f"{group}-{number:02d}", group, world, taste, beliefs, believed, group == "opposed", seed)
