@@ -160,7 +160,7 @@ sys.exit("torch was loaded" if "torch" in sys.modules else 0)
 
 
 #: Where `.generate` is a method of ours: the front of an engine process, and what an engine process asks.
-ENGINES_ARE_ASKED = {"serve/stream/answers.py", "generate/server.py"}
+ENGINES_ARE_ASKED = {"serve/stream/answers.py", "serve/golden.py", "release/shadow.py", "generate/server.py"}
 
 
 def foreign_generation(package: Path) -> list[str]:

@@ -34,9 +34,10 @@ class StoppedError(Exception):
 
 def handlers() -> dict[str, Handler]:
     """Return what is done for each kind of job; labelers wait for the first kinds, so they come first."""
-    from tutelage.pipeline import ranking
+    from tutelage.pipeline import ranking, shadowing
 
-    return {ranking.PLAN: ranking.plan, ranking.RANK: ranking.rank, ranking.UNCERTAINTY: ranking.score}
+    kinds = {ranking.PLAN: ranking.plan, ranking.RANK: ranking.rank, ranking.UNCERTAINTY: ranking.score}
+    return {**kinds, shadowing.KIND: shadowing.run}
 
 
 class Worker:

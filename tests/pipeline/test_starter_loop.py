@@ -28,7 +28,7 @@ TINY = (
     "starter.heldout_labelers=3", "starter.tax_items=2", "mix.documents=6", "mix.tokens=16",
     "start.epochs=0.05", "start.mix_row_tokens=16", "start.layout.frozen_share=0.5", "sample.max_tokens=10",
     "reward.layout.frozen_share=0.5", "ppo.layout.frozen_share=0.5", "ppo.episodes=8", "ppo.batch=4", "ppo.minibatch=2",
-    "ppo.ptx_rows=2", "ppo.ptx_row_tokens=16",
+    "ppo.ptx_rows=2", "ppo.ptx_row_tokens=16", "release.gates=[]",
 )  # fmt: skip
 ARMS = ["start", "start_prompted", "start_self", "sft", "ppo", "ppo_ptx"]
 

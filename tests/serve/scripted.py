@@ -70,7 +70,7 @@ class ScriptedCatalogue(Catalogue):
     async def stop(self) -> None:
         """Stop nothing."""
 
-    async def find(self, name: str) -> Served:
+    def find(self, name: str, caller: str = "") -> Served:
         """Return the engine of a name of the test."""
         if name not in self.current():
             raise unknown(name)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
@@ -15,13 +14,12 @@ from sqlalchemy import select
 
 from tests.firms import Firm
 from tests.generate.tiny import make_directory
-from tests.serve.server import NOW, make_store, register, serving
+from tests.serve.server import make_store, register, serving
 from tutelage.errors import DataError, MissingError, SettingsError
 from tutelage.generate.process import EngineOptions
 from tutelage.serve.admission.capacity import Capacity
-from tutelage.serve.catalogue import Catalogue
 from tutelage.service import serve
-from tutelage.store import Store, registry
+from tutelage.store import Store
 from tutelage.store.application_tables import quotas, reservations
 from tutelage.store.keys import PEPPER_VARIABLE
 from tutelage.web.errors import ApiError
@@ -65,35 +63,6 @@ def test_a_server_with_applications_needs_a_key_and_says_so_before_it_starts_wit
     Store.open(empty).close()
     with pytest.raises(SettingsError, match="has 5 characters"):
         serve(empty, [], Listening(port=0, is_behind_proxy=True), EngineOptions(), print)
-
-
-@contextlib.asynccontextmanager
-async def started(catalogue: Catalogue) -> AsyncIterator[Catalogue]:
-    await catalogue.start()
-    try:
-        yield catalogue
-    finally:
-        await catalogue.stop()
-
-
-def test_an_alias_that_moves_takes_new_calls_along(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 's.db'}"
-    register(url, "tiny", make_directory(tmp_path / "one", seed=1), "default")
-
-    async def run() -> None:
-        with Store.open(url) as store:
-            async with started(Catalogue(store, ["default"], EngineOptions(threads=1))) as catalogue:
-                before = await catalogue.find("default")
-                second = register(url, "tiny", make_directory(tmp_path / "two", seed=2))
-                registry.point(store, "default", second, now=NOW)
-                await asyncio.sleep(0.3)
-                after = await catalogue.find("default")
-                assert (before.name, after.name) == ("tiny@1", "tiny@2")
-                assert set(catalogue.current()) == {"default", "tiny@2"}
-                with pytest.raises(ApiError, match="no model"):
-                    await catalogue.find("tiny@1")
-
-    asyncio.run(run())
 
 
 def test_files_that_changed_or_are_gone_are_not_served(tmp_path: Path) -> None:

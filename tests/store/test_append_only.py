@@ -74,6 +74,24 @@ ROWS: dict[str, dict[str, Any]] = {
     "notices": {"version": "n", "text": "t", "sha256": "s"},
     "data_uses": {"application_id": "a", "data_use": "none", "withdraws": False, "by": ""},
     "request_prompts": {"prompt_id": "p", "request_id": "r", "application_id": "a", "model": "m@1", "sent": NOW},
+    "model_results": {
+        "name": "m",
+        "version": 1,
+        "sha256": "s",
+        "source": "o",
+        "source_sha256": "s",
+        "figures": {},
+        "by": "",
+    },
+    "alias_moves": {
+        "alias": "a",
+        "action": "pointed",
+        "name": "m",
+        "version": 1,
+        "by": "",
+        "reason": "",
+        "gates": [],
+    },
 }
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 #: A whole recipe, or what one command's --set overrides.
 Subject = Literal[
     "recipe", "intake", "sampling", "shares", "pretrain", "start", "sft", "reward", "ppo", "people", "work", "judge",
-    "folds", "groups",
+    "folds", "groups", "gates",
 ]  # fmt: skip
 
 
@@ -27,8 +27,8 @@ def config(
         Subject,
         typer.Argument(
             metavar="SUBJECT",
-            help="recipe, pretrain, start, sft, reward, ppo, intake, shares, sampling, folds, groups, people, work or "
-            "judge.",
+            help="recipe, pretrain, start, sft, reward, ppo, intake, shares, sampling, folds, groups, people, work, "
+            "judge or gates.",
             show_default=False,
         ),
     ],
@@ -42,7 +42,7 @@ def config(
     `recipe` is a whole recipe for `tutelage run`; pretrain, start, sft, reward and ppo are what `tutelage train` takes,
     intake what `tutelage prompts import`, shares what `tutelage labels import`, sampling what `tutelage sample`,
     folds what `tutelage evaluate reward`, groups what `tutelage evaluate groups`, people what `tutelage evaluate
-    people`, work what `tutelage work`, and judge what `tutelage labels judge`.
+    people`, work what `tutelage work`, judge what `tutelage labels judge`, and gates what `tutelage models promote`.
     """
     from tutelage.config import template
 
@@ -52,7 +52,7 @@ def config(
 def _settings(subject: Subject, recipe: str, overrides: list[str]) -> Settings | type[Settings]:
     if subject == "intake" or subject == "sampling" or subject == "shares" or subject == "folds" or subject == "groups":
         return _alone(subject, recipe, overrides)
-    if subject == "people" or subject == "work" or subject == "judge":
+    if subject == "people" or subject == "work" or subject == "judge" or subject == "gates":
         return _of_a_file(subject, recipe, overrides)
     from tutelage.pipeline.recipe import read_recipe, read_section
 
@@ -63,15 +63,17 @@ def _settings(subject: Subject, recipe: str, overrides: list[str]) -> Settings |
 
 
 def _of_a_file(
-    subject: Literal["people", "work", "judge"], file: str, overrides: list[str]
+    subject: Literal["people", "work", "judge", "gates"], file: str, overrides: list[str]
 ) -> Settings | type[Settings]:
     """Return settings that commands read from a file of their own; without any they are explained as they are."""
     from tutelage.config import load
     from tutelage.labelers.endpoint import ModelJudgeSettings
     from tutelage.pipeline.asking import PeopleRecipe
     from tutelage.pipeline.ranking import WorkSettings
+    from tutelage.release.gates import Gates
 
     kinds: dict[str, type[Settings]] = {"people": PeopleRecipe, "work": WorkSettings, "judge": ModelJudgeSettings}
+    kinds["gates"] = Gates
     kind = kinds[subject]
     return load(kind, file or None, overrides) if file or overrides else kind
 

@@ -48,7 +48,11 @@ def run(
     if "report" in ceilings:  # only recipes that judge what they made
         print(f"Report:  {root / space.facts('report')['report']}")
     store = f"--database sqlite:///{root / 'tutelage.db'}"
-    print(f"Serve:   tutelage serve {store}")
+    released = space.facts("release")
+    if released["refused"]:
+        print(f"Not released: {released['refused']}")
+    model = "" if released["default"] else f" --model {released['model']}"
+    print(f"Serve:   tutelage serve {store}{model}")
     print(f"Label:   tutelage label {store}")
 
 

@@ -20,6 +20,7 @@ from tutelage.files import atomic_directory, content_hash, read_json, sha256_of
 from tutelage.models.distributed import number, whole
 from tutelage.models.roles import RolePolicy
 from tutelage.models.supported import check_supported
+from tutelage.models.untrusted import check_settings
 from tutelage.models.wiring import THETA, relate_spellings, wire_induction
 
 logger = logging.getLogger(__name__)
@@ -254,6 +255,7 @@ def read_config(path: Path) -> Any:
     """Read what a model directory says about its model; the weights need not be there."""
     if not (path / "config.json").is_file():
         raise MissingError(f"{path} holds no config.json, so it is not a model directory; name one that is.")
+    check_settings(path / "config.json")
     config = told(path, lambda: AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False))
     return config.get_text_config()
 

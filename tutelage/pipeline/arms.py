@@ -31,7 +31,7 @@ from tutelage.evaluate.records import (
 from tutelage.files import read_json, write_json
 from tutelage.models.load import load_tokenizer
 from tutelage.models.tokens import Renderer, Template
-from tutelage.pipeline import evaluation, gathering, training
+from tutelage.pipeline import evaluation, gathering, releasing, training
 from tutelage.pipeline.chosen import chosen
 from tutelage.pipeline.recipe import Recipe
 from tutelage.pipeline.source import judgements, training_sources
@@ -128,7 +128,8 @@ def gather_arms(source: Starter, recipe: Recipe, stages: Sequence[Stage]) -> Mak
             seconds=space.seconds(),
             ceilings={stage.name: stage.ceiling for stage in stages if stage.ceiling is not None},
             ledger=gathering.ledger_of(space, RUNS),
-            lineage=gathering.lineage_of(space, models_of(space)),
+            lineage=gathering.lineage_of(space, models_of(space))
+            | releasing.lineage_of({name: arm.policy.path for name, arm in arms_of(space, recipe).items()}),
             decoding={
                 "temperature": 1.0,
                 "max_tokens": recipe.sample.max_tokens,
@@ -281,12 +282,12 @@ def models_of(space: Workspace) -> dict[str, Path]:
 
 
 def release_arms(recipe: Recipe) -> Maker:
-    """Register the models of the run and point the API's default at the chosen one."""
+    """Register the models of the run and point the API's default at the chosen one, if its gates pass."""
 
     def run(space: Workspace, _: Path) -> dict[str, Any]:
         arms = arms_of(space, recipe)
         names = {"base": "start", "sft": "sft", "ppo": "ppo", "ppo_ptx": "ppo_ptx"}
         paths = {name: arms[arm].policy.path for name, arm in names.items()}
-        return gathering.release_models(space, recipe, paths, ("sft", "ppo"))
+        return gathering.release_models(space, recipe, paths, ("sft", "ppo"), names)
 
     return run

@@ -13,7 +13,7 @@ from tutelage.evaluate import records
 from tutelage.evaluate.records import Check, Compute, Evaluation, Facts, TaskScore
 from tutelage.feedback import export
 from tutelage.files import read_json, sha256_of
-from tutelage.pipeline import evaluation, seen
+from tutelage.pipeline import evaluation, releasing, seen
 from tutelage.pipeline.chosen import chosen
 from tutelage.pipeline.recipe import Recipe
 from tutelage.pipeline.source import judgements, training_sources
@@ -56,7 +56,8 @@ def gather(village: Village, recipe: Recipe, stages: list[Stage]) -> Maker:
             seconds=space.seconds(),
             ceilings={stage.name: stage.ceiling for stage in stages if stage.ceiling is not None},
             ledger=ledger_of(space, RUNS),
-            lineage=lineage_of(space, models_of(space)),
+            lineage=lineage_of(space, models_of(space))
+            | releasing.lineage_of({name: arm.path for name, arm in evaluation.policies(space, recipe).items()}),
             decoding={"temperature": 1.0, "max_tokens": recipe.sample.max_tokens, "template": recipe.template},
         )
         scores = read_json(space.directory("taxes") / "scores.json")
@@ -177,41 +178,49 @@ def lineage_of(space: Workspace, models: Mapping[str, Path]) -> dict[str, str]:
 
 
 def release(recipe: Recipe) -> Maker:
-    """Register the models of the run and point the API's default at the chosen one."""
+    """Register the models of the run and point the API's default at the chosen one, if its gates pass."""
 
     def run(space: Workspace, _: Path) -> dict[str, Any]:
-        runs, weights = space.facts("ppo"), recipe.release.weights
-        paths = {
-            "base": model_of(space, "base"),
-            "sft": model_of(space, "baseline"),
-            "ppo": space.root / runs["ppo"] / weights,
-            "ppo_ptx": space.root / runs["ppo_ptx"] / weights,
-        }
+        arms = evaluation.policies(space, recipe)
+        paths = {name: arms[name].path for name in ("base", "sft", "ppo", "ppo_ptx")}
         return release_models(space, recipe, paths, ("ppo",))
 
     return run
 
 
 def release_models(
-    space: Workspace, recipe: Recipe, paths: Mapping[str, Path], stages: Sequence[PromptStage]
+    space: Workspace,
+    recipe: Recipe,
+    paths: Mapping[str, Path],
+    stages: Sequence[PromptStage],
+    arms: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Register the reward model and these models, and point the API's default at the one that the recipe names.
 
-    `stages` are those whose prompts PPO sampled from.
+    `stages` are those whose prompts PPO sampled from. `arms` are the names under which models were judged, where they
+    differ. Without the gates' consent the default stays what it was.
     """
     now = datetime.now(UTC)
     with open_store(space) as store:
         asked = [row for stage in stages for row in export.ppo(store, stage=stage)]
         learned = seen.by_models(space, asked, has_baseline=recipe.village is not None)
         learned |= {"sft": learned.get("sft", learned["start"])}
-        default = None
+        made: dict[str, RegisteredModel] = {}
         for name, path in {"reward": model_of(space, "reward"), **paths}.items():
             role: Literal["policy", "reward"] = "reward" if name == "reward" else "policy"
             model = RegisteredModel(name=f"{recipe.name}-{name}", version=0, path=str(path.resolve()),
                                     sha256=sha256_of(path), run=name, role=role)  # fmt: skip
             found = learned[name]
-            made = registry.register(store, model, prompt_hashes=found.prompts, label_ids=found.labels, now=now)
-            default = made if name == recipe.release.model else default
-        if default is not None:
-            registry.point(store, "default", default, now=now)
-    return {"default": f"{recipe.name}-{recipe.release.model}"}
+            made[name] = registry.register(store, model, prompt_hashes=found.prompts, label_ids=found.labels, now=now)
+        judged = {(arms or {}).get(name, name): model for name, model in made.items() if name != "reward"}
+        picked = made[recipe.release.model]
+        where = space.root / space.facts("evaluation")["evaluation"]
+        refused = releasing.release(store, judged, (where, records.read(where)), picked, recipe.release.gates, now=now)
+    return told(space, picked, refused)
+
+
+def told(space: Workspace, picked: RegisteredModel, refused: str) -> dict[str, Any]:
+    """Say what came of a release, and return it as the stage's facts."""
+    if refused:
+        space.observer.tell(refused)
+    return {"default": "" if refused else picked.name, "model": f"{picked.name}@{picked.version}", "refused": refused}

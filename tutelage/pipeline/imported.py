@@ -9,7 +9,7 @@ from typing import Any, Literal
 from tutelage.errors import SettingsError
 from tutelage.feedback import export, importers, instructions
 from tutelage.files import append_jsonl, sha256_of
-from tutelage.pipeline import checking, seen, training
+from tutelage.pipeline import checking, gathering, releasing, seen, training
 from tutelage.pipeline.bases import corpus, find_base, reward_base
 from tutelage.pipeline.recipe import ImportSettings, Recipe, parts
 from tutelage.pipeline.stages import Stage, Workspace
@@ -162,7 +162,7 @@ def show_samples(recipe: Recipe) -> Maker:
 
 
 def release(recipe: Recipe) -> Maker:
-    """Register every model; the API's default is PPO-ptx."""
+    """Register every model; the API's default is PPO-ptx. People's judgements of it come later, so no gate is here."""
 
     def run(space: Workspace, _: Path) -> dict[str, Any]:
         now = datetime.now(UTC)
@@ -174,7 +174,7 @@ def release(recipe: Recipe) -> Maker:
                                         sha256=sha256_of(path), run=name)  # fmt: skip
                 found = learned[name]
                 made = registry.register(store, model, prompt_hashes=found.prompts, label_ids=found.labels, now=now)
-            registry.point(store, "default", made, now=now)
-        return {"default": f"{recipe.name}-ppo"}
+            refused = releasing.release(store, {}, None, made, recipe.release.gates, now=now)
+        return gathering.told(space, made, refused)
 
     return run

@@ -122,7 +122,7 @@ def village_stages(recipe: Recipe) -> list[Stage]:
             "Release the model",
             gathering.release(recipe),
             parts(recipe, "release"),
-            ("ppo", "baseline", "base", "reward", "prompts"),
+            ("ppo", "baseline", "base", "reward", "prompts", "evaluation"),
         ),
     ]
 
@@ -224,7 +224,7 @@ def starter_stages(recipe: Recipe) -> list[Stage]:
             "Release the model",
             release_arms(recipe),
             parts(recipe, "release"),
-            ("base", "start", "reward", "ppo", "ppo_ptx"),
+            ("base", "start", "reward", "ppo", "ppo_ptx", "evaluation"),
         ),
     ]
 

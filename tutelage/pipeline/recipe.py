@@ -12,6 +12,7 @@ from tutelage.models.load import Shape
 from tutelage.models.narrow import Precision
 from tutelage.models.tokens import Template
 from tutelage.prompts.intake import IntakeSettings
+from tutelage.release.gates import Gate
 from tutelage.train.plan import Volume
 from tutelage.train.ppo import PPOSettings
 from tutelage.train.pretrain import PretrainSettings
@@ -159,6 +160,9 @@ class ReleaseSettings(Settings):
     """The policy that the alias `default` points to."""
     weights: Literal["model", "ema"] = "ema"
     """The last weights of PPO, or their running average (paper, C.4)."""
+    gates: tuple[Gate, ...] = ()
+    """What the policy must have shown in the evaluation before `default` names it: a [[release.gates]] table for each
+    figure, with figure, at_least or at_most, and part (whole, mean or any of its 95 % interval)."""
 
 
 class Recipe(Settings):

@@ -4,8 +4,8 @@
 `receipts`, `labels`, `training`, `registry`, `accounts`, `sessions`, `audit`, `screening`, `guidance`, `messages`,
 `drafts`, `openings`, `jobs`, `choices`, `returns`, `judged`, `progress`, `pace`, `withdrawals`, `written`, `privacy`,
 `toxicity`, `welfare`, `tokens`, `submitted`, `evaluated`, `organisations`, `applications`, `keys`, `quotas`,
-`end_users`, `counters`, `requests`, `contents`, `comments`, `notices`, `traffic`, `retention`) hold functions whose
-first argument is the store.
+`end_users`, `counters`, `requests`, `contents`, `comments`, `notices`, `traffic`, `retention`, `releases`, `results`,
+`shadows`) hold functions whose first argument is the store.
 """
 
 # So that the metadata holds every table.
@@ -16,6 +16,7 @@ from tutelage.store import (  # noqa: F401
     guidance_tables,
     job_tables,
     kind_tables,
+    release_tables,
     request_tables,
     return_tables,
     screening_tables,

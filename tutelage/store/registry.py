@@ -11,6 +11,7 @@ from tutelage.errors import DataError, MissingError
 from tutelage.records import RegisteredModel
 from tutelage.store import batches, counters
 from tutelage.store.database import Store
+from tutelage.store.release_tables import alias_moves
 from tutelage.store.tables import aliases, demonstrations, labelers, model_prompts, models, prompts, rankings
 from tutelage.store.withdrawal_tables import model_labels
 
@@ -18,6 +19,9 @@ from tutelage.store.withdrawal_tables import model_labels
 class Version(NamedTuple):
     name: str
     version: int
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}"
 
 
 class Learned(NamedTuple):
@@ -91,8 +95,9 @@ def get(store: Store, name: str) -> RegisteredModel:
 
 
 def point(store: Store, alias: str, model: RegisteredModel, *, now: datetime) -> None:
-    """Make an alias name a registered model version from now on."""
+    """Make an alias name a registered model version from now on; `releases.promote` does it with a decision."""
     row = {"alias": alias, "name": model.name, "version": model.version, "changed": now}
+    moved = {"action": "pointed", "by": "", "reason": "", "gates": [], "created": now}
     with store.write() as connection:
         if connection.scalar(select(models.c.name).where(models.c.name == alias)):
             raise DataError(f"{alias!r} is the name of a model; choose another alias.")
@@ -100,6 +105,8 @@ def point(store: Store, alias: str, model: RegisteredModel, *, now: datetime) ->
             raise MissingError(f"{model.name} {model.version} is not in the registry; register it first.")
         batches.insert_new(connection, aliases, [row])
         connection.execute(aliases.update().where(aliases.c.alias == alias).values(row))
+        del row["changed"]
+        connection.execute(alias_moves.insert(), {**row, **moved})
         counters.add_one(connection)
 
 

@@ -304,4 +304,6 @@ APPEND_ONLY = (
     "notices",
     "data_uses",
     "request_prompts",
+    "model_results",
+    "alias_moves",
 )

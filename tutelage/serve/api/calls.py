@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -130,9 +130,11 @@ class Caller:
         grant, asks, admission = wanted.grant, wanted.asks, self.admission
         if not grant.may_use(wanted.model):
             raise unknown(wanted.model)
-        served = await self.catalogue.find(wanted.model)
-        most = most_tokens(asks, served.engine.context)
-        with admission.capacity.take(sum(ask.best_of or ask.n for ask in asks)):
+        with (
+            self.catalogue.use(wanted.model, f"{grant.application_id}/{wanted.end_user}") as served,
+            admission.capacity.take(sum(ask.best_of or ask.n for ask in asks)),
+        ):
+            most = most_tokens(asks, served.engine.context)
             async with admission.ledger.charge(grant, wanted.end_user, most) as bill:
                 answers = Answers(served.engine, asks)
                 call = Call(wanted, served, answers)
@@ -163,17 +165,21 @@ async def _gone(request: Request) -> None:
         pass
 
 
-async def plain(request: Request, work: Coroutine[Any, Any, dict[str, Any]]) -> Response:
+async def plain(
+    request: Request, work: Coroutine[Any, Any, dict[str, Any]], headers: Mapping[str, str] | None = None
+) -> Response:
     """Answer with JSON, unless nobody listens any more."""
     answer = await unless_gone(request, work)
-    return Response(status_code=CLIENT_GONE) if answer is None else JSONResponse(answer)
+    return Response(status_code=CLIENT_GONE) if answer is None else JSONResponse(answer, headers=headers)
 
 
 class CallStream(StreamingResponse):
     """A stream that ends its call however it ends itself: also when the client leaves before the first event."""
 
-    def __init__(self, call: contextlib.AsyncExitStack, content: AsyncIterator[bytes]) -> None:
-        super().__init__(content, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    def __init__(
+        self, call: contextlib.AsyncExitStack, content: AsyncIterator[bytes], headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(content, media_type="text/event-stream", headers={"Cache-Control": "no-store", **headers})
         self._call = call
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -182,8 +188,10 @@ class CallStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def streamed(opened: contextlib.AbstractAsyncContextManager[Call], chunks: Chunks) -> Response:
+async def streamed(
+    opened: contextlib.AbstractAsyncContextManager[Call], chunks: Chunks, headers: Mapping[str, str] | None = None
+) -> Response:
     """Answer with the stream of `chunks(call)`; what is refused is refused before the stream begins."""
     stack = contextlib.AsyncExitStack()
     call = await stack.enter_async_context(opened)
-    return CallStream(stack, events(chunks(call)))
+    return CallStream(stack, events(chunks(call)), headers or {})

@@ -26,14 +26,15 @@ def router(caller: Caller) -> APIRouter:
         parameters = await bodies.read(request, ChatParameters)
         opened = caller.open(caller.wanted(request, parameters, [_ask(parameters)], "chatcmpl"))
         if parameters.stream:
-            return await streamed(opened, lambda call: _chunks(call, parameters))
+            notice = caller.catalogue.notice(parameters.model)
+            return await streamed(opened, lambda call: _chunks(call, parameters), notice)
 
         async def whole() -> dict[str, Any]:
             async with opened as call:
                 choices = [_choice(index, piece, parameters) for index, piece in enumerate(await call.whole())]
                 return {**call.head(WHOLE), "choices": choices, "usage": call.usage()}
 
-        return await plain(request, whole())
+        return await plain(request, whole(), caller.catalogue.notice(parameters.model))
 
     return routes
 

@@ -27,7 +27,8 @@ def router(caller: Caller) -> APIRouter:
         asks = [_ask(prompt, parameters) for prompt in parameters.prompts]
         opened = caller.open(caller.wanted(request, parameters, asks, "cmpl", is_echo=parameters.echo))
         if parameters.stream:
-            return await streamed(opened, lambda call: _chunks(call, parameters))
+            notice = caller.catalogue.notice(parameters.model)
+            return await streamed(opened, lambda call: _chunks(call, parameters), notice)
 
         async def whole() -> dict[str, Any]:
             async with opened as call:
@@ -37,7 +38,7 @@ def router(caller: Caller) -> APIRouter:
                 ]
                 return {**call.head(KIND), "choices": choices, "usage": call.usage()}
 
-        return await plain(request, whole())
+        return await plain(request, whole(), caller.catalogue.notice(parameters.model))
 
     return routes
 

@@ -18,8 +18,6 @@ def router(catalogue: Catalogue) -> APIRouter:
     @routes.get("/v1/models")
     async def models(request: Request) -> dict[str, Any]:
         grant = grant_of(request)
-        for name in catalogue.names:  # an alias that moved shows at once
-            await catalogue.find(name)
         return {
             "object": "list",
             "data": [
@@ -33,7 +31,7 @@ def router(catalogue: Catalogue) -> APIRouter:
     async def model(request: Request, name: str) -> dict[str, Any]:
         if not grant_of(request).may_use(name):
             raise unknown(name)
-        return _shown(catalogue, name, await catalogue.find(name))
+        return _shown(catalogue, name, catalogue.find(name))
 
     return routes
 
@@ -56,10 +54,13 @@ def health(catalogue: Catalogue) -> APIRouter:
 
 
 def _shown(catalogue: Catalogue, name: str, served: Served) -> dict[str, Any]:
+    kept = catalogue.kept(name)
+    dates = {"deprecated": kept.since.isoformat(), "sunset": kept.until.isoformat()} if kept else {}
     return {
         "id": name,
         "object": "model",
         "created": catalogue.created,
         "owned_by": "tutelage",
         "version": served.name,
+        **dates,
     }
