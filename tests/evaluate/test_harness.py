@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.evaluate.test_task_prompts import posed
 from tutelage.evaluate.tasks.subject import Subject
@@ -31,7 +32,12 @@ def test_hellaswag_and_squad2_agree_item_by_item(tmp_path: Path) -> None:
 
     tokenizer = train_tokenizer([text(400)], 300)
     shape = Shape(hidden=48, layers=2, heads=4, feedforward=64, context=1024)
-    directory = save(fresh(shape, tokenizer, seed=7), tokenizer, tmp_path / "model")
+    model = fresh(shape, tokenizer, seed=7)
+    with torch.no_grad():
+        for weight in model.parameters():
+            # A model that has only begun writes one letter for ever.
+            weight.mul_(6 if weight.dim() > 1 else 1)
+    directory = save(model, tokenizer, tmp_path / "model")
     hellaswag = posed("hellaswag", [
         {"activity_label": text(1), "ctx": text(9), "endings": [text(rng.randint(1, 7)) for _ in range(4)],
          "label": rng.randrange(4)}
@@ -59,7 +65,7 @@ def test_hellaswag_and_squad2_agree_item_by_item(tmp_path: Path) -> None:
     theirs = json.loads(done.stdout.splitlines()[-1])
     chosen = subject.answer(hellaswag.questions)
     assert [[one.total for one in answer.likely] for answer in chosen] == [
-        pytest.approx(totals, abs=2e-3) for totals in theirs["hellaswag"]
+        pytest.approx(totals, rel=1e-4, abs=2e-3) for totals in theirs["hellaswag"]
     ]
     written = subject.answer(squad.questions)
     assert [answer.text for answer in written] == [line.strip() for line in theirs["squad2"]]

@@ -21,6 +21,7 @@ import pytest
 
 from tests.evaluate.task_rows import ROWS
 from tests.evaluate.test_task_prompts import posed
+from tests.feedback.test_hub import server
 from tutelage.errors import DataError, MissingError, SettingsError, UnavailableError, UserError
 from tutelage.evaluate.tasks import judges
 from tutelage.evaluate.tasks.cache import Records, alone
@@ -32,6 +33,7 @@ from tutelage.models.tokenizer import train_tokenizer
 from tutelage.pipeline import benchmarks
 from tutelage.pipeline.benchmarks import Order
 
+__all__ = ["server"]
 SCRIPT = Path(__file__).with_name("evaluate_and_be_killed.py")
 ROOT = SCRIPT.parent.parent.parent
 #: Pairs and questions of the evaluation that is killed.
@@ -358,6 +360,19 @@ def test_bad_input_is_a_sentence(
     }  # fmt: skip
     with pytest.raises(error, match=sentence.replace("DATA", re.escape(str(data)))):
         evaluated("one", **named)
+
+
+def test_rows_come_from_csv_and_from_the_hub(server: None, tmp_path: Path) -> None:
+    (tmp_path / "sst2.csv").write_text('sentence,label\n"a film, long",1\nno film,0\n')
+    (task,), sources = benchmarks.tasks_of(Order(tasks=("sst2",), data=str(tmp_path), shots=0))
+    assert [(one.item, one.references[0][0], one.shown) for one in task.questions] == [
+        ("row 2", " positive", "a film, long"), ("row 3", " negative", "no film"),
+    ]  # fmt: skip
+    assert sources["sst2"]["data"] == "sst2.csv" and len(sources["sst2"]["sha256"]) == 64
+    with pytest.raises(
+        DataError, match=r"hub:ann/pairs/test/pairs\.jsonl@1+:1: the field post is missing"
+    ):
+        benchmarks.tasks_of(Order(tasks=("tldr",), data="hub:ann/pairs/test/pairs.jsonl"))
 
 
 def test_directories_are_called_by_the_ends_of_their_paths() -> None:
