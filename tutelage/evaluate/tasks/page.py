@@ -10,7 +10,7 @@ from tutelage.evaluate import plots
 from tutelage.evaluate.layout import Items, Picture, Section
 from tutelage.evaluate.plots import Row, Scale
 from tutelage.evaluate.report import environment, plain_figure, style
-from tutelage.evaluate.scoring import LEVEL, Group, Key
+from tutelage.evaluate.scoring import LEVEL, Contrast, Group, Key
 from tutelage.evaluate.tables import Cell, Table, Write, p_text
 from tutelage.evaluate.tasks.catalogue import BENCHMARKS
 from tutelage.evaluate.tasks.evaluation import Item, Result
@@ -137,7 +137,7 @@ def _section(one: Result, place: int) -> Section:
         title=_headline(one),
         text=_notes(one),
         pictures=tuple(_picture(one, metric, f"{_id(place)}-{metric}", links) for metric in metrics),
-        tables=(_figures(one, metrics, links), _answers(one, links), *_contrasts(one, metrics)),
+        tables=(_figures(one, metrics, links), _answers(one, links), *_contrasts(one, metrics, links)),
         items=tuple(_items(one, group, metrics, links[group.key]) for group in one.groups),
     )
 
@@ -251,16 +251,19 @@ def _answers(one: Result, links: Mapping[Key, str]) -> Table:
     )
 
 
-def _contrasts(one: Result, metrics: Sequence[str]) -> tuple[Table, ...]:
+def _contrasts(one: Result, metrics: Sequence[str], links: Mapping[Key, str]) -> tuple[Table, ...]:
     rows = []
     for contrast in one.contrasts:
         if contrast.metric in metrics:
-            cells = (
-                _against(contrast.first, contrast.second),
-                metric_words(contrast.metric),
-                _difference(contrast.metric, contrast),
+            rows.append(
+                (
+                    Cell(_against(contrast.first, contrast.second)),
+                    Cell(metric_words(contrast.metric)),
+                    Cell(_difference(contrast.metric, contrast), link=links[contrast.first]),
+                    Cell(p_text(contrast.adjusted)),
+                    Cell(count(contrast.items)),
+                )
             )
-            rows.append(tuple(map(Cell, (*cells, p_text(contrast.adjusted), count(contrast.items)))))
     if not rows:
         return ()
     columns = ("contrast", "metric", "difference [95 % interval]", "p (Holm)", "items")
@@ -274,7 +277,7 @@ def _against(first: Key, second: Key) -> str:
     return group_name((f"{first[0]} − {second[0]}", first[1]))
 
 
-def _difference(metric: str, contrast: Any) -> str:
+def _difference(metric: str, contrast: Contrast) -> str:
     times, digits = (1, NUMBERS[metric]) if metric in NUMBERS else (100, 1)
     mean, low, high = (signed(times * value, digits) for value in contrast.difference[:3])
     return f"{mean}{'' if metric in NUMBERS else ' points'} [{low}, {high}]"
