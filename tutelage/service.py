@@ -10,10 +10,12 @@ import uvicorn
 
 from tutelage.errors import UserError
 from tutelage.generate.process import EngineOptions
+from tutelage.govern import jobs as watching
 from tutelage.serve.app import ServeOptions, create_app
 from tutelage.serve.catalogue import Catalogue
 from tutelage.store import Store, applications, keys
 from tutelage.web.listening import Listening, bind, check
+from tutelage.web.site import utc_now
 
 #: The alias that is served unless others are named.
 DEFAULT = "default"
@@ -33,6 +35,7 @@ def serve(
     with Store.open(store_url, create=False) as store, bind(listening) as bound:
         if not listening.is_private or applications.is_any(store):
             keys.pepper(store)  # what is wrong with it is said before anybody asks
+            watching.stand(store, now=utc_now())
         options = ServeOptions(is_private=listening.is_private)
         asyncio.run(_run(Catalogue(store, names or [DEFAULT], engine), options, listening, bound, tell))
 

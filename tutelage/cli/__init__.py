@@ -12,6 +12,7 @@ import typer
 
 from tutelage.cli import (
     apps,
+    cases,
     config,
     db,
     doctor,
@@ -66,6 +67,7 @@ STAGES = (
     models,
     serve,
     apps,
+    cases,
     keys,
     db,
     doctor,

@@ -199,7 +199,7 @@ def revoke(application: Which, reason: Why, by: By = "", database: DatabaseUrl =
     with Store.open(database, create=False) as store:
         if applications.get(store, application).revocation_by is None:
             now = datetime.now(UTC)
-            applications.ask_revocation(store, application, by=_person(store, by), reason=reason, now=now)
+            applications.ask_revocation(store, application, by=staff(store, by), reason=reason, now=now)
             print(f"{application} is to be revoked; another person confirms it with the same command and --by.")
             return
     _move(database, application, "revoked", by=by, reason=reason)
@@ -217,12 +217,12 @@ def _move(
     from tutelage.store import Store, applications
 
     with Store.open(database, create=False) as store:
-        who, now = _person(store, by), datetime.now(UTC)
+        who, now = staff(store, by), datetime.now(UTC)
         moved = applications.move(store, application, to, by=who, reason=reason, conditions=conditions, now=now)
     print(f"{moved.id} is {applications.told(moved.state)}.")
 
 
-def _person(store: "Store", name: str) -> str:
+def staff(store: "Store", name: str) -> str:
     """Return the id of a person by name, "" for whoever is at the command line."""
     from tutelage.errors import MissingError
     from tutelage.store import accounts

@@ -5,13 +5,14 @@
 `drafts`, `openings`, `jobs`, `choices`, `returns`, `judged`, `progress`, `pace`, `withdrawals`, `written`, `privacy`,
 `toxicity`, `welfare`, `tokens`, `submitted`, `evaluated`, `organisations`, `applications`, `keys`, `quotas`,
 `end_users`, `counters`, `requests`, `contents`, `comments`, `notices`, `traffic`, `retention`, `releases`, `results`,
-`shadows`) hold functions whose first argument is the store.
+`shadows`, `cases`, `appeals`, `windows`) hold functions whose first argument is the store.
 """
 
 # So that the metadata holds every table.
 from tutelage.store import (  # noqa: F401
     account_tables,
     application_tables,
+    case_tables,
     draft_tables,
     guidance_tables,
     job_tables,
