@@ -39,6 +39,7 @@ TINY = (
     "base.shape.feedforward=128",
     "base.primer=8192",
     "base.pretrain.tokens=30000",
+    "base.pretrain.loop.processes=1",
     "sft.loop.processes=1",
     "reward.loop.processes=1",
     "start.epochs=1",

@@ -105,32 +105,30 @@ def filled(store: Store) -> Store:
     return store
 
 
-@pytest.mark.parametrize("table", tables.APPEND_ONLY)
-def test_rows_can_not_be_changed_or_deleted(filled: Store, table: str) -> None:
-    column = next(iter(tables.metadata.tables[table].c)).name
-    for statement in (
-        f'UPDATE {table} SET "{column}" = "{column}"',
-        f"DELETE FROM {table}",
-        f'DELETE FROM {table} WHERE "{column}" IS NOT NULL',
-    ):
-        with (
-            pytest.raises(DBAPIError, match=f"rows of {table} are never changed or deleted"),
-            filled.write() as connection,
+def test_rows_can_not_be_changed_or_deleted(filled: Store) -> None:
+    for table in tables.APPEND_ONLY:
+        column = next(iter(tables.metadata.tables[table].c)).name
+        for statement in (
+            f'UPDATE {table} SET "{column}" = "{column}"',
+            f"DELETE FROM {table}",
+            f'DELETE FROM {table} WHERE "{column}" IS NOT NULL',
         ):
-            connection.execute(text(statement))
-    with filled.read() as connection:
-        assert connection.scalar(text(f"SELECT count(*) FROM {table}")) == 1
+            with (
+                pytest.raises(DBAPIError, match=f"rows of {table} are never changed or deleted"),
+                filled.write() as connection,
+            ):
+                connection.execute(text(statement))
+        with filled.read() as connection:
+            assert connection.scalar(text(f"SELECT count(*) FROM {table}")) == 1
 
 
-@pytest.mark.parametrize("table", tables.APPEND_ONLY)
-def test_tables_can_not_be_emptied_at_once_either(filled: Store, table: str) -> None:
-    if filled.engine.dialect.name == "sqlite":
+def test_tables_can_not_be_emptied_at_once_either(filled: Store) -> None:
+    is_sqlite = filled.engine.dialect.name == "sqlite"
+    for table in tables.APPEND_ONLY:
         # SQLite has no TRUNCATE; REPLACE is its other way to take a row's place.
-        statement = f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}"
-    else:
-        statement = f"TRUNCATE {table} CASCADE"
-    with pytest.raises(DBAPIError, match="are never changed or deleted"), filled.write() as connection:
-        connection.execute(text(statement))
+        replaced = f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}"
+        with pytest.raises(DBAPIError, match="are never changed or deleted"), filled.write() as connection:
+            connection.execute(text(replaced if is_sqlite else f"TRUNCATE {table} CASCADE"))
 
 
 @pytest.mark.parametrize("change", ["\"group\" = 'heldout'", "kind = 'simulated'"])

@@ -154,6 +154,7 @@ def test_handing_in_twice_counts_once_and_another_content_is_refused(ida: Labeli
         ({"policy": "x"}, "'policy'"),
     ],
 )
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # it is refused before any database sees it
 def test_a_submission_that_does_not_fit_is_refused_and_nothing_is_stored(
     ida: Labeling, change: dict[str, Any], told: str
 ) -> None:
