@@ -4,11 +4,13 @@ PY := .venv/bin/python
 # takes whole files, the longest first (tests/conftest.py), so that what is made once for a file is made once.
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 3 --durations 15
 
-.PHONY: help setup check fix test soak demo demo-real bench vllm harness
+.PHONY: help setup check fix test soak demo demo-real claims claims-100x bench vllm harness
 
 help:
 	@echo "make demo   run the whole loop on the village: base model, labels, SFT, reward model, PPO, report"
 	@echo "make demo-real  the same loop on SmolLM2-135M in real English, about an hour; DATA=DIR adds people's data"
+	@echo "make claims  test every claim of the paper on the village, SEED=1; about an hour, less after make demo"
+	@echo "make claims-100x  a base 100 times as large for the fifth claim; most of a day, goes on where it was stopped"
 	@echo "make test   all tests, on SQLite and PostgreSQL"
 	@echo "make check  format, lint, types, layers"
 	@echo "make fix    format, mend what the linter can, and write docs/reference"
@@ -45,6 +47,13 @@ demo: setup
 
 demo-real: setup
 	.venv/bin/tutelage run recipes/smollm2.toml $(if $(DATA),--set starter.data=$(DATA))
+
+claims: setup
+	.venv/bin/tutelage claims --seed $(or $(SEED),1)
+	.venv/bin/tutelage report runs/village-seed$(or $(SEED),1)
+
+claims-100x: setup
+	.venv/bin/tutelage claims smaller-100x --seed $(or $(SEED),1)
 
 bench: setup
 	scripts/vllm.sh

@@ -5,6 +5,8 @@ import random
 
 import pytest
 
+from tutelage.claims.registry import named
+from tutelage.claims.running import measure_in_village
 from tutelage.config import find_recipe, load
 from tutelage.core.disagreement import decompose
 from tutelage.errors import SettingsError
@@ -149,3 +151,29 @@ def test_villagers_of_other_tastes_rank_what_the_labelers_ranked(made: Workspace
         rows_of_village(database, 1, ("rich", "brief"), 10)
     with pytest.raises(SettingsError, match="Name two or more groups"):
         rows_of_village(database, 1, ("brief",), 10)
+
+
+#: Claims whose models are trained in the pipeline's own process.
+QUICK = ("sft", "academic", "labelers", "toxicity", "compute", "curated", "refusal", "language")
+
+
+def _claims_are_tested(made: Workspace, names: tuple[str, ...]) -> None:
+    claims, recipe = named(names), load(Recipe, find_recipe("village"), list(TINY))
+    found = measure_in_village(claims, recipe, made.root)
+    for claim in claims:
+        missing = [part.says for part in claim.measured if part.figure not in found.claims[claim.name]]
+        assert not missing or claim.name == "sft", f"{claim.name} has no figure for {missing}"
+    stages = {path: path.stat().st_mtime_ns for path in made.root.glob("*/stage.json")}
+    assert measure_in_village(claims, recipe, made.root) == found
+    assert {path: path.stat().st_mtime_ns for path in made.root.glob("*/stage.json")} == stages
+
+
+def test_claims_begin_with_the_run_and_add_what_they_need(made: Workspace) -> None:
+    """All their figures are there, and testing them again makes nothing."""
+    _claims_are_tested(made, QUICK)
+
+
+@pytest.mark.soak
+def test_every_claim_can_be_tested(made: Workspace) -> None:
+    """Those too whose models are trained side by side in processes of their own, and larger bases."""
+    _claims_are_tested(made, tuple(claim.name for claim in named([]) if claim.name not in QUICK))

@@ -13,6 +13,7 @@ import typer
 from tutelage.cli import (
     apps,
     cases,
+    claims,
     config,
     db,
     doctor,
@@ -64,6 +65,7 @@ STAGES = (
     train,
     evaluate,
     report,
+    claims,
     models,
     serve,
     apps,

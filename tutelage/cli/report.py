@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tutelage.evaluate.score import Analysis
 
 DEFAULT_ROOT = Path("runs")
+#: What `tutelage claims` leaves in a run's directory (tutelage.claims.found).
+CLAIMS = "claims.json"
 
 
 def register(app: typer.Typer) -> None:
@@ -34,10 +36,21 @@ def report(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON and write nothing.")] = False,
     root: RunsRoot = DEFAULT_ROOT,
+    claims: Annotated[
+        Path | None,
+        typer.Option(
+            "--claims",
+            metavar="FILE",
+            help="Where the page of the claims goes that `tutelage claims` tested, its pictures beside it; by default "
+            "claims.md beside the report.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Pool evaluated runs by seed and write report.html and report.json.
 
-    Every figure has its 95 % interval and n. Claims that did not hold are listed first.
+    Every figure has its 95 % interval and n. Claims that did not hold are listed first. Where `tutelage claims` tested
+    claims on the runs, their seeds are put together too.
     """
     from tutelage.errors import MissingError
     from tutelage.evaluate import report as reports
@@ -54,6 +67,22 @@ def report(
     page = reports.write(analysis, out)
     _summary(analysis)
     typer.echo(f"Report: {page}")
+    _claims(places, claims, out)
+
+
+def _claims(places: list[Path], page: Path | None, out: Path) -> None:
+    """Write the page of tested claims, if there are any."""
+    from tutelage.errors import MissingError
+
+    if not any((place / CLAIMS).is_file() for place in places):
+        if page is not None:
+            raise MissingError("No claim was tested on these runs: `tutelage claims` tests them in the village.")
+        return
+    from tutelage.claims import page as pages
+    from tutelage.claims.found import tested
+    from tutelage.claims.registry import CLAIMS as ALL
+
+    typer.echo(f"Claims: {pages.write(page or out / 'claims.md', ALL, tested(places))}")
 
 
 def _summary(analysis: Analysis) -> None:

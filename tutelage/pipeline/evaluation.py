@@ -171,21 +171,25 @@ def read_outputs(space: Workspace, name: str = "outputs") -> list[Output]:
     return [Output(**row) for row in read_json(space.directory("outputs") / f"{name}.json")]
 
 
+def tax_items(village: Village, recipe: Recipe) -> list[Item]:
+    """Make the items of the tasks that no prompt exercises."""
+    return [
+        Item(
+            task=row["task"],
+            item=row["item"],
+            prompt=row["prompt"],
+            answer=row["answer"],
+            choices=tuple(row["choices"]),
+        )
+        for row in taxes.make_items(village.world, recipe.seed, village.settings.tax_items)
+    ]
+
+
 def score_taxes(village: Village, recipe: Recipe) -> Maker:
     """Score every model on the tasks that no prompt exercises: what alignment costs."""
 
     def run(space: Workspace, out: Path) -> dict[str, Any]:
-        rows = taxes.make_items(village.world, recipe.seed, village.settings.tax_items)
-        items = [
-            Item(
-                task=row["task"],
-                item=row["item"],
-                prompt=row["prompt"],
-                answer=row["answer"],
-                choices=tuple(row["choices"]),
-            )
-            for row in rows
-        ]
+        items = tax_items(village, recipe)
         torch.set_num_threads(recipe.threads)
         arms = policies(space, recipe)
         models = {name: arms[name].path for name in ("base", "base_more", "sft", "ppo", "ppo_ptx")}
