@@ -21,6 +21,13 @@ PICTURES: tuple[tuple[str, str, Unit, float], ...] = (
     ("points", "Differences, in points", "points", 0.0),
     ("numbers", "Quality from 1 to 7 and other differences", "number", 0.0),
 )
+#: How many claims have a verdict, in words.
+WORDS: dict[Verdict, str] = {
+    "holds": "held",
+    "fails": "failed",
+    "undecided": "undecided",
+    "not tested": "not tested",
+}
 WHO = (
     "Everybody who judged is SIMULATED: the village's labelers, who read text and know most facts, and its judge, who "
     "knows the truth. No person took part."
@@ -49,7 +56,7 @@ def _opening(claims: Sequence[Claim], seeds: Sequence[Found], stem: str) -> Iter
     yield f"{WHO} Runs: {runs}. Intervals are 95 %. A claim holds when the whole interval of every figure lies within"
     yield "its margin, fails when the whole interval of one lies beyond, and is undecided between. What fails stays.\n"
     counted = [claim.verdict(kept.together(claim, seeds)) for claim in claims]
-    said = ", ".join(f"{counted.count(verdict)} {verdict}" for verdict in VERDICTS)
+    said = ", ".join(f"{counted.count(verdict)} {WORDS[verdict]}" for verdict in VERDICTS)
     yield f"Of {len(claims)} claims: {said}.\n"
     yield "| | claim | verdict | by seed | first figure |"
     yield "|---|---|---|---|---|"
