@@ -11,6 +11,7 @@ import uvicorn
 from tutelage.errors import UserError
 from tutelage.generate.process import EngineOptions
 from tutelage.govern import jobs as watching
+from tutelage.govern import retention
 from tutelage.serve.app import ServeOptions, create_app
 from tutelage.serve.catalogue import Catalogue
 from tutelage.store import Store, applications, keys
@@ -33,6 +34,7 @@ def serve(
     """Serve the named models until interrupted; `tell` gets one line when the server answers."""
     check(listening)
     with Store.open(store_url, create=False) as store, bind(listening) as bound:
+        retention.begin(store, now=utc_now())
         if not listening.is_private or applications.is_any(store):
             keys.pepper(store)  # what is wrong with it is said before anybody asks
             watching.stand(store, now=utc_now())

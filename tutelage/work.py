@@ -35,11 +35,12 @@ class StoppedError(Exception):
 def handlers() -> dict[str, Handler]:
     """Return what is done for each kind of job; labelers wait for the first kinds, so they come first."""
     from tutelage.govern import jobs as watching
+    from tutelage.govern import retention
     from tutelage.pipeline import ranking, shadowing
 
     of_labelers = {ranking.PLAN: ranking.plan, ranking.RANK: ranking.rank, ranking.UNCERTAINTY: ranking.score}
     of_traffic = {watching.MONITOR: watching.look, watching.ALERT: watching.alert, shadowing.KIND: shadowing.run}
-    return of_labelers | of_traffic
+    return of_labelers | of_traffic | {retention.KIND: retention.delete}
 
 
 class Worker:

@@ -9,7 +9,7 @@ import typer
 
 from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl, Overrides
 from tutelage.cli.terminal import print_table
-from tutelage.cli.withdrawal import DEFAULT_RUNS, Runs, tell
+from tutelage.cli.withdrawal import DEFAULT_RUNS, Runs, left_out, tell
 from tutelage.records import Kind, Stage
 
 # As in feedback/shapes.py, which is not imported before it is needed.
@@ -187,4 +187,4 @@ def withdraw(
         found = withdrawal.withdraw_labeler(store, labeler, by="", now=datetime.now(UTC))
         written = users.prompt_hashes(store, store.user_hash(labeler))
         gone = Seen(written, withdrawals.label_ids(store, labeler))
-    tell(found, gone, runs)
+    tell(found.who, left_out(found), found.models, gone, runs)

@@ -1,7 +1,11 @@
 """What commands print: a table for people at a terminal, tab-separated lines for programs."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
+
+#: Characters that move a terminal's cursor, colour what follows or turn its direction: values are others' texts.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
@@ -30,4 +34,4 @@ def warn(sentence: str) -> None:
 
 def _flat(value: object) -> str:
     shown = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return " ".join(shown.split())
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), " ".join(shown.split()))

@@ -23,6 +23,8 @@ from tutelage.feedback.instructions import COMPARISON
 from tutelage.feedback.work import Task
 from tutelage.files import content_hash
 from tutelage.generate.prompting import template_of
+from tutelage.govern import retention
+from tutelage.govern.retention import RetentionSettings
 from tutelage.models.load import HEAD_FILE, load_tokenizer
 from tutelage.models.scoring import Answer, Scorer
 from tutelage.records import USE_CASE_SHARES, Completion, Prompt, Stage, UseCase
@@ -98,6 +100,8 @@ class WorkSettings(Settings):
 
     ranking: RankingSettings = RankingSettings()
     """Keep labelers supplied with outputs to rank."""
+    retention: RetentionSettings = RetentionSettings()
+    """How long what customers sent is kept."""
 
 
 def stand(store: Store, settings: WorkSettings, *, now: datetime) -> None:
@@ -105,6 +109,7 @@ def stand(store: Store, settings: WorkSettings, *, now: datetime) -> None:
     ranking = settings.ranking
     if not ranking.models:
         jobs.end(store, STANDING)
+        retention.stand(store, settings.retention, now=now)
         return
     for name in (*ranking.models, *([ranking.reward] if ranking.reward else [])):
         path = Path(registry.get(store, name).path)
@@ -119,6 +124,7 @@ def stand(store: Store, settings: WorkSettings, *, now: datetime) -> None:
         raise DataError(f"The instructions {told.version!r} are for {told.task}; rankings need some for comparison.")
     arguments = ranking.model_dump(mode="json")
     jobs.stand(store, NewJob(id=STANDING, kind=PLAN, arguments=arguments), every=EVERY, now=now)
+    retention.stand(store, settings.retention, now=now)
 
 
 def plan(store: Store, arguments: Mapping[str, Any], progress: Progress) -> dict[str, Any]:

@@ -73,13 +73,19 @@ class IntakeReport:
 
 
 def intake(
-    store: Store, rows: Sequence[Prompt], settings: IntakeSettings, *, now: datetime, places: Sequence[str] = ()
+    store: Store,
+    rows: Sequence[Prompt],
+    settings: IntakeSettings,
+    *,
+    now: datetime,
+    places: Sequence[str] = (),
+    are_hashed: bool = False,
 ) -> IntakeReport:
     """Add what users sent to the store and report on it; a malformed row is refused and then nothing is added.
 
     Every row is stored with what the rules decided, so that the report can be checked. `user` is the name that the user
-    sends under; the store keeps a salted hash. Rows that are in the store already are left as they are. `places` names
-    the rows in messages.
+    sends under, of which the store keeps a salted hash, or that hash where users `are_hashed`. Rows that are in the
+    store already are left as they are. `places` names the rows in messages.
     """
     placed = list(zip(places or [f"Row {number}" for number in range(1, len(rows) + 1)], rows, strict=True))
     _check(placed)
@@ -87,7 +93,9 @@ def intake(
     for place, row in placed:
         if row.id in known and known[row.id].text != row.text:
             raise DataError(f"{place}: the prompt {row.id} is in the store with another text; give it another id.")
-    new = [replace(row, user=store.user_hash(row.user)) for row in rows if row.id not in known]
+    new = [row for row in rows if row.id not in known]
+    if not are_hashed:
+        new = [replace(row, user=store.user_hash(row.user)) for row in new]
     _add(store, new, settings, now)
     return _report(store, [row.id for row in rows], settings)
 

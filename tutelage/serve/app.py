@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from fastapi import Depends, FastAPI
 from tutelage import __version__
 from tutelage.serve.admission.access import Gate, needs
 from tutelage.serve.admission.admission import Admission
-from tutelage.serve.api import chat, completions, models
+from tutelage.serve.api import chat, completions, feedback, models
 from tutelage.serve.api.calls import Caller
+from tutelage.serve.api.recorder import Recorder
 from tutelage.serve.catalogue import Catalogue
 from tutelage.web import errors
 from tutelage.web.site import utc_now
@@ -32,8 +34,11 @@ def create_app(catalogue: Catalogue, options: ServeOptions) -> FastAPI:
     """Return the application; its engines run while it runs."""
     admission = Admission.over(catalogue.store, most_choices=options.most_choices, now=options.now)
 
+    recorder = Recorder(catalogue.store)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        recorder.start()
         try:
             await admission.start()
             await catalogue.start()
@@ -41,16 +46,19 @@ def create_app(catalogue: Catalogue, options: ServeOptions) -> FastAPI:
         finally:
             await catalogue.stop()
             await admission.stop()
+            # Last of all: every call that ended until here is written down.
+            await asyncio.to_thread(recorder.stop)
 
     app = FastAPI(
         title="Tutelage", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
     errors.install(app)
     app.add_middleware(Gate, grants=admission.grants, is_private=options.is_private)
-    caller = Caller(catalogue, admission)
+    caller = Caller(catalogue, admission, recorder)
     completing = [Depends(needs("complete"))]
     app.include_router(models.health(catalogue))
     app.include_router(models.router(catalogue))
     app.include_router(completions.router(caller), dependencies=completing)
     app.include_router(chat.router(caller), dependencies=completing)
+    app.include_router(feedback.router(admission, recorder), dependencies=[Depends(needs("feedback"))])
     return app

@@ -19,11 +19,14 @@ from tutelage.serve.admission.access import grant_of
 from tutelage.serve.admission.admission import Admission
 from tutelage.serve.admission.grants import Grant
 from tutelage.serve.admission.ledger import most_tokens
+from tutelage.serve.api.record import Note, data_use
+from tutelage.serve.api.recorder import Recorder
 from tutelage.serve.api.schema import Sampling
 from tutelage.serve.catalogue import Catalogue, Served, unknown
 from tutelage.serve.stream.answers import Answers
 from tutelage.serve.stream.events import events
 from tutelage.serve.stream.pieces import Growing, Piece
+from tutelage.web.errors import ApiError
 
 Result = TypeVar("Result")
 CLIENT_GONE = 499
@@ -31,13 +34,17 @@ CLIENT_GONE = 499
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a request asks for, by which grant, and for whom: `end_user` is a salted hash, "" in local mode."""
+    """What a request asks for, by which grant, and for whom: `end_user` is a salted hash, "" in local mode.
+
+    `note` is what will be written down of it.
+    """
 
     grant: Grant
     end_user: str
     model: str
     asks: Sequence[Ask]
     id: str
+    note: Note
     is_echo: bool = False
 
 
@@ -73,6 +80,15 @@ class Call:
 
     async def pieces(self) -> AsyncIterator[New]:
         """Yield what is new of any choice."""
+        try:
+            async for new in self._pieces():
+                yield new
+        except ApiError as error:  # a stream tells it to the client and ends as if nothing had happened
+            self.wanted.note.error = error
+            raise
+        self.wanted.note.is_whole = True
+
+    async def _pieces(self) -> AsyncIterator[New]:
         n = self.wanted.asks[0].n
         growing: dict[int, Growing] = {}
         scores: dict[int, Any] = {}
@@ -88,7 +104,9 @@ class Call:
                 if self.wanted.is_echo:
                     text = self.answers.accepted[number].prompt_text
                     piece = growing[index].prompt(text, scores.get(number))
-            piece.add(growing[index].add(news))
+            grown = growing[index].add(news)
+            self.wanted.note.give(index, grown.text, int(news.is_token), grown.finish_reason)
+            piece.add(grown)
             if is_first or piece.text or piece.tokens or piece.finish_reason:
                 yield New(index, piece, is_first)
 
@@ -107,26 +125,48 @@ Chunks = Callable[[Call], AsyncIterator[dict[str, Any]]]
 class Caller:
     """Opens calls on the served models, within what the grant and the capacity allow."""
 
-    def __init__(self, catalogue: Catalogue, admission: Admission) -> None:
-        self.catalogue, self.admission = catalogue, admission
+    def __init__(self, catalogue: Catalogue, admission: Admission, recorder: Recorder) -> None:
+        self.catalogue, self.admission, self.recorder = catalogue, admission, recorder
 
     def wanted(
         self, request: Request, parameters: Sampling, asks: Sequence[Ask], prefix: str, *, is_echo: bool = False
     ) -> Wanted:
         """Return what a request asks for; the name of its end user goes no further."""
         grant = grant_of(request)
-        return Wanted(
+        note = Note(
+            id=f"{prefix}-{secrets.token_hex(12)}",
+            endpoint="chat" if prefix == "chatcmpl" else "completions",
             grant=grant,
             end_user=self.admission.ledger.end_user(grant, parameters.user),
+            address=request.client.host if request.client else "",
+            data_use=data_use(request, grant),
+            alias=parameters.model,
+            asks=asks,
+            is_stream=parameters.stream,
+            is_echo=is_echo,
+            created=self.admission.ledger.now(),
+        )
+        return Wanted(
+            grant=grant,
+            end_user=note.end_user,
             model=parameters.model,
             asks=asks,
-            id=f"{prefix}-{secrets.token_hex(12)}",
+            id=note.id,
+            note=note,
             is_echo=is_echo,
         )
 
     @contextlib.asynccontextmanager
     async def open(self, wanted: Wanted) -> AsyncIterator[Call]:
-        """Ask the engine; leaving the block cancels what still runs, and counts what it cost."""
+        """Ask the engine; leaving the block cancels what still runs, and lets what became of it be written down."""
+        with self.recorder.noting(wanted.note):
+            self.recorder.check()
+            async with self._admitted(wanted) as call:
+                yield call
+
+    @contextlib.asynccontextmanager
+    async def _admitted(self, wanted: Wanted) -> AsyncIterator[Call]:
+        """Ask the engine within what is allowed; leaving the block counts what it cost."""
         grant, asks, admission = wanted.grant, wanted.asks, self.admission
         if not grant.may_use(wanted.model):
             raise unknown(wanted.model)
@@ -134,6 +174,7 @@ class Caller:
             self.catalogue.use(wanted.model, f"{grant.application_id}/{wanted.end_user}") as served,
             admission.capacity.take(sum(ask.best_of or ask.n for ask in asks)),
         ):
+            wanted.note.model = served.name
             most = most_tokens(asks, served.engine.context)
             async with admission.ledger.charge(grant, wanted.end_user, most) as bill:
                 answers = Answers(served.engine, asks)
@@ -145,6 +186,7 @@ class Caller:
                             yield call
                     finally:
                         bill.tokens = call.usage()["total_tokens"]
+                        wanted.note.count(answers.accepted, call.completion_tokens)
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result | None:

@@ -1,0 +1,153 @@
+"""Writes the request log beside the calls, so that none waits for it.
+
+A thread of its own writes, many calls in a transaction, and tries again while the database is away. Calls that are not
+written yet wait in memory; where too many wait, no new call is let in, so that none goes unrecorded. A server that is
+told to stop writes all of them first; one that is killed loses those of its last moments. Repeating a transaction adds
+nothing (`store/requests.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from tutelage.errors import UnavailableError
+from tutelage.serve.api.record import Note, ended
+from tutelage.store import Store, requests
+from tutelage.store.requests import Ended
+from tutelage.web.errors import ApiError
+
+logger = logging.getLogger(__name__)
+
+#: Calls of one transaction, and seconds in which calls gather for it.
+BATCH, GATHER_SECONDS = 500, 0.1
+#: Calls that may wait to be written; beyond it no new one is let in.
+MOST_WAITING = 10_000
+#: Seconds between two tries while the database is away, and for how long a server that stops goes on trying.
+RETRY_SECONDS, STOP_SECONDS = 1.0, 30.0
+#: How long somebody who asks for a call of just now waits for its row.
+WRITTEN_SECONDS = 3.0
+
+
+class Recorder:
+    """The writer of one process. `put` may be called from any thread."""
+
+    def __init__(self, store: Store, *, most_waiting: int = MOST_WAITING) -> None:
+        self.store, self.most_waiting = store, most_waiting
+        self._waiting: deque[Note] = deque()
+        self._changed = threading.Condition()
+        #: How many calls were put, and how many of them are done with.
+        self._put = self._done = 0
+        self._stopping: float | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread = threading.Thread(target=self._run, name="request log", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, and end; while the database is away, try for half a minute."""
+        with self._changed:
+            self._stopping = time.monotonic()
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def check(self) -> None:
+        """Raise ApiError 503 where calls could not be written down."""
+        if len(self._waiting) >= self.most_waiting:
+            raise ApiError(
+                503,
+                "Requests cannot be recorded at the moment, so none is answered; try again in a minute.",
+                code="request_log_unavailable",
+                headers={"Retry-After": "10"},
+            )
+
+    @contextlib.contextmanager
+    def noting(self, note: Note) -> Iterator[None]:
+        """Write a call down when the block ends, however it ends."""
+        try:
+            yield
+        except ApiError as error:
+            note.error = note.error or error
+            raise
+        except Exception:
+            note.error = note.error or ApiError(500, "Something went wrong here.", code="internal_error")
+            raise
+        finally:
+            note.ended = time.monotonic()
+            self.put(note)
+
+    def put(self, note: Note) -> None:
+        """Let a call that has ended be written down."""
+        with self._changed:
+            self._waiting.append(note)
+            self._put += 1
+            self._changed.notify_all()
+
+    async def written(self) -> None:
+        """Wait until every call that ended so far is written down, but not for long where that is impossible."""
+        await asyncio.to_thread(self._await, self._put)
+
+    def _await(self, number: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._done >= number, timeout=WRITTEN_SECONDS)
+
+    def _run(self) -> None:
+        while batch := self._next():
+            rows = [one for one in (self._ended(note) for note in batch) if one is not None]
+            self._write(rows)
+            with self._changed:
+                for _ in batch:
+                    self._waiting.popleft()
+                self._done += len(batch)
+                self._changed.notify_all()
+
+    def _next(self) -> list[Note]:
+        """Wait for calls and return the oldest of them; nothing is the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._stopping is not None)
+            if self._stopping is None:
+                self._changed.wait_for(lambda: self._stopping is not None, timeout=GATHER_SECONDS)
+            return list(self._waiting)[:BATCH]
+
+    def _ended(self, note: Note) -> Ended | None:
+        try:
+            return ended(self.store, note)
+        except Exception as error:
+            logger.error("a call could not be turned into a row of the request log", exc_info=error)
+            return None
+
+    def _write(self, rows: Sequence[Ended]) -> None:
+        """Write calls together; where that is impossible, each by itself, so that one takes no other along."""
+        while rows:
+            try:
+                requests.add(self.store, rows)
+                return
+            except UnavailableError as error:
+                if not self._may_wait(error, len(rows)):
+                    return
+            except Exception as error:
+                if len(rows) > 1:
+                    for row in rows:
+                        self._write([row])
+                    return
+                logger.error("a call could not be written into the request log with its words", exc_info=error)
+                if rows[0].content is None:
+                    return
+                rows = [replace(rows[0], content=None)]
+
+    def _may_wait(self, error: UnavailableError, rows: int) -> bool:
+        if self._stopping is not None and time.monotonic() - self._stopping > STOP_SECONDS:
+            logger.error("%d calls are lost to the request log: %s", rows, error)
+            return False
+        logger.warning("the request log waits for the database: %s", error)
+        time.sleep(RETRY_SECONDS)
+        return True
