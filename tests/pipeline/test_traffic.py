@@ -76,15 +76,15 @@ def test_a_prompt_without_consent_reaches_no_queue_export_or_run(store: Store, t
     """What was not consented to is in no byte of the database, but for the share that people review."""
     yes, no = Sender(store, "Bakery", agrees=True), Sender(store, "Mill", agrees=False)
     yes.send({"prompt": "Which flour makes rye bread?"})
-    yes.send({"prompt": "canary-narrowed about yeast"}, **{HEADER: "none"})
-    silent = no.send({"prompt": "canary-refused about oats"}, {"prompt": "canary-refused again"})
+    yes.send({"prompt": "unheard-narrowed about yeast"}, **{HEADER: "none"})
+    silent = no.send({"prompt": "unheard-refused about oats"}, {"prompt": "unheard-refused again"})
     assert take(store).report is not None
     assert texts(store) == {"Which flour makes rye bread?"}
     assert all(requests.get(store, id) for id in silent)
     reviewed = {row["id"] for row in _reviewed(store)}
     if not reviewed:
         held = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
-        assert b"rye bread" in held and b"canary" not in held
+        assert b"rye bread" in held and b"unheard" not in held
     assert take(store).report is None
     # Agreeing later changes nothing about what was sent before.
     notices.agree(store, no.firm.id, consent.FIRST, by=no.firm.customer, now=utc_now())
