@@ -70,6 +70,11 @@ class ScriptedCatalogue(Catalogue):
     async def stop(self) -> None:
         """Stop nothing."""
 
+    @property
+    def is_ready(self) -> bool:
+        """Say what the engine says."""
+        return self.engine.is_ready
+
     def find(self, name: str, caller: str = "") -> Served:
         """Return the engine of a name of the test."""
         if name not in self.current():
