@@ -178,3 +178,17 @@ def test_callers_go_to_the_canary_as_soon_as_it_is_there_and_back_when_it_ends(s
             assert {catalogue.find("default", caller).name for caller in names} == {"m@1"}
 
     asyncio.run(run())
+
+
+def test_workers_follow_by_themselves_and_give_a_caller_the_same_version(store: Store) -> None:
+    async def run() -> None:
+        async with started(store) as one, started(store) as other:
+            releases.start_canary(store, "default", registry.get(store, "m@2"), 0.5, decision=Decision(), now=utc_now())
+            await until(lambda: all("m@2" in worker.current() for worker in (one, other)))
+            callers = list(map(str, range(40)))
+            names = [[worker.find("default", caller).name for caller in callers] for worker in (one, other)]
+            assert names[0] == names[1] and set(names[0]) == {"m@1", "m@2"}
+            promote(store, "m@3")
+            await until(lambda: all(worker.find("default").name == "m@3" for worker in (one, other)))
+
+    asyncio.run(run())

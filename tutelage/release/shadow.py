@@ -20,7 +20,7 @@ from tutelage.store.shadows import Shadow
 #: Answers on their way at once, and the longest one in tokens.
 AT_ONCE, MOST_TOKENS = 8, 256
 #: The endpoint whose prompts are continued as they are; all others are conversations.
-CONTINUED = "/v1/completions"
+CONTINUED = "completions"
 
 
 def answer(
@@ -43,29 +43,36 @@ def answer(
 async def _answer(
     store: Store, model: RegisteredModel, prompts: Sequence[Prompt], options: EngineOptions, tell: Callable[[int], None]
 ) -> None:
-    version, engine = Version(model.name, model.version), EngineProcess(Path(model.path), options)
+    engine = EngineProcess(Path(model.path), options)
     try:
         await engine.start()
-        for start in range(0, len(prompts), AT_ONCE):
-            part = prompts[start : start + AT_ONCE]
-            found = await asyncio.gather(*(_one(engine, prompt) for prompt in part))
-            for prompt, said in zip(part, found, strict=True):
-                await asyncio.to_thread(shadows.add, store, version, prompt.id, said, now=datetime.now(UTC))
-            tell(start + len(part))
+        await ask(store, Version(model.name, model.version), engine, prompts, tell)
     finally:
         await engine.stop()
+
+
+async def ask(
+    store: Store, version: Version, engine: EngineProcess, prompts: Sequence[Prompt], tell: Callable[[int], None]
+) -> None:
+    """Ask an engine, a few prompts at once, and keep what it says as the version's answers."""
+    for start in range(0, len(prompts), AT_ONCE):
+        part = prompts[start : start + AT_ONCE]
+        found = await asyncio.gather(*(_one(engine, prompt) for prompt in part))
+        for prompt, said in zip(part, found, strict=True):
+            await asyncio.to_thread(shadows.add, store, version, prompt.id, said, now=datetime.now(UTC))
+        tell(start + len(part))
 
 
 async def _one(engine: EngineProcess, prompt: Prompt) -> Shadow:
     """Ask one prompt as callers do; the same prompt draws the same numbers for every version."""
     seed = zlib.crc32(prompt.id.encode())
     if prompt.endpoint == CONTINUED:
-        ask = Ask(text=prompt.text, max_tokens=MOST_TOKENS, seed=seed)
+        asked = Ask(text=prompt.text, max_tokens=MOST_TOKENS, seed=seed)
     else:
-        ask = Ask(messages=(("user", prompt.text),), max_tokens=MOST_TOKENS, seed=seed)
+        asked = Ask(messages=(("user", prompt.text),), max_tokens=MOST_TOKENS, seed=seed)
     text, reason = "", "error"
     try:
-        async for news in engine.generate(ask):
+        async for news in engine.generate(asked):
             if isinstance(news, News):
                 text += news.text
                 reason = news.finish_reason or reason
