@@ -369,9 +369,7 @@ def test_rows_come_from_csv_and_from_the_hub(server: None, tmp_path: Path) -> No
         ("row 2", " positive", "a film, long"), ("row 3", " negative", "no film"),
     ]  # fmt: skip
     assert sources["sst2"]["data"] == "sst2.csv" and len(sources["sst2"]["sha256"]) == 64
-    with pytest.raises(
-        DataError, match=r"hub:ann/pairs/test/pairs\.jsonl@1+:1: the field post is missing"
-    ):
+    with pytest.raises(DataError, match=r"hub:ann/pairs/test/pairs\.jsonl@1+:1: the field post is missing"):
         benchmarks.tasks_of(Order(tasks=("tldr",), data="hub:ann/pairs/test/pairs.jsonl"))
 
 

@@ -37,7 +37,7 @@ def stages(village: Village, recipe: Recipe) -> list[Stage]:
         return run
 
     def measure(space: Workspace) -> Figures:
-        policies = {name: Policy(name, model_of(space, f"academic_{name}")) for name in MIXTURES}
+        policies: dict[str, Policy] = {name: Policy(name, model_of(space, f"academic_{name}")) for name in MIXTURES}
         outputs = [one for one in read_outputs(space) if one.model in ARMS]
         outputs += answers(recipe, policies, asked(space, "test"))
         return win_rates(judged(space, village, outputs, "heldout", "academic").rankings, (*ARMS, *MIXTURES))

@@ -22,7 +22,7 @@ from tutelage.pipeline.stages import Stage, Workspace
 from tutelage.pipeline.training import Maker, model_of, open_store, ranked_groups
 from tutelage.pipeline.village import Village
 from tutelage.records import RankedGroup
-from tutelage.train.folds import FoldSettings
+from tutelage.train.folds import PartSettings
 
 #: Folds: of labelers, as many groups of them (paper, E.2); of prompts, whose labelers the model knows.
 FOLDS, HOW = 5, ("labeler", "prompt")
@@ -30,13 +30,13 @@ FOLDS, HOW = 5, ("labeler", "prompt")
 MARGIN = 0.05
 
 
-def fold_settings(recipe: Recipe) -> FoldSettings:
+def fold_settings(recipe: Recipe) -> PartSettings:
     """Train the reward models of folds as the run's own, each in one process."""
     own = recipe.reward.model_dump() | {"seed": recipe.seed, "template": recipe.template}
     longest = recipe.sample.max_tokens
     room = recipe.base.shape.context - longest - 2
     own |= {"folds": FOLDS, "prompt_tokens": room - 1, "completion_tokens": longest}
-    return FoldSettings(**own | {"loop": own["loop"] | {"processes": 1}})
+    return PartSettings(**own | {"loop": own["loop"] | {"processes": 1}})
 
 
 def train(recipe: Recipe) -> Maker:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from tutelage.config import from_dict
 from tutelage.files import read_json, read_records, write_json
 from tutelage.records import RankedGroup
-from tutelage.train.folds import FoldData, FoldSettings, score_folds
+from tutelage.train.folds import Part, PartData, PartSettings, score_parts
 
 
 def score(
@@ -30,7 +30,16 @@ def score(
     def watch(done: float, total: float, figures: Mapping[str, float]) -> None:
         report({"step": done, "steps": total} | {name: float(value) for name, value in figures.items()})
 
-    chosen = from_dict(FoldSettings, settings, "the recipe")
-    data = FoldData(read_records(ranked, RankedGroup), read_json(folds))
-    found = score_folds(Path(run_dir), chosen, data, Path(init), watch)
-    write_json(Path(run_dir) / "scores.json", found.scores)
+    chosen = from_dict(PartSettings, settings, "the recipe")
+    rankings, dealt = read_records(ranked, RankedGroup), read_json(folds)
+    parts = [_fold(dealt, fold, chosen.seed) for fold in sorted(set(dealt))]
+    found = score_parts(Path(run_dir), chosen, PartData(rankings, parts), Path(init), watch)
+    by_number = {number: scores for part in found.scores for number, scores in part.items()}
+    write_json(Path(run_dir) / "scores.json", [by_number[number] for number in range(len(rankings))])
+
+
+def _fold(dealt: Sequence[int], fold: int, seed: int) -> Part:
+    """Make the training that learns from all folds but one, which it scores."""
+    numbers = range(len(dealt))
+    learned = [number for number in numbers if dealt[number] != fold]
+    return Part(f"fold-{fold}", learned, [number for number in numbers if dealt[number] == fold], seed)

@@ -57,14 +57,8 @@ def run(store: Store, arguments: Mapping[str, Any], progress: Callable[[int, int
     names = [name for name in dict.fromkeys((arguments["version"], arguments["current"])) if name]
     models = [registry.get(store, name) for name in names]
     for number, model in enumerate(models):
-        before = number * len(prompts)
-        shadow.answer(
-            store,
-            model,
-            prompts,
-            EngineOptions(),
-            lambda done, before=before: progress(before + done, len(prompts) * len(models)),
-        )
+        tell = _counting(progress, number * len(prompts), len(prompts) * len(models))
+        shadow.answer(store, model, prompts, EngineOptions(), tell)
     ids = [prompt.id for prompt in prompts]
     said = [shadows.answers(store, Version(model.name, model.version), ids) for model in models]
     figures = figures_of(said[0], said[1] if len(said) > 1 else {})
@@ -78,6 +72,10 @@ def run(store: Store, arguments: Mapping[str, Any], progress: Callable[[int, int
     )
     results.record(store, made, by="", now=datetime.now(UTC))
     return {"answers": len(said[0]), **{name: round(figure.mean, 4) for name, figure in figures.items()}}
+
+
+def _counting(progress: Callable[[int, int], None], before: int, total: int) -> Callable[[int], None]:
+    return lambda done: progress(before + done, total)
 
 
 def figures_of(ours: Mapping[str, Shadow], theirs: Mapping[str, Shadow]) -> dict[str, Figure]:
