@@ -27,7 +27,8 @@ def drift(declared: Mapping[str, float], seen: Mapping[str, int], *, pseudo: flo
     """Return KL(seen || declared) in nats, less what chance alone gives: (labels - 1) / (2 n).
 
     Both are smoothed: `pseudo` is added to every label's count, and the declared shares are mixed with `even` parts of
-    even ones, because labels are guessed and nobody declares exactly. Never below 0. ValueError for shares that are all 0.
+    even ones, because labels are guessed and nobody declares exactly. Never below 0; ValueError for shares that are
+    all 0.
     """
     labels = sorted(declared.keys() | seen.keys())
     n = sum(seen.values())
