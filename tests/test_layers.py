@@ -28,7 +28,20 @@ CHOSEN_BY_RECIPES = {"village", "starter", "labelers"}
 MAY_CHOOSE = {"pipeline", "claims", "work", "cli"}
 #: The village is made from a seed: it knows no settings, no files and no store.
 VILLAGE_KNOWS = {"core", "records", "errors"}
-WITHOUT_TORCH = {"prompts", "feedback", "govern", "release", "web", "store", "serve", "pii", "labelers", "runs", "cli"}
+WITHOUT_TORCH = {
+    "prompts",
+    "feedback",
+    "govern",
+    "release",
+    "web",
+    "store",
+    "safety",
+    "serve",
+    "pii",
+    "labelers",
+    "runs",
+    "cli",
+}
 
 
 def unit_of(path: Path, package: Path) -> str:
@@ -160,7 +173,13 @@ sys.exit("torch was loaded" if "torch" in sys.modules else 0)
 
 
 #: Where `.generate` is a method of ours: the front of an engine process, and what an engine process asks.
-ENGINES_ARE_ASKED = {"serve/stream/answers.py", "serve/golden.py", "release/shadow.py", "generate/server.py"}
+ENGINES_ARE_ASKED = {
+    "serve/stream/answers.py",
+    "serve/golden.py",
+    "serve/guard.py",
+    "release/shadow.py",
+    "generate/server.py",
+}
 
 
 def foreign_generation(package: Path) -> list[str]:

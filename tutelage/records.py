@@ -267,4 +267,4 @@ class RegisteredModel:
     path: str
     sha256: str
     run: str
-    role: Literal["policy", "reward"] = "policy"
+    role: Literal["policy", "reward", "filter"] = "policy"

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import uvicorn
 
 from tutelage.errors import UserError
-from tutelage.generate.process import EngineOptions
+from tutelage.generate.process import EngineOptions, EngineProcess
 from tutelage.govern import jobs as watching
 from tutelage.govern import retention
 from tutelage.serve.app import ServeOptions, create_app
 from tutelage.serve.catalogue import Catalogue
+from tutelage.serve.screen import FilterOptions, Screen
 from tutelage.store import Store, applications, keys
 from tutelage.web.listening import Listening, bind, check
 from tutelage.web.site import utc_now
@@ -24,35 +27,52 @@ DEFAULT = "default"
 GRACE_SECONDS = 10
 
 
+class Serving(NamedTuple):
+    """What serves: models, the content filter, where it listens, and the open socket."""
+
+    catalogue: Catalogue
+    screen: Screen
+    listening: Listening
+    bound: socket.socket
+
+
 def serve(
     store_url: str,
     names: Sequence[str],
     listening: Listening,
     engine: EngineOptions,
     tell: Callable[[str], None],
+    policy: str = "",
 ) -> None:
-    """Serve the named models until interrupted; `tell` gets one line when the server answers."""
+    """Serve the named models until interrupted; `tell` gets a line when the server answers.
+
+    `policy` is the file of the content filter's policy. The filter's engine is ours, whatever the models' is.
+    """
     check(listening)
     with Store.open(store_url, create=False) as store, bind(listening) as bound:
         retention.begin(store, now=utc_now())
         if not listening.is_private or applications.is_any(store):
             keys.pepper(store)  # what is wrong with it is said before anybody asks
             watching.stand(store, now=utc_now())
-        options = ServeOptions(is_private=listening.is_private)
-        asyncio.run(_run(Catalogue(store, names or [DEFAULT], engine), options, listening, bound, tell))
+        # What filters is never on a server of somebody else's.
+        own = replace(engine, vllm="")
+        screen = Screen(store, FilterOptions.read(policy, store), lambda path: EngineProcess(path, own))
+        serving = Serving(Catalogue(store, names or [DEFAULT], engine), screen, listening, bound)
+        asyncio.run(_run(serving, ServeOptions(is_private=listening.is_private), tell))
 
 
-async def _run(
-    catalogue: Catalogue, options: ServeOptions, listening: Listening, bound: socket.socket, tell: Callable[[str], None]
-) -> None:
+async def _run(serving: Serving, options: ServeOptions, tell: Callable[[str], None]) -> None:
+    catalogue, screen, listening, bound = serving
     # Engines start here and not in the application's own start, so that what is wrong with them is one sentence.
     try:
+        await screen.start()
         await catalogue.start()
     except UserError:
         await catalogue.stop()
+        await screen.stop()
         raise
     config = uvicorn.Config(
-        create_app(catalogue, options),
+        create_app(catalogue, options, screen),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -66,4 +86,5 @@ async def _run(
         f"{name} ({served.name})" for name, served in sorted(catalogue.current().items()) if name != served.name
     )
     tell(f"Serving {models} at {listening.address(bound.getsockname()[1])}/v1")
+    tell(screen.told())
     await uvicorn.Server(config).serve(sockets=[bound])

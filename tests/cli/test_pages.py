@@ -16,7 +16,9 @@ from tutelage.config import dotted_names
 from tutelage.pipeline.recipe import Recipe
 from tutelage.pipeline.tastes import GroupSettings
 from tutelage.prompts.intake import IntakeSettings, Shares
+from tutelage.safety.policy import PolicySettings
 from tutelage.sample import SamplingSettings
+from tutelage.train.content_filter import FilterSettings
 from tutelage.train.folds import FoldSettings
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +64,15 @@ def parse(line: str) -> None:
 #: Settings of commands that are no part of a recipe.
 ALONE = {
     name
-    for settings in (SamplingSettings, IntakeSettings, Shares, FoldSettings, GroupSettings)
+    for settings in (
+        SamplingSettings,
+        IntakeSettings,
+        Shares,
+        FoldSettings,
+        GroupSettings,
+        FilterSettings,
+        PolicySettings,
+    )
     for name in dotted_names(settings)
 }
 LINES = [(page, line) for page in PAGES for line in shown(page)]

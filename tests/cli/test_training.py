@@ -354,3 +354,27 @@ def test_groups_that_want_the_opposite_are_served_by_models_of_their_own(tutelag
     page = Path("runs/g/report.html").read_text()
     assert "Own, a model for each group, of its rankings alone: long" in page and long[0].prompt not in page
     assert "Give one of --groups FILE" in refused(*command, "--village", "1")
+
+
+def test_a_content_filter_is_trained_measured_registered_and_chosen(tutelage, refused, world, written):
+    rows = [
+        {"text": f"{'cab' if n % 2 else 'bed'} dad {n} fade ab{n * 7}", "n": n % 2 * 3, "of": 3} for n in range(200)
+    ]
+    file = written("texts.jsonl", rows)
+    common = ("--data", file, "--label", "hate=n/of", "--threads", "1")
+    train = ("train", "filter", "runs/filter", "--init", world.policy, *common, "--set", "epochs=1", "--set",
+             "longest=32", "--set", "batch=16")  # fmt: skip
+    assert model_of(tutelage(*train)) == Path("runs/filter/model")
+    measured = tutelage("evaluate", "filter", "runs/filter/model", *common, "--out", "filter.json")
+    assert measured.splitlines()[-1] == "Figures: filter.json"
+    found = json.loads(Path("filter.json").read_text())
+    assert found["detections"].keys() == {"filter", "linear", "word_list"} and found["streams_that_differ"] == 0
+    assert not any(row["text"] in Path("filter.json").read_text() for row in rows)
+    tutelage("models", "add", "runs/filter/model", "--name", "ours", "--alias", "content-filter")
+    assert "filter" in table(tutelage("models", "list"))[1]
+    assert "no other program loads" in refused("models", "export", "ours", "out")
+    assert "hate=n/of" not in refused(*train, "--label", "hat=n")
+    assert "give it with --data" in refused("train", "filter", "runs/x", "--init", world.policy, "--label", "hate=n")
+    Path("policy.toml").write_text('classifier = "elsewhere"\n')
+    assert "classifier" in tutelage("config", "policy", "policy.toml")
+    assert "no ratings by labelers" in refused("train", "filter", "runs/none", "--init", world.policy)

@@ -19,6 +19,7 @@ from tutelage.generate.wire import Accepted, Ask, News
 from tutelage.records import RegisteredModel
 from tutelage.serve.app import ServeOptions, create_app
 from tutelage.serve.catalogue import Catalogue, Served, unknown
+from tutelage.serve.screen import Screen
 from tutelage.store import Store
 from tutelage.web.site import utc_now
 
@@ -99,10 +100,11 @@ async def running(
     engine: ScriptedEngine | None = None,
     is_private: bool = False,
     now: Callable[[], datetime] = utc_now,
+    screen: Screen | None = None,
 ) -> AsyncIterator[FastAPI]:
     """Run the API over a scripted engine, as others reach it unless `is_private`."""
     options = ServeOptions(is_private=is_private, now=now)
-    app = create_app(ScriptedCatalogue(store, names, engine), options)
+    app = create_app(ScriptedCatalogue(store, names, engine), options, screen)
     async with app.router.lifespan_context(app):
         yield app
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
 
 import typer
 
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 #: A whole recipe, or what one command's --set overrides.
 Subject = Literal[
     "recipe", "intake", "sampling", "shares", "pretrain", "start", "sft", "reward", "ppo", "people", "work", "judge",
-    "folds", "groups", "gates",
+    "folds", "groups", "gates", "filter", "policy",
 ]  # fmt: skip
+#: What commands read from --set alone, and what they read from files of their own.
+Alone = Literal["intake", "sampling", "shares", "folds", "groups", "filter"]
+OfAFile = Literal["people", "work", "judge", "gates", "policy"]
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +31,7 @@ def config(
         typer.Argument(
             metavar="SUBJECT",
             help="recipe, pretrain, start, sft, reward, ppo, intake, shares, sampling, folds, groups, people, work, "
-            "judge or gates.",
+            "judge, gates, filter or policy.",
             show_default=False,
         ),
     ],
@@ -42,7 +45,8 @@ def config(
     `recipe` is a whole recipe for `tutelage run`; pretrain, start, sft, reward and ppo are what `tutelage train` takes,
     intake what `tutelage prompts import`, shares what `tutelage labels import`, sampling what `tutelage sample`,
     folds what `tutelage evaluate reward`, groups what `tutelage evaluate groups`, people what `tutelage evaluate
-    people`, work what `tutelage work`, judge what `tutelage labels judge`, and gates what `tutelage models promote`.
+    people`, work what `tutelage work`, judge what `tutelage labels judge`, gates what `tutelage models promote`, filter
+    what `tutelage train filter`, and policy what `tutelage serve --filter` takes.
     """
     from tutelage.config import template
 
@@ -50,49 +54,47 @@ def config(
 
 
 def _settings(subject: Subject, recipe: str, overrides: list[str]) -> Settings | type[Settings]:
-    if subject == "intake" or subject == "sampling" or subject == "shares" or subject == "folds" or subject == "groups":
-        return _alone(subject, recipe, overrides)
-    if subject == "people" or subject == "work" or subject == "judge" or subject == "gates":
-        return _of_a_file(subject, recipe, overrides)
-    from tutelage.pipeline.recipe import read_recipe, read_section
+    if subject in get_args(Alone):
+        return _alone(cast(Alone, subject), recipe, overrides)
+    if subject in get_args(OfAFile):
+        return _of_a_file(cast(OfAFile, subject), recipe, overrides)
+    from tutelage.pipeline.recipe import Section, read_recipe, read_section
 
     if subject == "recipe":
         return read_recipe(recipe, overrides)
-    section: Settings = read_section(subject, recipe, overrides)
+    section: Settings = read_section(cast(Section, subject), recipe, overrides)
     return section
 
 
-def _of_a_file(
-    subject: Literal["people", "work", "judge", "gates"], file: str, overrides: list[str]
-) -> Settings | type[Settings]:
+def _of_a_file(subject: OfAFile, file: str, overrides: list[str]) -> Settings | type[Settings]:
     """Return settings that commands read from a file of their own; without any they are explained as they are."""
     from tutelage.config import load
     from tutelage.labelers.endpoint import ModelJudgeSettings
     from tutelage.pipeline.asking import PeopleRecipe
     from tutelage.pipeline.ranking import WorkSettings
     from tutelage.release.gates import Gates
+    from tutelage.safety.policy import PolicySettings
 
     kinds: dict[str, type[Settings]] = {"people": PeopleRecipe, "work": WorkSettings, "judge": ModelJudgeSettings}
-    kinds["gates"] = Gates
+    kinds |= {"gates": Gates, "policy": PolicySettings}
     kind = kinds[subject]
     return load(kind, file or None, overrides) if file or overrides else kind
 
 
-def _alone(
-    subject: Literal["intake", "sampling", "shares", "folds", "groups"], recipe: str, overrides: list[str]
-) -> Settings:
+def _alone(subject: Alone, recipe: str, overrides: list[str]) -> Settings:
     """Return settings that commands read from --set alone."""
     from tutelage.config import load
     from tutelage.errors import SettingsError
     from tutelage.pipeline.tastes import GroupSettings
     from tutelage.prompts.intake import IntakeSettings, Shares
     from tutelage.sample import SamplingSettings
+    from tutelage.train.content_filter import FilterSettings
     from tutelage.train.folds import FoldSettings
 
     if recipe:
         raise SettingsError(f"The settings of {subject} are taken from --set alone; leave out {recipe}.")
     kinds: dict[str, type[Settings]] = {
         "intake": IntakeSettings, "sampling": SamplingSettings, "shares": Shares, "folds": FoldSettings,
-        "groups": GroupSettings,
+        "groups": GroupSettings, "filter": FilterSettings,
     }  # fmt: skip
     return load(kinds[subject], None, overrides)

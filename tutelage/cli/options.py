@@ -42,6 +42,15 @@ RecipeSection = Annotated[
         "--recipe", metavar="NAME|FILE", help="Take this training's settings from a recipe.", show_default=False
     ),
 ]
+LabelColumns = Annotated[
+    list[str],
+    typer.Option(
+        "--label",
+        metavar="CATEGORY=FIELD",
+        help="A column of FILE that is a category: FIELD, COUNT/TOTAL or FIELD:VALUE. May be given several times.",
+        show_default=False,
+    ),
+]
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads; 0 takes torch's choice.")]
 Processes = Annotated[
     int, typer.Option("--nproc", min=1, help="Processes on this machine that hold a share of the model each (FSDP2).")

@@ -28,11 +28,17 @@ def serve(  # noqa: PLR0913 - one parameter per option
         str,
         typer.Option("--vllm", metavar="PYTHON|URL", help="Let vLLM compute: the Python that has it, or its URL."),
     ] = "",
+    policy: Annotated[
+        str,
+        typer.Option("--filter", metavar="FILE", help="The content filter's policy; `tutelage config policy` has one."),
+    ] = "",
 ) -> None:
     """Serve models by the OpenAI API: /v1/models, /v1/completions and /v1/chat/completions, with streaming.
 
     Callers send the key of an application (`tutelage apps create`, `tutelage keys create`). While there is no
     application, this machine is answered without one.
+
+    The content filter is the one that the policy names, or else the registry's alias content-filter, and rules.
     """
     from tutelage import service
     from tutelage.errors import SettingsError
@@ -45,4 +51,4 @@ def serve(  # noqa: PLR0913 - one parameter per option
         host=host, port=port, certificate=certificate, private_key=private_key, is_behind_proxy=behind_proxy
     )
     options = EngineOptions(dtype=dtype, threads=threads, vllm=vllm)
-    service.serve(database, models, listening, options, lambda line: print(line, flush=True))
+    service.serve(database, models, listening, options, lambda line: print(line, flush=True), policy)

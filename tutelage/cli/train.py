@@ -17,6 +17,7 @@ from tutelage.cli.options import (
     DataFile,
     HeldoutFile,
     Init,
+    LabelColumns,
     LabelerKind,
     Overrides,
     Processes,
@@ -26,6 +27,7 @@ from tutelage.cli.options import (
     Threads,
 )
 from tutelage.cli.processes import start_processes
+from tutelage.cli.terminal import warn
 from tutelage.records import Stage
 
 if TYPE_CHECKING:
@@ -210,6 +212,51 @@ def ppo(
         source.seen,
         settings.minibatch,
     )
+
+
+@group.command(
+    "filter",
+    epilog="Example: tutelage train filter runs/filter --init smollm2 --data texts.jsonl --label hate=n_hate/n_raters",
+)
+def filter_command(
+    run: RunDirectory,
+    init: Init,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="FILE", help="Texts that people labelled; else labelers' flags.", show_default=False
+        ),
+    ] = None,
+    label: LabelColumns = [],  # noqa: B006 - typer copies it
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    database: DatabaseUrl = DEFAULT_DATABASE,
+    kind: LabelerKind = "human",
+    threads: Threads = 0,
+) -> None:
+    """Train a content filter on the flags that labelers raised, or on a file, {"text": ..., "labels": {...}} per line.
+
+    Of a file one text in ten is kept for `tutelage evaluate filter` and one in ten for calibration; equal texts stay
+    together. Labels are yes, no or the share of people who said yes. Settings: `tutelage config filter`.
+    """
+    from tutelage.config import load
+    from tutelage.errors import SettingsError
+    from tutelage.pipeline import labelled
+    from tutelage.pipeline.sources import Sources, find_model
+    from tutelage.train.content_filter import FilterData, FilterSettings, train_filter
+
+    settings = load(FilterSettings, None, overrides)
+    source = Sources(run, "filter", database, kind)
+    model = find_model(init, database)
+    if data is None:
+        if label:
+            raise SettingsError("--label names columns of a file; give it with --data, or leave --label out.")
+        rows = FilterData(labelled.flagged(source.ratings()), labelled.flagged(source.ratings("validation")))
+    else:
+        parts = labelled.parted(labelled.read(data, [labelled.column(one) for one in label]))
+        if parts.alike:
+            warn(f"{parts.alike} training texts are nearly equal to held-out ones and are left out.")
+        rows = FilterData(parts.train, parts.calibration)
+    _train("Content filter", run, threads, lambda watch: train_filter(run, settings, rows, model, watch), source.seen)
 
 
 def _train(

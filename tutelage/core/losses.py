@@ -56,6 +56,16 @@ def _margins(rewards: Tensor, pairs: Tensor | Sequence[tuple[int, int]], weights
     return winners - losers
 
 
+def label_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Give -sum w (t log p + (1 - t) log (1 - p)), p = sigmoid(logit), over labels: scalar from three [B, C].
+
+    A target is the share of people who gave the label, 0 to 1; what nobody answered weighs 0.
+    """
+    _same_shape(logits=logits, targets=targets, weights=weights)
+    z, t = counted(logits, weights), counted(targets, weights)
+    return -(weights * (t * functional.logsigmoid(z) + (1 - t) * functional.logsigmoid(-z))).sum()
+
+
 class PolicyLoss(NamedTuple):
     """The clipped policy objective and what to log beside it; every entry is a weighted sum."""
 

@@ -12,7 +12,7 @@ import logging
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,18 @@ class EngineProcess:
         finally:
             self._answers.pop(tag, None)
         return stats
+
+    async def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
+        """Return the probability of each label for each text; raise UnavailableError when the process is not there."""
+        tag, answers = self._send({"op": "classify", "texts": list(texts)})
+        is_waiting = True
+        try:
+            scores: list[dict[str, float]] = (await self._next(answers))["scores"]
+            is_waiting = False
+        finally:
+            if self._answers.pop(tag, None) is not None and is_waiting and self._writer is not None:
+                self._writer.write(frame({"op": "cancel", "tag": tag}))
+        return scores
 
     def _send(self, message: dict[str, Any]) -> tuple[int, asyncio.Queue[dict[str, Any]]]:
         if self._writer is None:

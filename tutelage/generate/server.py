@@ -16,6 +16,7 @@ import torch
 
 from tutelage.errors import UserError
 from tutelage.generate import vllm
+from tutelage.generate.classifying import ClassifierServer, is_classifier, scorer_of
 from tutelage.generate.engine import Engine
 from tutelage.generate.prompting import Message, Prompter, template_of
 from tutelage.generate.request import Event, Request, RequestError, Top, best
@@ -55,6 +56,11 @@ class Server:
     def __init__(self, backend: Backend, prompter: Prompter) -> None:
         self.backend, self.prompter = backend, prompter
         self.vocabulary = Vocabulary(prompter.tokenizer)
+
+    @property
+    def context(self) -> int:
+        """Return how many tokens a prompt and its answer may have together."""
+        return self.backend.context
 
     async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one gateway until it goes; what still runs for it is then cancelled."""
@@ -175,10 +181,10 @@ class Server:
         )
 
 
-async def serve(server: Server, socket: Path) -> None:
+async def serve(server: Server | ClassifierServer, socket: Path) -> None:
     """Answer on the socket until standard input ends, which is when the parent has gone, however it went."""
     listening = await asyncio.start_unix_server(server.connection, path=socket)
-    print(READY, server.backend.context, flush=True)
+    print(READY, server.context, flush=True)
     loop = asyncio.get_running_loop()
     is_orphaned = asyncio.Event()
 
@@ -194,6 +200,10 @@ async def serve(server: Server, socket: Path) -> None:
 
 async def run(options: argparse.Namespace) -> None:
     """Load the model, or reach the vLLM server that has it, and serve it."""
+    if is_classifier(options.model):
+        scorer = scorer_of(options.model, getattr(torch, options.dtype))
+        await serve(ClassifierServer(scorer), options.socket)
+        return
     if not options.vllm:
         model, tokenizer = load_policy(options.model, dtype=getattr(torch, options.dtype))
         runner = Runner(Engine(model, tokenizer, max_batch=options.max_batch))

@@ -21,6 +21,7 @@ from transformers import PreTrainedTokenizerFast as Tokenizer
 from tutelage.errors import DataError, MissingError, SettingsError, UnavailableError, UserError
 from tutelage.files import atomic_directory, sha256_of, write_json
 from tutelage.models import hub
+from tutelage.models.classifier import LabelModel, is_label_model, load_labels, write_labels
 from tutelage.models.load import (
     HEAD_FILE,
     check_end_token,
@@ -114,7 +115,7 @@ def _from_hub(source: str, target: Path) -> Path:
 
 def _copied(source: Path, target: Path, about: dict[str, Any]) -> Path:
     if (source / HEAD_FILE).is_file():
-        model, tokenizer = load_scalar(source)
+        model, tokenizer = load_labels(source) if is_label_model(source) else load_scalar(source)
         return _write(target, model, tokenizer, about, source)
     return _checked(source, target, load_model(source), read_tokenizer(source), about)
 
@@ -196,7 +197,9 @@ def convert(gguf: Path, target: Path, about: dict[str, Any]) -> Path:
 def _write(target: Path, model: Any, tokenizer: Any, about: dict[str, Any], papers: Path) -> Path:
     """Write a model's directory with its card and the licence files in a folder."""
     with atomic_directory(target) as part:
-        if isinstance(model, ScalarModel):
+        if isinstance(model, LabelModel):
+            write_labels(part, model, tokenizer)
+        elif isinstance(model, ScalarModel):
             write_scalar(part, model, tokenizer)
         else:
             write_into(part, model, tokenizer)

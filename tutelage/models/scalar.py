@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -34,6 +34,8 @@ from tutelage.models.prefix import Groups
 
 #: What safetensors calls the precisions in which a stored model scores otherwise than before it was stored.
 NARROW = {"F16", "BF16"}
+#: A model with a head, of one output or of several.
+Headed = TypeVar("Headed", bound="ScalarModel")
 
 
 class ScalarModel(nn.Module):
@@ -43,11 +45,11 @@ class ScalarModel(nn.Module):
     itself (docs/decisions/006); values do not.
     """
 
-    def __init__(self, trunk: Any, *, likelihood: bool = False) -> None:
+    def __init__(self, trunk: Any, *, likelihood: bool = False, outputs: int = 1) -> None:
         super().__init__()
         self.trunk = trunk
         self.gain = nn.Parameter(torch.ones(1)) if likelihood else None
-        self.head = nn.Linear(trunk.config.hidden_size, 1, dtype=torch.promote_types(trunk.dtype, torch.float32))
+        self.head = nn.Linear(trunk.config.hidden_size, outputs, dtype=torch.promote_types(trunk.dtype, torch.float32))
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -63,11 +65,19 @@ class ScalarModel(nn.Module):
         if likelihood and head_weight(policy) is not policy.get_input_embeddings().weight:
             raise SettingsError("reward.likelihood needs a model whose output layer is its embedding; switch it off.")
         model = cls(copy.deepcopy(policy.get_decoder()) if trunk is None else trunk, likelihood=likelihood)
+        return model.begin(seed)
+
+    def begin(self, seed: int) -> Self:
+        """Draw the head's weights anew, from N(0, 1 / (H + 1))."""
         generator = torch.Generator().manual_seed(seed)
-        width = model.head.in_features
+        outputs, width = self.head.weight.shape
         with torch.no_grad():
-            model.head.weight.copy_(torch.randn(1, width, generator=generator) / (width + 1) ** 0.5)
-        return model.eval()
+            self.head.weight.copy_(torch.randn(outputs, width, generator=generator) / (width + 1) ** 0.5)
+        return self.eval()
+
+    def on(self, trunk: Any) -> Self:
+        """Give a model like this one on another trunk; its head has other weights."""
+        return type(self)(trunk, likelihood=self.gain is not None, outputs=self.head.out_features)
 
     def at(self, hidden: Tensor, positions: Tensor) -> Tensor:
         """Project hidden states of a stream at flattened positions [N] to scalars [N], in fp32.
@@ -135,11 +145,23 @@ def load_scalar(path: Path | str, *, dtype: torch.dtype = torch.float32) -> tupl
 
 def load_head(path: Path, read_trunk: Callable[[], Any]) -> ScalarModel:
     """Put the head in a scalar model's directory on a trunk, and check that both score the probe as they did."""
+    head = read_head(path, "a reward or value model")
+    if len(head["weight"]) != 1:
+        raise DataError(f"{path} gives several numbers, so it is a content filter and no reward model; name one.")
+    return with_head(path, head, ScalarModel(read_trunk(), likelihood="gain" in head))
+
+
+def read_head(path: Path, what: str) -> dict[str, Tensor]:
+    """Read the head of a model that should be `what`."""
     require_safetensors(path)
     if not (path / HEAD_FILE).is_file():
-        raise MissingError(f"{path} has no {HEAD_FILE}, so it is not a reward or value model; name one that is.")
-    head = told(path, lambda: load_file(path / HEAD_FILE))
-    model = ScalarModel(read_trunk(), likelihood="gain" in head)
+        raise MissingError(f"{path} has no {HEAD_FILE}, so it is not {what}; name one that is.")
+    head: dict[str, Tensor] = told(path, lambda: load_file(path / HEAD_FILE))
+    return head
+
+
+def with_head(path: Path, head: dict[str, Tensor], model: Headed) -> Headed:
+    """Put a head's weights in their place, and check that the model scores the probe as it did when it was saved."""
     with torch.no_grad():
         if model.gain is not None:
             model.gain.copy_(head["gain"])
@@ -151,15 +173,19 @@ def load_head(path: Path, read_trunk: Callable[[], Any]) -> ScalarModel:
     tolerance = 1e-3 if is_exact else 0.1
     if not torch.allclose(found, head["probe"].to(found), rtol=tolerance, atol=tolerance):
         raise DataError(
-            f"The scalar model in {path} scores its probe {found.item():.5f} instead of {head['probe'].item():.5f}: "
+            f"The model in {path} scores its probe {_told(found)} instead of {_told(head['probe'])}: "
             "its files do not belong together; copy it again, or train it again."
         )
     return model
 
 
+def _told(scores: Tensor) -> str:
+    return ", ".join(f"{score:.5f}" for score in scores.flatten().tolist())
+
+
 @torch.no_grad()
 def _probe(model: ScalarModel) -> Tensor:
-    """Score a fixed short completion: [1]."""
+    """Score a fixed short completion: [1], or [1, C] of a model with several outputs."""
     length = min(8, model.trunk.config.vocab_size)
     ids = list(range(length))
     return model.score(collate([Row(ids[: length // 2], ids[length // 2 :])]).to(model.head.weight.device))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from tutelage.files import sha256_of
 from tutelage.models import fetch
+from tutelage.models.classifier import is_label_model
 from tutelage.models.load import HEAD_FILE
 from tutelage.pipeline import seen
 from tutelage.records import RegisteredModel
@@ -44,9 +45,15 @@ def enter(store: Store, brought: Brought, runs: Path, *, now: datetime) -> Regis
         path=str(path.resolve()),
         sha256=sha256_of(path),
         run=str(run.directory) if run else "",
-        role="reward" if (path / HEAD_FILE).is_file() else "policy",
+        role=_role(path),
     )
     return registry.register(store, model, prompt_hashes=found.prompts, label_ids=found.labels, now=now)
+
+
+def _role(path: Path) -> Literal["policy", "reward", "filter"]:
+    if not (path / HEAD_FILE).is_file():
+        return "policy"
+    return "filter" if is_label_model(path) else "reward"
 
 
 def run_of(model: Path) -> Run | None:

@@ -56,6 +56,8 @@ def export_model(store: Store, name: str, target: Path, runs: Path, form: Form, 
     model = registry.get(store, name)
     if target.exists():
         raise UserError(f"{target} is there already; choose another directory, or delete it.")
+    if model.role == "filter":
+        raise SettingsError(f"{model.name} is a content filter, which no other program loads; it is in {model.path}.")
     if model.role == "reward" and (form.ema or form.unmerged):
         raise SettingsError("A reward model has one form; leave out --ema and --unmerged.")
     weights = _weights(model, form)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tutelage.errors import UserError
-from tutelage.feedback.export import PPORow, RewardRow, SFTRow
+from tutelage.feedback.export import PPORow, RatingRow, RewardRow, SFTRow
 from tutelage.files import read_json, write_json
 from tutelage.runs import Run, find_runs, lineage
 from tutelage.store import Store, prompts, registry
@@ -31,7 +31,7 @@ class Seen:
     prompts: set[str] = field(default_factory=set)
     labels: set[str] = field(default_factory=set)
 
-    def note(self, row: SFTRow | RewardRow | PPORow) -> None:
+    def note(self, row: SFTRow | RewardRow | PPORow | RatingRow) -> None:
         """Take in a row of training data; rows from elsewhere have no label id."""
         self.prompts.add(prompts.text_hash(row.prompt))
         if not isinstance(row, PPORow) and row.label_id:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tutelage.errors import DataError, MissingError, UserError
 from tutelage.feedback import dataset, export
-from tutelage.feedback.export import ExportSplit, PPORow, Query, RewardRow, SFTRow, What
+from tutelage.feedback.export import ExportSplit, PPORow, Query, RatingRow, RewardRow, SFTRow, What
 from tutelage.files import iterate_records
 from tutelage.pipeline.seen import Seen
 from tutelage.records import Kind, RankedGroup, Stage
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound="DataclassInstance")
 T = TypeVar("T")
-AnyRow = TypeVar("AnyRow", SFTRow, RewardRow, PPORow)
+AnyRow = TypeVar("AnyRow", SFTRow, RewardRow, PPORow, RatingRow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,10 @@ class Sources:
     def prompts(self, file: Path | None, split: ExportSplit = "train") -> list[str]:
         """Return prompts without answers; those of the store are set aside for the stage."""
         return [row.prompt for row in self._rows("ppo", file, split, PPORow)]
+
+    def ratings(self, split: ExportSplit = "train") -> list[RatingRow]:
+        """Return the store's ratings of single outputs."""
+        return list(self._rows("ratings", None, split, RatingRow))
 
     def _rows(self, what: What, file: Path | None, split: ExportSplit, record: type[AnyRow]) -> Iterator[AnyRow]:
         if file is not None:

@@ -11,12 +11,14 @@ from datetime import datetime
 from fastapi import Depends, FastAPI
 
 from tutelage import __version__
+from tutelage.generate.process import EngineProcess
 from tutelage.serve.admission.access import Gate, needs
 from tutelage.serve.admission.admission import Admission
-from tutelage.serve.api import chat, completions, feedback, models
+from tutelage.serve.api import chat, completions, feedback, models, moderations
 from tutelage.serve.api.calls import Caller
 from tutelage.serve.api.recorder import Recorder
 from tutelage.serve.catalogue import Catalogue
+from tutelage.serve.screen import FilterOptions, Screen
 from tutelage.web import errors
 from tutelage.web.site import utc_now
 
@@ -30,8 +32,9 @@ class ServeOptions:
     now: Callable[[], datetime] = utc_now
 
 
-def create_app(catalogue: Catalogue, options: ServeOptions) -> FastAPI:
-    """Return the application; its engines run while it runs."""
+def create_app(catalogue: Catalogue, options: ServeOptions, screen: Screen | None = None) -> FastAPI:
+    """Return the application; its engines, and its content filter's, run while it runs. By default rules filter."""
+    screen = screen or Screen(catalogue.store, FilterOptions(), EngineProcess)
     admission = Admission.over(catalogue.store, most_choices=options.most_choices, now=options.now)
 
     recorder = Recorder(catalogue.store)
@@ -41,10 +44,12 @@ def create_app(catalogue: Catalogue, options: ServeOptions) -> FastAPI:
         recorder.start()
         try:
             await admission.start()
+            await screen.start()
             await catalogue.start()
             yield
         finally:
             await catalogue.stop()
+            await screen.stop()
             await admission.stop()
             # Last of all: every call that ended until here is written down.
             await asyncio.to_thread(recorder.stop)
@@ -54,11 +59,12 @@ def create_app(catalogue: Catalogue, options: ServeOptions) -> FastAPI:
     )
     errors.install(app)
     app.add_middleware(Gate, grants=admission.grants, is_private=options.is_private)
-    caller = Caller(catalogue, admission, recorder)
+    caller = Caller(catalogue, admission, recorder, screen)
     completing = [Depends(needs("complete"))]
-    app.include_router(models.health(catalogue))
+    app.include_router(models.health(catalogue, screen))
     app.include_router(models.router(catalogue))
     app.include_router(completions.router(caller), dependencies=completing)
     app.include_router(chat.router(caller), dependencies=completing)
     app.include_router(feedback.router(admission, recorder), dependencies=[Depends(needs("feedback"))])
+    app.include_router(moderations.router(screen), dependencies=[Depends(needs("moderate"))])
     return app

@@ -163,7 +163,7 @@ def _whole(model: Any, weights: Weights) -> Learner:
 
 def _merged_scalar(model: ScalarModel, adapters: Adapters, init: Path) -> ScalarModel:
     trunk = decoder_of(adapters.merge_into(load_model(init), "reward"))
-    plain = ScalarModel(trunk, likelihood=model.gain is not None).to(model.head.weight.device)
+    plain = model.on(trunk).to(model.head.weight.device)
     own = {key: tensor for key, tensor in model.state_dict().items() if not key.startswith("trunk.")}
     plain.load_state_dict(own, strict=False)
     return plain.eval()

@@ -8,13 +8,14 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from tutelage.generate.wire import Ask
+from tutelage.safety.content import FilterUnavailableError
 from tutelage.serve.admission.access import grant_of
 from tutelage.serve.admission.admission import Admission
 from tutelage.serve.admission.grants import Grant
@@ -23,9 +24,11 @@ from tutelage.serve.api.record import Note, data_use
 from tutelage.serve.api.recorder import Recorder
 from tutelage.serve.api.schema import Sampling
 from tutelage.serve.catalogue import Catalogue, Served, unknown
+from tutelage.serve.screen import BlockedError, Screen, unavailable
 from tutelage.serve.stream.answers import Answers
+from tutelage.serve.stream.choices import Choices, New
 from tutelage.serve.stream.events import events
-from tutelage.serve.stream.pieces import Growing, Piece
+from tutelage.serve.stream.pieces import Piece
 from tutelage.web.errors import ApiError
 
 Result = TypeVar("Result")
@@ -48,14 +51,6 @@ class Wanted:
     is_echo: bool = False
 
 
-class New(NamedTuple):
-    """A piece of a choice; `choice` counts through the choices of all prompts."""
-
-    choice: int
-    piece: Piece
-    is_first: bool
-
-
 @dataclass(slots=True)
 class Call:
     """A call on its way: what was wanted, its model, its answers, and its token counts."""
@@ -63,6 +58,7 @@ class Call:
     wanted: Wanted
     served: Served
     answers: Answers
+    choices: Choices
     created: int = field(default_factory=lambda: int(time.time()))
     completion_tokens: int = 0
 
@@ -79,7 +75,7 @@ class Call:
         return {**head, "system_fingerprint": fingerprint}
 
     async def pieces(self) -> AsyncIterator[New]:
-        """Yield what is new of any choice."""
+        """Yield what is new of any choice, as far as the filter lets it leave."""
         try:
             async for new in self._pieces():
                 yield new
@@ -89,26 +85,19 @@ class Call:
         self.wanted.note.is_whole = True
 
     async def _pieces(self) -> AsyncIterator[New]:
-        n = self.wanted.asks[0].n
-        growing: dict[int, Growing] = {}
-        scores: dict[int, Any] = {}
-        async for number, news in self.answers.news():
-            index = number * n + news.choice
-            self.completion_tokens += news.is_token + news.discarded
-            if news.prompt is not None:
-                scores[number] = news.prompt
-            is_first = index not in growing
-            piece = Piece()
-            if is_first:
-                growing[index] = Growing()
-                if self.wanted.is_echo:
-                    text = self.answers.accepted[number].prompt_text
-                    piece = growing[index].prompt(text, scores.get(number))
-            grown = growing[index].add(news)
-            self.wanted.note.give(index, grown.text, int(news.is_token), grown.finish_reason)
-            piece.add(grown)
-            if is_first or piece.text or piece.tokens or piece.finish_reason:
-                yield New(index, piece, is_first)
+        try:
+            async for batch in self.answers.batches():
+                for number, news in batch:
+                    self.completion_tokens += news.is_token + news.discarded
+                    self.choices.add(number, news)
+                settling = self.choices.settled()
+                for new in await (self.answers.while_running(settling) if self.choices.is_scoring else settling):
+                    self.wanted.note.give(new.choice, new.written, new.tokens, new.piece.finish_reason)
+                    yield new
+                for number in {number for number, _ in batch if self.choices.is_over(number)}:
+                    self.answers.drop(number)
+        except FilterUnavailableError as error:
+            raise unavailable(error) from error
 
     async def whole(self) -> list[Piece]:
         """Return all choices when they have ended."""
@@ -125,8 +114,8 @@ Chunks = Callable[[Call], AsyncIterator[dict[str, Any]]]
 class Caller:
     """Opens calls on the served models, within what the grant and the capacity allow."""
 
-    def __init__(self, catalogue: Catalogue, admission: Admission, recorder: Recorder) -> None:
-        self.catalogue, self.admission, self.recorder = catalogue, admission, recorder
+    def __init__(self, catalogue: Catalogue, admission: Admission, recorder: Recorder, screen: Screen) -> None:
+        self.catalogue, self.admission, self.recorder, self.screen = catalogue, admission, recorder, screen
 
     def wanted(
         self, request: Request, parameters: Sampling, asks: Sequence[Ask], prefix: str, *, is_echo: bool = False
@@ -178,15 +167,33 @@ class Caller:
             most = most_tokens(asks, served.engine.context)
             async with admission.ledger.charge(grant, wanted.end_user, most) as bill:
                 answers = Answers(served.engine, asks)
-                call = Call(wanted, served, answers)
+                choices = Choices(answers.accepted, asks[0].n, is_echo=wanted.is_echo)
+                call = Call(wanted, served, answers, choices)
                 # Nothing waits between this look and the watch's: whatever ends the grant is seen by one of them.
                 with admission.running.hold(await admission.grants.now_of(grant), answers.end):
                     try:
                         async with answers:
+                            await self._screen(call)
                             yield call
                     finally:
                         bill.tokens = call.usage()["total_tokens"]
                         wanted.note.count(answers.accepted, call.completion_tokens)
+                        if choices.screened is not None and choices.verdict is not None:
+                            wanted.note.judge("completion", choices.verdict, choices.screened.content.policy)
+
+    async def _screen(self, call: Call) -> None:
+        """Have the prompts of a call scored, as the engine read them, and let the same filter score what is written."""
+        note, answers = call.wanted.note, call.answers
+        prompts = [accepted.prompt_text for _, accepted in sorted(answers.accepted.items())]
+        try:
+            screened = await answers.while_running(self.screen.opened(call.wanted.grant.filter_mode, prompts))
+        except BlockedError as error:
+            note.judge("prompt", error.verdict, self.screen.content.policy)
+            raise
+        if screened is not None:
+            policy = screened.content.policy
+            note.judge("prompt", policy.worst(screened.prompts), policy)
+        call.choices.screened = screened
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result | None:

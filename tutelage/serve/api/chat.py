@@ -10,8 +10,9 @@ from fastapi.responses import Response
 
 from tutelage.generate.wire import Ask
 from tutelage.serve.api import bodies
-from tutelage.serve.api.calls import Call, Caller, New, plain, streamed
+from tutelage.serve.api.calls import Call, Caller, plain, streamed
 from tutelage.serve.api.schema import ChatParameters
+from tutelage.serve.stream.choices import New
 from tutelage.serve.stream.pieces import Piece, Placed
 
 WHOLE, CHUNK = "chat.completion", "chat.completion.chunk"
@@ -66,7 +67,8 @@ async def _chunks(call: Call, parameters: ChatParameters) -> AsyncIterator[dict[
 def _choice(index: int, piece: Piece, parameters: ChatParameters) -> dict[str, Any]:
     message = {"role": "assistant", "content": piece.text, "refusal": None}
     logprobs = _logprobs(piece.tokens, parameters)
-    return {"index": index, "message": message, "logprobs": logprobs, "finish_reason": piece.finish_reason}
+    choice = {"index": index, "message": message, "logprobs": logprobs, "finish_reason": piece.finish_reason}
+    return {**choice, **piece.noted()}
 
 
 def _delta(new: New, parameters: ChatParameters) -> dict[str, Any]:
@@ -78,6 +80,7 @@ def _delta(new: New, parameters: ChatParameters) -> dict[str, Any]:
         "delta": {**delta, "content": new.piece.text},
         "logprobs": logprobs,
         "finish_reason": reason,
+        **new.piece.noted(),
     }
 
 

@@ -32,10 +32,7 @@ def router(caller: Caller) -> APIRouter:
 
         async def whole() -> dict[str, Any]:
             async with opened as call:
-                choices = [
-                    _choice(index, piece, piece.finish_reason, parameters)
-                    for index, piece in enumerate(await call.whole())
-                ]
+                choices = [_choice(index, piece, parameters) for index, piece in enumerate(await call.whole())]
                 return {**call.head(KIND), "choices": choices, "usage": call.usage()}
 
         return await plain(request, whole(), caller.catalogue.notice(parameters.model))
@@ -65,15 +62,16 @@ def _ask(prompt: str | tuple[int, ...], parameters: CompletionParameters) -> Ask
 async def _chunks(call: Call, parameters: CompletionParameters) -> AsyncIterator[dict[str, Any]]:
     usage = {"usage": None} if parameters.includes_usage else {}
     async for new in call.pieces():
-        choice = _choice(new.choice, new.piece, new.piece.finish_reason, parameters)
+        choice = _choice(new.choice, new.piece, parameters)
         yield {**call.head(KIND), "choices": [choice], **usage}
     if parameters.includes_usage:
         yield {**call.head(KIND), "choices": [], "usage": call.usage()}
 
 
-def _choice(index: int, piece: Piece, reason: str | None, parameters: CompletionParameters) -> dict[str, Any]:
+def _choice(index: int, piece: Piece, parameters: CompletionParameters) -> dict[str, Any]:
     logprobs = None if parameters.logprobs is None else _logprobs(piece.tokens, parameters.logprobs)
-    return {"index": index, "text": piece.text, "logprobs": logprobs, "finish_reason": reason}
+    choice = {"index": index, "text": piece.text, "logprobs": logprobs, "finish_reason": piece.finish_reason}
+    return {**choice, **piece.noted()}
 
 
 def _logprobs(tokens: list[Placed], top: int) -> dict[str, Any]:

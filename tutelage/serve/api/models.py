@@ -6,8 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from tutelage.safety.content import FilterUnavailableError
 from tutelage.serve.admission.access import grant_of
 from tutelage.serve.catalogue import Catalogue, Served, unknown
+from tutelage.serve.screen import Screen, unavailable
 from tutelage.web.errors import ApiError
 
 
@@ -36,7 +38,7 @@ def router(catalogue: Catalogue) -> APIRouter:
     return routes
 
 
-def health(catalogue: Catalogue) -> APIRouter:
+def health(catalogue: Catalogue, screen: Screen) -> APIRouter:
     """Return the two questions that need no key."""
     routes = APIRouter()
 
@@ -48,6 +50,8 @@ def health(catalogue: Catalogue) -> APIRouter:
     async def is_ready() -> dict[str, str]:
         if not catalogue.is_ready:
             raise ApiError(503, "An engine is not ready; try again in a moment.", headers={"Retry-After": "2"})
+        if not screen.is_ready:
+            raise unavailable(FilterUnavailableError("The content filter is not ready; try again in a moment."))
         return {"status": "ready"}
 
     return routes

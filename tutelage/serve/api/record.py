@@ -15,6 +15,7 @@ from tutelage import pii
 from tutelage.core.simhash import simhash
 from tutelage.core.use_cases import guess
 from tutelage.generate.wire import Accepted, Ask
+from tutelage.safety.policy import Policy, Role, Verdict
 from tutelage.serve.admission.grants import Grant
 from tutelage.store import Store, requests, windows
 from tutelage.store.application_forms import DataUse
@@ -85,6 +86,14 @@ class Note:
         grown.text += text
         grown.tokens += tokens
         grown.finish_reason = finish_reason or grown.finish_reason
+
+    def judge(self, role: Role, verdict: Verdict, policy: Policy) -> None:
+        """Note what the filter said of the prompts or of the completions."""
+        self.severities[role] = verdict.severity
+        self.rule, self.policy_version = self.rule or verdict.rule, verdict.policy_version
+        for category, score in verdict.scores.items():
+            if severity := policy.severity_of(category, score):
+                self.hits[role, category] = Hit(role=role, category=category, severity=severity, score=score)
 
     def count(self, accepted: Mapping[int, Accepted], completion_tokens: int) -> None:
         """Note what the engine counted, and what prompts of token ids say."""

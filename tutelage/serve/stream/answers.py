@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
-from typing import Self
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any, Self, TypeVar
 
 from tutelage.errors import UserError
 from tutelage.generate.process import EngineProcess
 from tutelage.generate.request import RequestError
 from tutelage.generate.wire import Accepted, Ask, News
 from tutelage.web.errors import ApiError
+
+Result = TypeVar("Result")
 
 
 class Answers:
@@ -24,6 +26,8 @@ class Answers:
         self._early: list[tuple[int, News]] = []
         self._open = len(asks)
         self._ended: ApiError | None = None
+        self._dropped: set[int] = set()
+        self._ending = asyncio.Event()
         self.accepted: dict[int, Accepted] = {}
 
     async def __aenter__(self) -> Self:
@@ -44,24 +48,68 @@ class Answers:
     async def __aexit__(self, *details: object) -> None:
         await self._close()
 
-    async def news(self) -> AsyncIterator[tuple[int, News]]:
-        """Yield (prompt number, news) until all choices have ended; raise ApiError when one fails."""
-        early, self._early = self._early, []
-        for number, news in early:
-            if self._ended is not None:
-                raise self._ended
-            yield number, _sound(news)
-        while self._open:
-            number, message = await self._next()
+    async def batches(self) -> AsyncIterator[list[tuple[int, News]]]:
+        """Yield (prompt number, news), whatever has come meanwhile, until all choices have ended.
+
+        Raises ApiError when one fails, after what came before.
+        """
+        waiting: list[tuple[int, Accepted | News | Exception | None]] = [*self._early]
+        while True:
+            batch, fault = self._read(waiting)
+            if batch:
+                yield batch
+            if fault is not None:
+                raise fault
+            if not self._open:
+                return
+            waiting = [await self._queue.get()]
+            while not self._queue.empty():
+                waiting.append(self._queue.get_nowait())
+
+    def _read(
+        self, waiting: Sequence[tuple[int, Accepted | News | Exception | None]]
+    ) -> tuple[list[tuple[int, News]], Exception | None]:
+        """Return the news among messages up to the first that is an error, and that error."""
+        if self._ended is not None:
+            return [], self._ended
+        batch: list[tuple[int, News]] = []
+        for number, message in waiting:
+            if number in self._dropped:
+                continue
+            if (fault := _fault(message)) is not None:
+                return batch, fault
             if isinstance(message, News):
-                yield number, _sound(message)
+                batch.append((number, message))
+            self._open -= message is None
+        return batch, None
+
+    def drop(self, number: int) -> None:
+        """Cancel what still runs for a prompt: nobody wants to know."""
+        if not self._tasks[number].done():
+            self._tasks[number].cancel()
+            self._dropped.add(number)
+            self._open -= 1
 
     def end(self, error: ApiError) -> None:
         """Let everything end with this error at once, whatever is on its way."""
         self._ended = error
+        self._ending.set()
         for task in self._tasks:
             task.cancel()
         self._queue.put_nowait((0, error))  # wakes who waits
+
+    async def while_running(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Return what `work` returns, unless everything is to end before."""
+        task, ending = asyncio.create_task(work), asyncio.create_task(self._ending.wait())
+        try:
+            await asyncio.wait({task, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if self._ended is not None:
+                raise self._ended
+            return await task
+        finally:
+            for pending in (task, ending):
+                pending.cancel()
+            await asyncio.gather(task, ending, return_exceptions=True)
 
     async def _next(self) -> tuple[int, Accepted | News | None]:
         number, message = await self._queue.get()
@@ -88,10 +136,12 @@ class Answers:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def _sound(news: News) -> News:
-    if news.finish_reason in ("error", "cancelled"):
-        raise ApiError(500, news.error or "The completion was cancelled here; try again.", code="generation_failed")
-    return news
+def _fault(message: Accepted | News | Exception | None) -> Exception | None:
+    """Return the error that a message is, if it is one."""
+    if isinstance(message, News) and message.finish_reason in ("error", "cancelled"):
+        said = message.error or "The completion was cancelled here; try again."
+        return ApiError(500, said, code="generation_failed")
+    return _told(message) if isinstance(message, Exception) else None
 
 
 def _told(error: Exception) -> Exception:
