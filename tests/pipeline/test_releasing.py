@@ -20,7 +20,8 @@ from tutelage.pipeline import releasing, shadowing
 from tutelage.pipeline.recipe import Recipe
 from tutelage.release.gates import Gate, judge
 from tutelage.runs import Run
-from tutelage.store import Store, registry, releases, results
+from tutelage.store import Store, registry, releases, requests, results
+from tutelage.store.requests import Ended, Request
 from tutelage.store.results import Figure
 from tutelage.store.shadows import Shadow
 
@@ -112,6 +113,28 @@ def test_a_recipe_releases_by_its_gates(store: Store, tmp_path: Path, judged: Ev
     ]  # fmt: skip
     assert results.newest(store, first)["win_rate/sft"].low > 0.5
     assert "win_rate/sft" not in results.newest(store, second)
+
+
+def test_calls_of_a_canary_are_counted_by_caller(store: Store, tmp_path: Path) -> None:
+    model = register(store, write(tmp_path / "one", 1))
+
+    def call(number: int, action: str, severity: int = 0, **more: str) -> Ended:
+        told = {"model": "m@1", "policy_version": "p-1", "end_user": f"u{number % 5}", **more}
+        return Ended(request=Request(
+            id=f"r{number}", endpoint="chat", action=action, status=200, created=NOW, latency_ms=1,  # type: ignore[arg-type]
+            completion_severity=severity, **told,  # type: ignore[arg-type]
+        ))  # fmt: skip
+
+    made = [call(n, "served", 2 if n == 3 else 0) for n in range(16)] + [call(16, "cut", 2), call(17, "failed")]
+    made += [call(18, "failed"), call(19, "cancelled"), call(20, "blocked_prompt"), call(21, "served", 2, model="m@2")]
+    requests.add(store, [*made, call(22, "served", policy_version="")])
+    figures = releasing.results_of_calls(store, model).figures
+    assert {name: (round(one.mean, 4), one.n) for name, one in figures.items()} == {
+        "calls/failed": (round(2 / 20, 4), 20), "calls/unsafe": (round(2 / 17, 4), 17)
+    }  # fmt: skip
+    assert 0 < figures["calls/unsafe"].low < figures["calls/unsafe"].high < 1
+    results.record(store, releasing.results_of_calls(store, model), by="", now=NOW)
+    assert set(results.newest(store, model)) == {"calls/failed", "calls/unsafe"}
 
 
 def test_shadow_answers_are_counted_and_held_against_those_of_the_version_in_use() -> None:

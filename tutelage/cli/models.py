@@ -137,6 +137,9 @@ def promote(  # noqa: PLR0913 - one parameter per option
         list[Path],
         typer.Option("--evaluation", metavar="DIR", help="An evaluation that judged it; its figures are kept first."),
     ] = [],  # noqa: B006 - typer copies it
+    calls: Annotated[
+        bool, typer.Option("--calls", help="Keep figures of the calls that it took first, as a canary.")
+    ] = False,
     canary: Annotated[
         float | None, typer.Option("--canary", metavar="SHARE", help="Only let this share of the callers go to it.")
     ] = None,
@@ -180,6 +183,8 @@ def promote(  # noqa: PLR0913 - one parameter per option
         model = registry.get(store, name)
         for directory in evaluation:
             results.record(store, releasing.results_of(directory, model), by="", now=now)
+        if calls:
+            results.record(store, releasing.results_of_calls(store, model), by="", now=now)
         if shadow is not None:
             job = shadowing.ask(store, model, alias, shadow, now=now)
             print(f"The job {job} waits for `tutelage work`: {name} answers {shadow} consented prompts, for nobody.")

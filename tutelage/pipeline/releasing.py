@@ -14,17 +14,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tutelage.core.statistics import Estimate
+from tutelage.core.statistics import Estimate, win_rate
 from tutelage.errors import DataError, MissingError, RefusedError
 from tutelage.evaluate import records, score
 from tutelage.evaluate.records import Evaluation
-from tutelage.files import read_json, sha256_of
+from tutelage.files import content_hash, read_json, sha256_of
 from tutelage.records import RegisteredModel
 from tutelage.release import promotion
 from tutelage.release.gates import Gate
 from tutelage.release.promotion import Order
 from tutelage.runs import Run
-from tutelage.store import Store, registry, results
+from tutelage.store import Store, registry, requests, results
 from tutelage.store.registry import Version
 from tutelage.store.results import Figure, Results
 
@@ -69,6 +69,35 @@ def results_of(directory: Path, model: RegisteredModel) -> Results:
     raise MissingError(
         f"{directory} holds no evaluation: name one that `tutelage run` wrote (evaluation-*/evaluation) or the folder "
         "of `tutelage evaluate people`."
+    )
+
+
+def results_of_calls(store: Store, model: RegisteredModel) -> Results:
+    """Count what became of the calls that a version took, as a canary say, from the log; callers are the clusters.
+
+    `calls/failed` is the share of its calls that failed, `calls/unsafe` that of its answers in which the filter found
+    severity 2, where one was asked.
+    """
+    calls = requests.answered_by(store, str(Version(model.name, model.version)))
+    taken = [one for one in calls if one.action in ("served", "cut", "failed")]
+    answers = [one for one in taken if one.action != "failed" and one.policy_version]
+    rows = {
+        "calls/failed": [(one, one.action == "failed") for one in taken],
+        "calls/unsafe": [(one, one.completion_severity == 2) for one in answers],
+    }
+    figures: dict[str, Figure] = {}
+    for name, found in rows.items():
+        if found:
+            callers = [f"{one.application_id}/{one.end_user}" for one, _ in found]
+            rate = win_rate([float(value) for _, value in found], callers)
+            figures[name] = Figure(rate.mean, rate.low, rate.high, rate.n)
+    return Results(
+        name=model.name,
+        version=model.version,
+        sha256=model.sha256,
+        source=f"the log of {len(calls)} calls",
+        source_sha256=content_hash(sorted(one.id for one in calls)),
+        figures=figures,
     )
 
 

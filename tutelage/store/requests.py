@@ -170,6 +170,13 @@ def find(
         return [request(row) for row in connection.execute(query)]
 
 
+def answered_by(store: Store, model: str, *, limit: int = 10_000) -> list[Request]:
+    """Return the newest calls that went to a model version (NAME@VERSION)."""
+    query = select(requests).where(requests.c.model == model).order_by(requests.c.created.desc(), requests.c.id)
+    with store.read() as connection:
+        return [request(row) for row in connection.execute(query.limit(limit))]
+
+
 def hits(store: Store, id: str) -> list[Hit]:
     """Return what the filter found in a call."""
     query = select(request_hits).where(request_hits.c.request_id == id)
