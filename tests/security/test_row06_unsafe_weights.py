@@ -161,7 +161,8 @@ def test_settings_as_libraries_write_them_pass(model: Path) -> None:
         "architectures": ["LlamaForCausalLM"], "torch_dtype": "bfloat16", "transformers_version": "5.23.0.dev0",
         "rope_scaling": {"rope_type": "llama3", "factor": 8.0}, "layer_types": ["full_attention"], "pad_token_id": None,
         "task_specific_params": {"summarization": {"prefix": "summarize: "}}, "_attn_implementation": "sdpa",
-        "trust_remote_code": False, "auto_map": None, "_name_or_path": "/somewhere/else",
+        "trust_remote_code": False, "auto_map": None,
+        "id2label": {"0": "hate/threatening"}, "_name_or_path": "/somewhere/else",
     }  # fmt: skip
     (model / "config.json").write_text(json.dumps(usual))
     (model / "tokenizer_config.json").write_text(json.dumps({"chat_template": "{{ a/b }}", "pad_token": "</s>"}))

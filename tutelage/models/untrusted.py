@@ -26,6 +26,8 @@ PAPERS = ("LICENSE", "LICENCE", "NOTICE", "COPYING", "USE_POLICY")
 CODE = {"auto_map", "custom_pipelines", "trust_remote_code", "custom_generate", "kernel_config"}
 #: Where a setting may name another place: it says where a model came from, and nothing reads it.
 ORIGINS = {"_name_or_path", "name_or_path", "base_model_name_or_path"}
+#: Names that people gave to classes: any text, which nothing acts on.
+LABELS = "id2label"
 #: A setting's text: words, with nothing that makes them a path, an address, or a model of the hub.
 WORD = re.compile(r"[\w.,:+*()|^$\[\]\\ -]*")
 #: The files whose settings a library acts on.
@@ -98,8 +100,9 @@ def _settings(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """Yield every setting, with the name that is nearest to it, whatever it lies in."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield key, inner
-            yield from _settings(inner, key)
+            if key != LABELS:
+                yield key, inner
+                yield from _settings(inner, key)
     elif isinstance(value, list):
         for inner in value:
             yield name, inner
