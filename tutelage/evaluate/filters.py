@@ -20,7 +20,7 @@ ANY = "any"
 #: Words of the list that the training texts give, and how often a word must be there to be on it.
 LISTED, LEAST = 100, 10
 #: Harmful texts whose words are hidden in every way, the first ones.
-MOST_ATTACKED = 250
+MOST_ATTACKED = 120
 #: By category, how likely each of many texts belongs to it.
 Scores = Mapping[str, Sequence[float]]
 #: Scores texts.

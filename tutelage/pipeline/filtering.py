@@ -26,9 +26,9 @@ from tutelage.safety.text import visible
 from tutelage.train.content_filter import Labelled
 
 #: Texts that are joined to one that is streamed, texts that are streamed, and ways to cut each.
-JOINED, STREAMED, CUTS = 8, 10, 3
+JOINED, STREAMED, CUTS = 8, 6, 3
 #: Texts whose scoring is timed one by one.
-TIMED = 200
+TIMED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
