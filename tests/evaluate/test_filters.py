@@ -30,7 +30,7 @@ def test_precision_recall_and_false_alarms_by_hand() -> None:
 
 @pytest.mark.parametrize("kind", [WordList, Linear])
 def test_the_baselines_learn_the_telling_word(kind: type[WordList] | type[Linear]) -> None:
-    scores = kind(TRAIN)(["never a zog here", "never a day here"])["hate"]
+    scores = kind(TRAIN)(["never zog here", "never day here"])["hate"]
     assert scores[0] >= 0.5 > scores[1]
 
 
