@@ -12,7 +12,7 @@ from tutelage.evaluate.layout import Picture, Section
 from tutelage.evaluate.plots import Row, Scale, Series
 from tutelage.evaluate.report import environment, style
 from tutelage.evaluate.tables import Cell, Table
-from tutelage.evaluate.wording import SPACE, count, number, percent, plain, points
+from tutelage.evaluate.wording import SPACE, change, count, number, percent, plain, points
 
 LABELS = {"accuracy": "Accuracy", "calibration": "Calibration", "folds": "Folds"}
 
@@ -20,7 +20,12 @@ LABELS = {"accuracy": "Accuracy", "calibration": "Calibration", "folds": "Folds"
 def render(found: FoldReport, provenance: str, files: Sequence[str]) -> str:
     """Write the page; `provenance` says of what the rankings are, `files` lie beside the page."""
     sections = [
-        Section(id="accuracy", title=headline(found), text=tuple(said(found)), pictures=(accuracy_picture(found),)),
+        Section(
+            id="accuracy",
+            title="Beside a length rule and the labelers themselves",
+            text=tuple(said(found)),
+            pictures=(accuracy_picture(found),),
+        ),
         Section(
             id="calibration",
             title=calibration_title(found.calibration),
@@ -57,7 +62,8 @@ def said(found: FoldReport) -> list[str]:
         f"{points(found.difference)}. {100 * found.detectable:.1f} points would be seen 4 times in 5."
     ]
     if found.drop is not None:
-        told.append(f"From labelers it learned from to new ones it loses {points(found.drop)}.")
+        fall = change(found.drop, up="falls", down="rises")
+        told.append(f"From labelers that it learned from to new ones its accuracy {fall}.")
     if found.ceiling is None:
         told.append(
             "No two labelers ranked the same completions, so how far they agree is not known, and with it how often "
@@ -74,15 +80,15 @@ def said(found: FoldReport) -> list[str]:
 
 def accuracy_picture(found: FoldReport) -> Picture:
     """Draw accuracy held out and in group, the rule, and how far labelers agree."""
-    shares: dict[str, Estimate | None] = {
-        "new labelers" if found.by == "labeler" else "held out": found.model,
-        "labelers it learned from": found.in_group,
-        f"“the {found.against} wins”": found.rule,
-        "two labelers agree": found.ceiling.agreement if found.ceiling else None,
-    }
+    shares: list[tuple[str, Estimate | None, str]] = [
+        ("new labelers" if found.by == "labeler" else "held out", found.model, "ppo_ptx"),
+        ("labelers it learned from", found.in_group, "ppo_ptx"),
+        (f"“the {found.against} wins”", found.rule, "base"),
+        ("two labelers agree", found.ceiling.agreement if found.ceiling else None, ""),
+    ]
     rows = [
-        Row(label=label, figure=share, numbers=percent(share, 1), model="ppo_ptx" if "label" not in label else "")
-        for label, share in shares.items()
+        Row(label=label, figure=share, numbers=percent(share, 1), model=colour)
+        for label, share, colour in shares
         if share is not None
     ]
     title = "Pairs in the order of the labelers"
