@@ -157,7 +157,7 @@ def test_a_labelers_number_changes_no_training(made: Workspace) -> None:
         if not (made.root / name / "stage.json").is_file():
             anew.append(stage.name)
         space._made[stage.name] = made.root / name
-    assert anew == ["judged", "evaluation", "report"]
+    assert anew == ["judged", "evaluation", "report", "release"]  # which asks the gates anew
 
 
 def test_several_seeds_are_put_together_by_prompt(evaluation: Evaluation, tmp_path: Path) -> None:
