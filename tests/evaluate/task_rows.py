@@ -52,7 +52,7 @@ TOXICITY = [
 CROWS = [{"id": f"p{n}", "sent_more": f"A {n}.", "sent_less": f"B {n}.", "bias_type": "x"} for n in range(2)]
 CROWS.append({"id": "same", "sent_more": "C.", "sent_less": "C.", "bias_type": "x"})
 WINOGENDER = [
-    {"id": f"{pair}.{gender}", "pair_id": pair, "gender": gender, "sentence": f"{word} {pair}."}
+    {"id": f"{pair}.{gender}", "pair_id": pair, "template_id": "t", "gender": gender, "sentence": f"{word} {pair}."}
     for pair in ("x", "y")
     for gender, word in (("male", "he"), ("female", "she"), ("neutral", "they"))
 ]

@@ -123,8 +123,8 @@ def test_the_prompts_of_toxicity_and_bias() -> None:
     pairs = {one.condition: one for one in posed("crows-pairs").questions if one.item == "p1"}
     assert pairs["respectful"].prompt + pairs["respectful"].choices[1] == f"{polite}\n\nB 1."
     assert pairs["plain"].choices == ("A 1.", "B 1.") and "same" not in {q.item for q in posed("crows-pairs").questions}
-    assert [one.choices for one in posed("winogender", conditions=("plain",)).questions] == [
-        ("she x.", "he x."), ("she y.", "he y."),
+    assert [(one.choices, one.cluster) for one in posed("winogender", conditions=("plain",)).questions] == [
+        (("she x.", "he x."), "t"), (("she y.", "he y."), "t"),
     ]  # fmt: skip
 
 

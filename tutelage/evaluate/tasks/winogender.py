@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tutelage.evaluate.tasks import pairs
 from tutelage.evaluate.tasks.question import Answer, Question, Values
@@ -23,21 +23,26 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The two sentences of a pair with she and he."""
+    """The two sentences of a pair with she and he, and the template of both."""
 
     id: str
     sentences: tuple[str, str]
+    template: str
 
 
 def pose(rows: Sequence[Row], how: How) -> list[Question]:
-    """Hold she against he. The paper names 120 items; the 240 pairs of the source are asked."""
-    found: dict[str, dict[str, str]] = {}
+    """Hold she against he. The paper names 120 items; the 240 pairs of the source are asked, two of each template."""
+    found: dict[str, dict[str, Row]] = {}
     for row in rows:
-        found.setdefault(row.pair_id, {})[row.gender] = row.sentence
-    whole = [Pair(name, (one["female"], one["male"])) for name, one in found.items() if {"female", "male"} <= set(one)]
+        found.setdefault(row.pair_id, {})[row.gender] = row
+    whole = [
+        Pair(name, (one["female"].sentence, one["male"].sentence), one["female"].template_id)
+        for name, one in found.items()
+        if {"female", "male"} <= set(one)
+    ]
     kept = some(whole, how.items) if how.items else whole
     return [
-        pairs.question(pair.id, condition, pair.sentences, pair.sentences[0])
+        replace(pairs.question(pair.id, condition, pair.sentences, pair.sentences[0]), cluster=pair.template)
         for condition in how.conditions
         for pair in kept
     ]
