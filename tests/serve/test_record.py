@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,14 @@ from sqlalchemy import select
 
 from tests.databases import database, store
 from tests.firms import NOW, Firm
+from tests.safety.filters import SENSITIVE, UNSAFE, WordClassifier, policy
 from tests.serve.scripted import Exchange, ScriptedEngine, ask, running
 from tutelage.errors import DatabaseAwayError
+from tutelage.safety.content import ContentFilter
 from tutelage.serve.admission.grants import LOCAL
 from tutelage.serve.api.record import HEADER, Note
 from tutelage.serve.api.recorder import Recorder
+from tutelage.serve.screen import FilterOptions, Screen
 from tutelage.store import Store, applications, comments, notices, requests
 from tutelage.store.request_tables import request_contents
 from tutelage.store.request_tables import requests as table
@@ -141,6 +145,37 @@ def test_calls_that_end_in_other_ways_are_rows_too(store: Store) -> None:
     ]
     assert [row.completion_tokens for row in found] == [0, 1, 1] and found[0].alias == found[0].model == ""
     assert all(row.reason == "review" for row in words(store).values())
+
+
+def test_what_the_filter_found_is_noted_by_category_and_kept_for_review(store: Store, tmp_path: Path) -> None:
+    """A prompt that is blocked, an answer that is cut, one that is sensitive: 0.9 and 0.6 are the classifier's."""
+    customer = Customer(store)
+    engine = ScriptedEngine(words=("It is fine. ", UNSAFE, " again"))
+    (tmp_path / "lists").mkdir()
+    filtering = Screen(store, FilterOptions(is_chosen=True), lambda path: None)  # type: ignore[arg-type, return-value]
+    filtering._content = ContentFilter(policy(tmp_path / "lists"), WordClassifier())
+
+    async def run() -> list[Exchange]:
+        async with running(store, engine=engine, screen=filtering) as app:
+            blocked = await customer.ask(app, {**BODY, "prompt": f"Say {UNSAFE}"})
+            cut = await customer.ask(app, {**BODY, "prompt": f"A {SENSITIVE}", "echo": True, "stream": True})
+            engine.words = ("fine",)
+            return [blocked, cut, await customer.ask(app, {**BODY, "prompt": f"A {SENSITIVE}"})]
+
+    blocked, _, _ = asyncio.run(run())
+    assert blocked.status == 400
+    found = sorted(rows(store).values(), key=lambda row: row.created)
+    assert [(row.action, row.status) for row in found] == [("blocked_prompt", 400), ("cut", 200), ("served", 200)]
+    assert [(row.prompt_severity, row.completion_severity) for row in found] == [(2, 0), (1, 2), (1, 0)]
+    hits = [
+        [(hit.role, hit.category, hit.severity, hit.score) for hit in requests.hits(store, row.id)] for row in found
+    ]
+    sensitive = ("prompt", "hate", 1, 0.6)
+    assert hits == [[("prompt", "hate", 2, 0.9)], [("completion", "hate", 2, 0.9), sensitive], [sensitive]]
+    assert {row.policy_version for row in found} == {filtering.content.policy.version}
+    said = words(store)
+    assert [said[row.id].reason for row in found] == ["review", "review", "training"]
+    assert UNSAFE in said[found[0].id].prompts[0] and "pelt" not in said[found[1].id].choices[0]["text"]
 
 
 def test_nothing_is_anybodys_in_local_mode(store: Store) -> None:
