@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.feedback.app.test_entry import routes
+from tests.feedback.app.test_routes_and_words import routes
 from tests.feedback.conftest import NOW, Desk
 from tests.labeling import PASSWORD, Visitor
 from tutelage.feedback import instructions
