@@ -51,9 +51,9 @@ def serve(
     check(listening)
     with Store.open(store_url, create=False) as store, bind(listening) as bound:
         retention.begin(store, now=utc_now())
+        watching.stand(store, now=utc_now())
         if not listening.is_private or applications.is_any(store):
             keys.pepper(store)  # what is wrong with it is said before anybody asks
-            watching.stand(store, now=utc_now())
         # What filters is never on a server of somebody else's.
         own = replace(engine, vllm="")
         screen = Screen(store, FilterOptions.read(policy, store), lambda path: EngineProcess(path, own))

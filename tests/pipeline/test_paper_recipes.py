@@ -76,7 +76,12 @@ OFF: dict[str, Any] = {
     "base.pretrain.adam.muon_lr": 0,
 }
 #: Chosen by openai/lm-human-preferences, where the paper is silent.
-ELSEWHERE: dict[str, Any] = {"ppo.advantages.lam": 0.95, "ppo.advantages.whiten": True, "ppo.value_clip": 0.2}
+ELSEWHERE: dict[str, Any] = {
+    "reward.head": "random",
+    "ppo.advantages.lam": 0.95,
+    "ppo.advantages.whiten": True,
+    "ppo.value_clip": 0.2,
+}
 OPTIMIZERS = ("start.adam", "sft.adam", "reward.adam", "ppo.policy", "ppo.value")
 
 

@@ -291,6 +291,13 @@ def test_the_reward_model_learns_and_demonstrations_score_zero(world, tmp_path):
     assert abs(rows[-1]["demonstrations/mean"]) < 1e-4
 
 
+def test_a_zero_head_begins_with_equal_scores_and_learns(world, tmp_path):
+    reward(world, tmp_path / "run", REWARD.model_copy(update={"epochs": 20.0, "head": "zero"}))
+    rows = Run.open(tmp_path / "run").read_metrics()
+    assert rows[0]["loss"] == pytest.approx(math.log(2), abs=1e-6)
+    assert [row["heldout/accuracy"] for row in rows if "heldout/accuracy" in row][-1] > 0.9
+
+
 def by_hand(model, group, renderer):
     """The loss of one prompt from the definition: every completion alone, every pair in a loop."""
     prompt = renderer.prompt_ids(group.prompt)

@@ -49,7 +49,7 @@ def train(recipe: Recipe) -> Maker:
         jobs = []
         for how in HOW:
             keys = [one.labeler if how == "labeler" else content_hash(one.prompt) for one in ranked]
-            write_json(out / f"{how}.json", deal(keys, FOLDS, recipe.seed))
+            write_json(out / f"{how}.json", deal(keys, min(FOLDS, len(set(keys))), recipe.seed))
             arguments = {
                 "run_dir": str(out / how),
                 "settings": fold_settings(recipe).model_dump(mode="json"),

@@ -15,11 +15,14 @@ Number = Annotated[int, typer.Argument(metavar="NUMBER", help="Its number, as li
 
 
 def register(app: typer.Typer) -> None:
-    """Nothing more than what the decorators add to `tutelage apps`."""
+    """Add the commands to `tutelage apps`."""
+    example = "Example: tutelage apps cases 12 --dismiss --code filter_error --by Rita"
+    group.command("cases", epilog=example)(decide_case)
+    example = "Example: tutelage apps appeals 3 --overturn --reason 'It was a test.' --by Omar"
+    group.command("appeals", epilog=example)(decide_appeal)
 
 
-@group.command("cases", epilog="Example: tutelage apps cases 12 --dismiss --code filter_error --by Rita")
-def cases_command(  # noqa: PLR0913 - one parameter per option
+def decide_case(  # noqa: PLR0913 - one parameter per option
     number: Number = 0,
     confirm: Annotated[bool, typer.Option("--confirm", help="It is misuse.")] = False,
     dismiss: Annotated[bool, typer.Option("--dismiss", help="It is none.")] = False,
@@ -62,8 +65,7 @@ def cases_command(  # noqa: PLR0913 - one parameter per option
     print_table(("case", "application", "id", "signal", "done", "due", "why"), rows)
 
 
-@group.command("appeals", epilog="Example: tutelage apps appeals 3 --overturn --reason 'It was a test.' --by Omar")
-def appeals_command(
+def decide_appeal(
     number: Number = 0,
     overturn: Annotated[bool, typer.Option("--overturn", help="The measure was wrong.")] = False,
     uphold: Annotated[bool, typer.Option("--uphold", help="The measure was right.")] = False,

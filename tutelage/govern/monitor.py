@@ -6,7 +6,6 @@ request log and in the cases, so killing it loses nothing, and doing a look twic
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -27,7 +26,6 @@ MEMORY = timedelta(days=35)
 SPOTS = timedelta(hours=2)
 #: A call is written down at its end: an application is looked at for so long after its last call came in.
 LONGEST_CALL = timedelta(minutes=15)
-SHORT = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +34,6 @@ class Monitoring:
 
     rules: Rules = Rules()
     ladder: Ladder = Ladder()
-
-    @property
-    def version(self) -> str:
-        """Name these rules by a hash, so that a case says by which it was opened."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:SHORT]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

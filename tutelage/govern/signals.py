@@ -15,6 +15,7 @@ from typing import Literal, get_args
 from tutelage.core.monitoring import drift, spike
 from tutelage.core.simhash import BITS, distance
 from tutelage.core.statistics import wilson
+from tutelage.safety.categories import CATEGORIES
 
 Signal = Literal["hit_rate", "critical", "spike", "probing", "drift", "spam", "leaked_key", "extraction", "quota_games"]
 SIGNALS: tuple[Signal, ...] = get_args(Signal)
@@ -22,7 +23,7 @@ SIGNALS: tuple[Signal, ...] = get_args(Signal)
 MOST = 5000
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
 #: Categories in which one sure hit is looked at by a person at once.
-CRITICAL = frozenset({"sexual/minors", "self-harm/instructions", "illicit/violent"})
+CRITICAL = frozenset(category.name for category in CATEGORIES if category.is_critical)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ class Declared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """The monitor's thresholds, versioned as a whole by their hash."""
+    """The monitor's thresholds."""
 
     ceiling: float = 0.05
     """Share of requests in one category that may be sensitive or unsafe."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -34,6 +34,8 @@ from tutelage.models.prefix import Groups
 
 #: What safetensors calls the precisions in which a stored model scores otherwise than before it was stored.
 NARROW = {"F16", "BF16"}
+#: How a new head begins: with weights from N(0, 1 / (H + 1)), or with none, so that all scores begin at 0.
+Head = Literal["random", "zero"]
 #: A model with a head, of one output or of several.
 Headed = TypeVar("Headed", bound="ScalarModel")
 
@@ -55,17 +57,23 @@ class ScalarModel(nn.Module):
 
     @classmethod
     def from_policy(
-        cls, policy: PreTrainedModel, seed: int, *, likelihood: bool = False, trunk: nn.Module | None = None
+        cls,
+        policy: PreTrainedModel,
+        seed: int,
+        *,
+        likelihood: bool = False,
+        head: Head = "random",
+        trunk: nn.Module | None = None,
     ) -> ScalarModel:
         """Copy a policy's trunk under a new head: weights from N(0, 1 / (H + 1)), bias 0 (as Stiennon et al. 2020).
 
-        Likelihoods need a policy whose output layer is its embedding. A `trunk` that shares the policy's weights takes
-        the place of the copy.
+        With head `zero` the weights are 0. Likelihoods need a policy whose output layer is its embedding. A `trunk`
+        that shares the policy's weights takes the place of the copy.
         """
         if likelihood and head_weight(policy) is not policy.get_input_embeddings().weight:
             raise SettingsError("reward.likelihood needs a model whose output layer is its embedding; switch it off.")
         model = cls(copy.deepcopy(policy.get_decoder()) if trunk is None else trunk, likelihood=likelihood)
-        return model.begin(seed)
+        return model.begin(seed) if head == "random" else model.eval()
 
     def begin(self, seed: int) -> Self:
         """Draw the head's weights anew, from N(0, 1 / (H + 1))."""

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from tutelage.config import Settings
 from tutelage.errors import InvariantError
 from tutelage.files import content_hash, read_json, write_json
+from tutelage.train.memory import return_freed_memory
 
 #: Raised when a stage comes to mean something else, so that old outputs are not taken for new ones.
 VERSION = 1
@@ -126,6 +127,7 @@ class Workspace:
             facts = stage.run(self, directory)
         finally:
             gc.collect()  # what a training held in circles is free before the next one takes its own
+            return_freed_memory()
             spent = before + time.monotonic() - began
             write_json(directory / SPENT, {"seconds": spent})
         marker = {"stage": stage.name, "seconds": spent, "ceiling": stage.ceiling, "facts": facts}

@@ -260,7 +260,7 @@ def _score(model: ScalarModel, bench: _Bench, settings: PartSettings, numbers: S
 def _bench(run_dir: Path, settings: PartSettings, rankings: Sequence[RankedGroup], init: Path) -> _Bench:
     policy, tokenizer = load_policy(init)
     rows, shortened = _encode(rankings, Renderer(tokenizer, settings.template), context_of(policy), settings)
-    make = functools.partial(ScalarModel.from_policy, likelihood=settings.likelihood)
+    make = functools.partial(ScalarModel.from_policy, likelihood=settings.likelihood, head=settings.head)
     if settings.layout.kind != "shared_trunk":
         del policy
 

@@ -25,7 +25,7 @@ from tutelage.models.load import context_of, hash_of, load_policy
 from tutelage.models.papers import carry
 from tutelage.models.policy import Row, cut
 from tutelage.models.prefix import Group, Groups, collate_groups
-from tutelage.models.scalar import ScalarModel, load_scalar, write_scalar
+from tutelage.models.scalar import Head, ScalarModel, load_scalar, write_scalar
 from tutelage.models.scoring import score_rows
 from tutelage.models.tokens import Renderer, Template, template_parent
 from tutelage.records import RankedGroup
@@ -56,6 +56,9 @@ class RewardSettings(LaidOutSettings):
     likelihood: bool = False
     """Also count a completion's mean log-probability under the reward model itself, times a learned gain that begins
     at 1: for models too small to learn from rankings whether an answer fits (docs/decisions/006; not in the paper)."""
+    head: Head = "random"
+    """How the new head begins: `random` as in Stiennon et al. (2020), or `zero`, with equal scores and a loss of ln 2:
+    a run of some fifty steps learns little but to undo a random one (not in the paper)."""
     template: Template = "plain"
     """How a prompt is rendered; the same as in supervised fine-tuning."""
     seed: int = 0
@@ -116,7 +119,9 @@ def train_reward(
         return made
     check_layout(settings, settings.adam)
     policy, tokenizer = load_policy(init)
-    make = functools.partial(ScalarModel.from_policy, policy, settings.seed, likelihood=settings.likelihood)
+    make = functools.partial(
+        ScalarModel.from_policy, policy, settings.seed, likelihood=settings.likelihood, head=settings.head
+    )
     learner = scalar_learner(policy, init, make, settings)
     model: ScalarModel = learner.model
     renderer, context = Renderer(tokenizer, settings.template), context_of(policy)
