@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "tutelage"
 FLOORS = (
     ("core", "records", "errors"),
-    ("config", "files"),
+    ("config", "files", "logs"),
     ("runs", "store", "models", "pii", "village", "starter"),
     ("generate", "safety", "web", "labelers"),
     ("prompts", "feedback", "sample", "train", "evaluate", "serve", "govern", "release"),
@@ -29,6 +29,7 @@ MAY_CHOOSE = {"pipeline", "claims", "work", "cli"}
 #: The village is made from a seed: it knows no settings, no files and no store.
 VILLAGE_KNOWS = {"core", "records", "errors"}
 WITHOUT_TORCH = {
+    "logs",
     "prompts",
     "feedback",
     "govern",

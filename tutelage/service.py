@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -17,6 +20,9 @@ from tutelage.govern import retention
 from tutelage.serve.app import ServeOptions, create_app
 from tutelage.serve.catalogue import Catalogue
 from tutelage.serve.screen import FilterOptions, Screen
+from tutelage.serve.telemetry import spans
+from tutelage.serve.telemetry.exposed import exposed
+from tutelage.serve.telemetry.meters import Meters
 from tutelage.store import Store, applications, keys
 from tutelage.web.listening import Listening, bind, check
 from tutelage.web.site import utc_now
@@ -28,12 +34,13 @@ GRACE_SECONDS = 10
 
 
 class Serving(NamedTuple):
-    """What serves: models, the content filter, where it listens, and the open socket."""
+    """What serves: models, the content filter, where it listens, the open socket, and the address of the metrics."""
 
     catalogue: Catalogue
     screen: Screen
     listening: Listening
     bound: socket.socket
+    metrics: str
 
 
 def serve(
@@ -49,7 +56,13 @@ def serve(
     `policy` is the file of the content filter's policy. The filter's engine is ours, whatever the models' is.
     """
     check(listening)
-    with Store.open(store_url, create=False) as store, bind(listening) as bound:
+    meters, trace = Meters(), spans.from_environment()
+    with (
+        _ending_well(),
+        Store.open(store_url, create=False) as store,
+        bind(listening) as bound,
+        exposed(listening, meters.registry, store) as metrics,
+    ):
         retention.begin(store, now=utc_now())
         watching.stand(store, now=utc_now())
         if not listening.is_private or applications.is_any(store):
@@ -57,12 +70,30 @@ def serve(
         # What filters is never on a server of somebody else's.
         own = replace(engine, vllm="")
         screen = Screen(store, FilterOptions.read(policy, store), lambda path: EngineProcess(path, own))
-        serving = Serving(Catalogue(store, names or [DEFAULT], engine), screen, listening, bound)
-        asyncio.run(_run(serving, ServeOptions(is_private=listening.is_private), tell))
+        serving = Serving(Catalogue(store, names or [DEFAULT], engine), screen, listening, bound, metrics)
+        options = ServeOptions(is_private=listening.is_private, meters=meters, trace=trace)
+        try:
+            asyncio.run(_run(serving, options, tell))
+        finally:
+            if trace is not None:
+                trace.close()
+
+
+@contextmanager
+def _ending_well() -> Iterator[None]:
+    """Let SIGTERM end the program with status 0 once everything is closed.
+
+    The web server drains, and then lets the signal do what it did before: end the process, and close nothing.
+    """
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 async def _run(serving: Serving, options: ServeOptions, tell: Callable[[str], None]) -> None:
-    catalogue, screen, listening, bound = serving
+    catalogue, screen, listening, bound, metrics = serving
     # Engines start here and not in the application's own start, so that what is wrong with them is one sentence.
     try:
         await screen.start()
@@ -73,6 +104,7 @@ async def _run(serving: Serving, options: ServeOptions, tell: Callable[[str], No
         raise
     config = uvicorn.Config(
         create_app(catalogue, options, screen),
+        log_config=None,  # its lines go where ours go
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -87,4 +119,6 @@ async def _run(serving: Serving, options: ServeOptions, tell: Callable[[str], No
     )
     tell(f"Serving {models} at {listening.address(bound.getsockname()[1])}/v1")
     tell(screen.told())
+    if metrics:
+        tell(f"Metrics at {metrics}")
     await uvicorn.Server(config).serve(sockets=[bound])

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select
 
 from tests.cli.conftest import table
 from tests.firms import staff
-from tutelage.store import Store, applications, audit, keys
+from tutelage.store import Store, accounts, applications, audit, keys
+from tutelage.store.account_tables import invitations
 
 PURPOSE = ("--purpose", "Answers our bakers about flour.")
 DATABASE = "sqlite:///tutelage.db"
@@ -68,3 +72,21 @@ def test_keys_are_rotated_revoked_and_listed_by_their_ids(
     assert "no such application" in refused("keys", "create", "nothing")
     assert "choose from complete" in refused("keys", "create", id, "--scope", "everything")
     assert "20 to 4000 characters" in refused("apps", "create", "Bakery", "x", "--purpose", "short")
+
+
+def test_the_first_administrator_comes_in_by_a_link_that_works_once(
+    tutelage: Callable[..., str], refused: Callable[..., str]
+) -> None:
+    assert "There is no database" in refused("apps", "admin")
+    Store.open(DATABASE).close()
+    old, new = (tutelage("apps", "admin", "--address", "https://api.example.org/").strip() for _ in range(2))
+    assert new.startswith("https://api.example.org/enter/") and old != new
+    now = datetime.now(UTC)
+    with Store.open(DATABASE) as store:
+        assert accounts.invitation(store, old.rpartition("/")[2], now=now) is None
+        assert accounts.invitation(store, new.rpartition("/")[2], now=now + timedelta(days=8)) is None
+        with store.read() as connection:
+            assert new.rpartition("/")[2] not in repr(connection.execute(select(invitations)).all())
+        person = accounts.enter(store, new.rpartition("/")[2], "Ada", "no hash", now=now)
+        assert person.role == "admin" and accounts.invitation(store, new.rpartition("/")[2], now=now) is None
+    assert "There is an administrator already" in refused("apps", "admin")

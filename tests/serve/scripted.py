@@ -38,6 +38,10 @@ class ScriptedEngine:
     in_flight: int = 0
     cancelled: int = 0
 
+    async def stats(self) -> dict[str, int]:
+        """Say how busy it is."""
+        return {"running": self.in_flight, "waiting": 0}
+
     async def generate(self, ask: Ask) -> AsyncIterator[Accepted | News]:
         """Tell the script."""
         self.asked.append(ask)

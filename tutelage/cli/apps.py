@@ -205,6 +205,28 @@ def revoke(application: Which, reason: Why, by: By = "", database: DatabaseUrl =
     _move(database, application, "revoked", by=by, reason=reason)
 
 
+@group.command("admin", epilog="Example: tutelage apps admin --address https://api.example.org")
+def admin(
+    address: Annotated[
+        str, typer.Option("--address", metavar="URL", help="Where people reach the server, without a path.")
+    ] = "http://127.0.0.1:8000",
+    database: DatabaseUrl = DEFAULT_DATABASE,
+) -> None:
+    """Print a link by which the first administrator comes in, once, within seven days; earlier ones end.
+
+    When somebody is an administrator already, that person invites the others.
+    """
+    from tutelage.errors import ConflictError
+    from tutelage.feedback.app.entry import LINK
+    from tutelage.store import Store, accounts
+
+    with Store.open(database, create=False) as store:
+        token = accounts.invite_first_admin(store, now=datetime.now(UTC))
+    if not token:
+        raise ConflictError("There is an administrator already; they invite everybody else.")
+    print(f"{address.rstrip('/')}{LINK}{token}")
+
+
 def _move(
     database: str,
     application: str,

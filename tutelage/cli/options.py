@@ -32,6 +32,32 @@ Host = Annotated[str, typer.Option("--host", help="The address to listen on.")]
 Certificate = Annotated[str, typer.Option("--tls-certificate", metavar="FILE", help="TLS certificate chain.")]
 PrivateKey = Annotated[str, typer.Option("--tls-key", metavar="FILE", help="TLS private key.")]
 BehindProxy = Annotated[bool, typer.Option("--behind-proxy", help="A proxy in front encrypts and is the only way in.")]
+LogFormat = Annotated[
+    str,
+    typer.Option("--log-format", metavar="text|json", envvar="TUTELAGE_LOG_FORMAT", help="How lines of the log look."),
+]
+LogLevel = Annotated[
+    str,
+    typer.Option(
+        "--log-level",
+        metavar="LEVEL",
+        envvar="TUTELAGE_LOG_LEVEL",
+        help="What is logged: debug, info (a line per request), warning or error.",
+    ),
+]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        "--metrics-port",
+        min=0,
+        max=65535,
+        help="Answer /metrics for Prometheus on this port; 0 takes a free one. Without it there are none.",
+        show_default=False,
+    ),
+]
+MetricsHost = Annotated[
+    str, typer.Option("--metrics-host", help="The address for /metrics, which asks for no key: keep it inside.")
+]
 #: The store of a project directory.
 DEFAULT_DATABASE = "sqlite:///tutelage.db"
 

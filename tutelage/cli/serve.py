@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from tutelage.cli.options import BehindProxy, Certificate, DatabaseUrl, Host, PrivateKey
+from tutelage.cli.options import (
+    BehindProxy,
+    Certificate,
+    DatabaseUrl,
+    Host,
+    LogFormat,
+    LogLevel,
+    MetricsHost,
+    MetricsPort,
+    PrivateKey,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -32,6 +42,10 @@ def serve(  # noqa: PLR0913 - one parameter per option
         str,
         typer.Option("--filter", metavar="FILE", help="The content filter's policy; `tutelage config policy` has one."),
     ] = "",
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = "127.0.0.1",
+    log_format: LogFormat = "text",
+    log_level: LogLevel = "info",
 ) -> None:
     """Serve models by the OpenAI API: /v1/models, /v1/completions and /v1/chat/completions, with streaming.
 
@@ -39,16 +53,25 @@ def serve(  # noqa: PLR0913 - one parameter per option
     application, this machine is answered without one.
 
     The content filter is the one that the policy names, or else the registry's alias content-filter, and rules.
+
+    The log is on standard error: a line per request, without keys and without anything that anybody wrote.
     """
-    from tutelage import service
+    from tutelage import logs, service
     from tutelage.errors import SettingsError
     from tutelage.generate.process import EngineOptions
     from tutelage.web.listening import Listening
 
     if dtype not in ("float32", "bfloat16"):
         raise SettingsError(f"--dtype is {dtype!r}; choose float32 or bfloat16.")
+    logs.configure(logs.LogOptions(format=log_format, level=log_level))
     listening = Listening(
-        host=host, port=port, certificate=certificate, private_key=private_key, is_behind_proxy=behind_proxy
+        host=host,
+        port=port,
+        certificate=certificate,
+        private_key=private_key,
+        is_behind_proxy=behind_proxy,
+        metrics_host=metrics_host,
+        metrics_port=metrics_port,
     )
     options = EngineOptions(dtype=dtype, threads=threads, vllm=vllm)
     service.serve(database, models, listening, options, lambda line: print(line, flush=True), policy)

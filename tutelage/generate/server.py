@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import torch
 
+from tutelage import logs
 from tutelage.errors import UserError
 from tutelage.generate import vllm
 from tutelage.generate.classifying import ClassifierServer, is_classifier, scorer_of
@@ -243,6 +244,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--vllm", default="")
     options = parser.parse_args()
+    logs.configure(logs.LogOptions())  # the gateway passes lines on, in its own format
     if options.threads:
         torch.set_num_threads(options.threads)
     try:

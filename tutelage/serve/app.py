@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from fastapi import Depends, FastAPI
@@ -19,17 +19,26 @@ from tutelage.serve.api.calls import Caller
 from tutelage.serve.api.recorder import Recorder
 from tutelage.serve.catalogue import Catalogue
 from tutelage.serve.screen import FilterOptions, Screen
+from tutelage.serve.telemetry.meters import Meters
+from tutelage.serve.telemetry.pulse import Pulse
+from tutelage.serve.telemetry.told import Trace, teller
 from tutelage.web import errors
+from tutelage.web.requests import UNTRACED, Requests
 from tutelage.web.site import utc_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
-    """Whether only this machine reaches the server, how many choices may wait or run, and the one clock."""
+    """Whether only this machine reaches the server, how many choices may wait or run, and the one clock.
+
+    `meters` count, and `trace` makes spans of what ended, None for none.
+    """
 
     is_private: bool = True
     most_choices: int = 512
     now: Callable[[], datetime] = utc_now
+    meters: Meters = field(default_factory=Meters)
+    trace: Trace | None = None
 
 
 def create_app(catalogue: Catalogue, options: ServeOptions, screen: Screen | None = None) -> FastAPI:
@@ -38,6 +47,7 @@ def create_app(catalogue: Catalogue, options: ServeOptions, screen: Screen | Non
     admission = Admission.over(catalogue.store, most_choices=options.most_choices, now=options.now)
 
     recorder = Recorder(catalogue.store)
+    pulse = Pulse(catalogue, screen, admission, recorder, options.meters)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -46,8 +56,10 @@ def create_app(catalogue: Catalogue, options: ServeOptions, screen: Screen | Non
             await admission.start()
             await screen.start()
             await catalogue.start()
+            await pulse.start()
             yield
         finally:
+            await pulse.stop()
             await catalogue.stop()
             await screen.stop()
             await admission.stop()
@@ -55,13 +67,21 @@ def create_app(catalogue: Catalogue, options: ServeOptions, screen: Screen | Non
             await asyncio.to_thread(recorder.stop)
 
     app = FastAPI(
-        title="Tutelage", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+        title="Tutelage",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        telemetry=UNTRACED,
     )
     errors.install(app)
     app.add_middleware(Gate, grants=admission.grants, is_private=options.is_private)
+    # Added last, so outermost: what the gate refuses is told too.
+    app.add_middleware(Requests, tell=teller(options.meters, options.trace))
     caller = Caller(catalogue, admission, recorder, screen)
     completing = [Depends(needs("complete"))]
-    app.include_router(models.health(catalogue, screen))
+    app.include_router(models.health(pulse))
     app.include_router(models.router(catalogue))
     app.include_router(completions.router(caller), dependencies=completing)
     app.include_router(chat.router(caller), dependencies=completing)

@@ -121,17 +121,22 @@ def find(store: Store, *, before: int | None = None, limit: int = 100, subject: 
 
 def verify(store: Store) -> Head:
     """Follow the chain from its start; a row that does not fit raises DataError with its number."""
-    head = Head(rows=0, hash=START)
     with store.read() as connection:
-        while rows := _following(connection, head.rows):
-            for row in rows:
-                if row.number != head.rows + 1:
-                    raise DataError(
-                        f"The audit log has no row {head.rows + 1}: somebody removed it. Compare with a backup."
-                    )
-                if row.previous != head.hash or row.hash != _hash(row._mapping):
-                    raise DataError(f"Row {row.number} of the audit log was changed. Compare with a backup.")
-                head = Head(rows=row.number, hash=row.hash)
+        return verified(connection)
+
+
+def verified(connection: Connection) -> Head:
+    """Follow the chain as a connection sees it."""
+    head = Head(rows=0, hash=START)
+    while rows := _following(connection, head.rows):
+        for row in rows:
+            if row.number != head.rows + 1:
+                raise DataError(
+                    f"The audit log has no row {head.rows + 1}: somebody removed it. Compare with a backup."
+                )
+            if row.previous != head.hash or row.hash != _hash(row._mapping):
+                raise DataError(f"Row {row.number} of the audit log was changed. Compare with a backup.")
+            head = Head(rows=row.number, hash=row.hash)
     return head
 
 

@@ -70,7 +70,7 @@ class Store:
     def read(self) -> Iterator[Connection]:
         """Yield a connection to read with."""
         self._opened()
-        with _reachable(self.engine), self.engine.connect() as connection, connection.begin():
+        with reachable(self.engine), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -81,10 +81,15 @@ class Store:
         write can not be overtaken, nor fail in the middle.
         """
         self._opened()
-        with _reachable(self.engine), self.engine.connect() as connection:
+        with reachable(self.engine), self.engine.connect() as connection:
             connection = connection.execution_options(tutelage_writes=True)
             with connection.begin():
                 yield connection
+
+    def is_current(self) -> bool:
+        """Say whether the tables are those of this program's version; an upgrade may come while a server runs."""
+        with self.read() as connection:
+            return migrate.is_current(connection)
 
     def unchanged(self) -> None:
         """Say inside a write transaction that it found nothing to change, so that no log tells of a change."""
@@ -113,7 +118,7 @@ def upgrade(url: str) -> None:
     engine = connect(url)
     try:
         with _one_at_a_time(engine) as connection:
-            migrate.upgrade(connection, _shown(engine.url))
+            migrate.upgrade(connection, shown(engine.url))
     finally:
         engine.dispose()
 
@@ -123,7 +128,9 @@ def connect(url: str) -> Engine:
     target = _parse(url)
     if target.get_backend_name() == "sqlite":
         timeout = {"timeout": BUSY_SECONDS}
-        engine = create_engine(target, pool_size=CONNECTIONS, max_overflow=0, connect_args=timeout)
+        engine = create_engine(
+            target, pool_size=CONNECTIONS, max_overflow=0, connect_args=timeout, hide_parameters=True
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -135,6 +142,8 @@ def connect(url: str) -> Engine:
         max_overflow=0,
         pool_pre_ping=True,
         connect_args={"connect_timeout": 10},
+        # Values may be words of customers, and an error's message is logged.
+        hide_parameters=True,
     )
 
 
@@ -146,7 +155,7 @@ def _prepare(engine: Engine, salt: str, create: bool) -> str:
             "`tutelage run` or `tutelage prompts import`."
         )
     with _one_at_a_time(engine) as connection:
-        migrate.create_or_check(connection, _shown(engine.url))
+        migrate.create_or_check(connection, shown(engine.url))
         return _stored_salt(connection, salt)
 
 
@@ -217,7 +226,7 @@ def _begin_sqlite(connection: Connection) -> None:
 @contextmanager
 def _one_at_a_time(engine: Engine) -> Iterator[Connection]:
     """Yield a write transaction in which no other process creates or upgrades tables."""
-    with _reachable(engine), engine.connect() as connection:
+    with reachable(engine), engine.connect() as connection:
         connection = connection.execution_options(tutelage_writes=True)
         with connection.begin():
             if connection.dialect.name == "postgresql":
@@ -226,7 +235,7 @@ def _one_at_a_time(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def _reachable(engine: Engine) -> Iterator[None]:
+def reachable(engine: Engine) -> Iterator[None]:
     """Turn errors of the world outside (no server, no file, locked, full) into one sentence."""
     try:
         yield
@@ -239,7 +248,7 @@ def _reachable(engine: Engine) -> Iterator[None]:
         if engine.dialect.name == "sqlite" and not any(word in reason for word in _OUTSIDE):
             raise
         raise DatabaseAwayError(
-            f"The database {_shown(engine.url)} cannot be used: {reason}; check that it is reachable and writable."
+            f"The database {shown(engine.url)} cannot be used: {reason}; check that it is reachable and writable."
         ) from error
     except DBAPIError as error:
         if engine.dialect.name == "sqlite" and "not a database" in str(error.orig):
@@ -249,7 +258,8 @@ def _reachable(engine: Engine) -> Iterator[None]:
         raise
 
 
-def _shown(url: URL) -> str:
+def shown(url: URL) -> str:
+    """Return the address of a database as it may be told: without its password."""
     return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
 
 

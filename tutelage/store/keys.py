@@ -112,8 +112,12 @@ def pepper(store: Store) -> bytes:
 
 def pepper_file(store: Store) -> Path:
     """Return where the pepper of a SQLite store lies unless the environment has it."""
-    name = str(store.engine.url.database).removeprefix("file:").partition("?")[0]
-    return Path(f"{name}.pepper")
+    return pepper_beside(Path(str(store.engine.url.database).removeprefix("file:").partition("?")[0]))
+
+
+def pepper_beside(database: Path) -> Path:
+    """Return where the pepper of a SQLite file lies."""
+    return database.with_name(f"{database.name}.pepper")
 
 
 def id_of(text: str) -> str | None:

@@ -35,16 +35,31 @@ def upgrade(connection: Connection, shown: str, folder: Path = MIGRATIONS) -> No
         _run(connection, folder)
 
 
+def revision(connection: Connection) -> str | None:
+    """Return the revision of the tables, None where there are none of ours."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def is_current(connection: Connection, folder: Path = MIGRATIONS) -> bool:
+    """Say whether the tables are of this version."""
+    return revision(connection) == _scripts(folder).get_current_head()
+
+
+def is_known(number: str, folder: Path = MIGRATIONS) -> bool:
+    """Say whether this program knows a revision: its own, or an older one."""
+    return number in {script.revision for script in _scripts(folder).walk_revisions()}
+
+
 def _current(connection: Connection, shown: str, folder: Path) -> str | None:
     """Return the revision of the tables, None for an empty database."""
-    revision = MigrationContext.configure(connection).get_current_revision()
-    if revision is None:
+    current = revision(connection)
+    if current is None:
         if inspect(connection).get_table_names():
             raise UserError(f"The database {shown} holds tables of another program; name an empty one.")
         return None
-    if revision not in {script.revision for script in _scripts(folder).walk_revisions()}:
-        raise UserError(f"The database {shown} was made by a newer version ({revision}); update tutelage to open it.")
-    return revision
+    if not is_known(current, folder):
+        raise UserError(f"The database {shown} was made by a newer version ({current}); update tutelage to open it.")
+    return current
 
 
 def _config(folder: Path) -> Config:

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from tutelage.errors import (
     ConflictError,
@@ -69,7 +70,15 @@ def install(app: FastAPI) -> None:
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:
-    return as_json(told(request, error))
+    found = told(request, error)
+    request.state.code = found.code
+    return as_json(found)
+
+
+async def refuse(error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with an error before any route is asked."""
+    scope.setdefault("state", {})["code"] = error.code
+    await as_json(error)(scope, receive, send)
 
 
 def as_json(error: ApiError) -> JSONResponse:

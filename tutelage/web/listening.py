@@ -13,13 +13,18 @@ from tutelage.errors import SettingsError, UnavailableError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
-    """Where the server listens, and what stands between it and the world."""
+    """Where the server listens, and what stands between it and the world.
+
+    Metrics are read on a port of their own, without a key; `metrics_port` None tells none, 0 takes a free one.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8000
     certificate: str = ""
     private_key: str = ""
     is_behind_proxy: bool = False
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
 
     @property
     def is_encrypted(self) -> bool:

@@ -42,10 +42,10 @@ class Gate:
                 await self._grants.refresh()
             scope.setdefault("state", {})["grant"] = await self._grant(scope)
         except ApiError as error:
-            await errors.as_json(error)(scope, receive, send)
+            await errors.refuse(error, scope, receive, send)
             return
         except DatabaseAwayError as error:
-            await errors.as_json(unreachable(error))(scope, receive, send)
+            await errors.refuse(unreachable(error), scope, receive, send)
             return
         await self._app(scope, receive, send)
 

@@ -20,7 +20,7 @@ from tutelage.serve.admission.access import grant_of
 from tutelage.serve.admission.admission import Admission
 from tutelage.serve.admission.grants import Grant
 from tutelage.serve.admission.ledger import most_tokens
-from tutelage.serve.api.record import Note, data_use
+from tutelage.serve.api.record import CLIENT_GONE, Note, bug, data_use
 from tutelage.serve.api.recorder import Recorder
 from tutelage.serve.api.schema import Sampling
 from tutelage.serve.catalogue import Catalogue, Served, unknown
@@ -32,7 +32,6 @@ from tutelage.serve.stream.pieces import Piece
 from tutelage.web.errors import ApiError
 
 Result = TypeVar("Result")
-CLIENT_GONE = 499
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +80,9 @@ class Call:
                 yield new
         except ApiError as error:  # a stream tells it to the client and ends as if nothing had happened
             self.wanted.note.error = error
+            raise
+        except Exception:
+            self.wanted.note.error = bug()
             raise
         self.wanted.note.is_whole = True
 
@@ -135,6 +137,7 @@ class Caller:
             is_echo=is_echo,
             created=self.admission.ledger.now(),
         )
+        request.state.note = note  # the log tells of it when the request has ended
         return Wanted(
             grant=grant,
             end_user=note.end_user,
@@ -173,6 +176,7 @@ class Caller:
                 with admission.running.hold(await admission.grants.now_of(grant), answers.end):
                     try:
                         async with answers:
+                            wanted.note.accepted = time.monotonic()
                             await self._screen(call)
                             yield call
                     finally:

@@ -6,10 +6,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from tutelage.safety.content import FilterUnavailableError
 from tutelage.serve.admission.access import grant_of
 from tutelage.serve.catalogue import Catalogue, Served, unknown
-from tutelage.serve.screen import Screen, unavailable
+from tutelage.serve.telemetry.pulse import Pulse
 from tutelage.web.errors import ApiError
 
 
@@ -38,7 +37,7 @@ def router(catalogue: Catalogue) -> APIRouter:
     return routes
 
 
-def health(catalogue: Catalogue, screen: Screen) -> APIRouter:
+def health(pulse: Pulse) -> APIRouter:
     """Return the two questions that need no key."""
     routes = APIRouter()
 
@@ -48,10 +47,9 @@ def health(catalogue: Catalogue, screen: Screen) -> APIRouter:
 
     @routes.get("/readyz")
     async def is_ready() -> dict[str, str]:
-        if not catalogue.is_ready:
-            raise ApiError(503, "An engine is not ready; try again in a moment.", headers={"Retry-After": "2"})
-        if not screen.is_ready:
-            raise unavailable(FilterUnavailableError("The content filter is not ready; try again in a moment."))
+        if reasons := pulse.reasons():
+            told = " ".join(reason.sentence for reason in reasons)
+            raise ApiError(503, told, code=reasons[0].code, headers={"Retry-After": "2"})
         return {"status": "ready"}
 
     return routes

@@ -28,7 +28,13 @@ HEADER = "X-Tutelage-Data-Use"
 #: Severity of what is never learned from.
 UNSAFE = 2
 _URL = re.compile(r"https?://|\bwww\.", re.IGNORECASE)
-_CLIENT_GONE = 499
+#: The status of what was not answered, because nobody waited any more.
+CLIENT_GONE = 499
+
+
+def bug() -> ApiError:
+    """Return the error of a call that ended by a fault of ours."""
+    return ApiError(500, "Something went wrong here.", code="internal_error")
 
 
 def data_use(request: Request, grant: Grant) -> DataUse:
@@ -66,6 +72,8 @@ class Note:
     created: datetime = field(default_factory=utc_now)
     started: float = field(default_factory=time.monotonic)
     ended: float = 0.0
+    #: When the engine had taken it, and when its first token left.
+    accepted: float | None = None
     first_token: float | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -121,7 +129,7 @@ class Note:
         """Return the status that was answered; a stream that broke began with 200."""
         if self.error is not None and not (self.is_stream and self.choices):
             return self.error.status
-        return _CLIENT_GONE if self.action == "cancelled" else 200
+        return CLIENT_GONE if self.action == "cancelled" else 200
 
 
 def ended(store: Store, note: Note) -> Ended:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tutelage.errors import UnavailableError
-from tutelage.serve.api.record import Note, ended
+from tutelage.serve.api.record import Note, bug, ended
 from tutelage.store import Store, requests
 from tutelage.store.requests import Ended
 from tutelage.web.errors import ApiError
@@ -60,9 +60,19 @@ class Recorder:
         if self._thread is not None:
             self._thread.join()
 
+    @property
+    def waiting(self) -> int:
+        """Return how many calls wait to be written."""
+        return len(self._waiting)
+
+    @property
+    def is_full(self) -> bool:
+        """Say whether no more may wait."""
+        return self.waiting >= self.most_waiting
+
     def check(self) -> None:
         """Raise ApiError 503 where calls could not be written down."""
-        if len(self._waiting) >= self.most_waiting:
+        if self.is_full:
             raise ApiError(
                 503,
                 "Requests cannot be recorded at the moment, so none is answered; try again in a minute.",
@@ -79,7 +89,7 @@ class Recorder:
             note.error = note.error or error
             raise
         except Exception:
-            note.error = note.error or ApiError(500, "Something went wrong here.", code="internal_error")
+            note.error = note.error or bug()
             raise
         finally:
             note.ended = time.monotonic()
