@@ -15,7 +15,7 @@ help:
 	@echo "make check  format, lint, types, layers"
 	@echo "make fix    format, mend what the linter can, and write docs/reference"
 	@echo "make soak   the full counts: kills, fuzz, load (up to 75 minutes)"
-	@echo "make bench  speed and memory beside the peers, in one table"
+	@echo "make bench  speed and memory beside the peers, in one table; MODEL=DIR adds the API under load"
 	@echo "make vllm   the same API with vLLM as the engine, in an environment of its own"
 	@echo "make harness  two tasks held against lm-evaluation-harness, in an environment of its own"
 
@@ -58,7 +58,8 @@ claims-100x: setup
 bench: setup
 	scripts/vllm.sh
 	scripts/trl.sh
-	$(PY) -m benchmarks --vllm .venv-vllm/bin/python --trl .venv-trl/bin/python --trl-ppo .venv-trl-ppo/bin/python
+	$(PY) -m benchmarks --vllm .venv-vllm/bin/python --trl .venv-trl/bin/python --trl-ppo .venv-trl-ppo/bin/python \
+		$(if $(MODEL),--model $(MODEL))
 
 vllm: setup
 	scripts/vllm.sh

@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -39,6 +40,14 @@ class LogOptions:
     level: str = "info"
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is at the moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def configure(options: LogOptions) -> None:
     """Log this way from now on, in this process and in those that it starts."""
     if options.format not in FORMATS:
@@ -46,10 +55,11 @@ def configure(options: LogOptions) -> None:
     if options.level not in LEVELS:
         raise SettingsError(f"There is no log level {options.level!r}; choose {', '.join(LEVELS)} with --log-level.")
     os.environ[FORMAT], os.environ[LEVEL] = options.format, options.level
-    handler = logging.StreamHandler()
+    handler = _Handler()
     handler.setFormatter(formatter(options.format))
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    # Handlers of others, where we run inside of another program, stay.
+    root.handlers[:] = [*(other for other in root.handlers if not isinstance(other, _Handler)), handler]
     # What libraries say below a warning is about them: addresses that they called, for example.
     root.setLevel(logging.WARNING)
     logging.getLogger("tutelage").setLevel(options.level.upper())

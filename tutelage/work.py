@@ -6,10 +6,10 @@ lease runs out and another worker begins the job again, which goes on where the 
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
-import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -18,6 +18,8 @@ from typing import Any, Self
 from tutelage.errors import UserError
 from tutelage.store import Store, jobs
 from tutelage.store.jobs import Job, LeaseLostError
+
+logger = logging.getLogger(__name__)
 
 #: What does a job: the store, its arguments, and what it calls with how much is done; it returns what it found.
 Handler = Callable[[Store, Mapping[str, Any], Callable[[int, int], None]], dict[str, Any]]
@@ -101,10 +103,10 @@ class Worker:
                 self.tell(f"{job.kind} {job.id}: {_shown(result)}")
 
     def _record(self, job: Job, error: Exception) -> None:
-        """Record why a job failed; what is no user's mistake is a bug and keeps its traceback."""
+        """Record why a job failed; of a bug, whose message may quote what somebody wrote, the log says where it is."""
+        said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}; the worker's log says where."
         if not isinstance(error, UserError):
-            traceback.print_exception(error)
-        said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            logger.error("a job failed", exc_info=error, extra={"facts": {"job": job.id, "kind": job.kind}})
         again = _now() + timedelta(seconds=RETRY_SECONDS * job.attempts)
         jobs.fail(self.store, job, said, now=_now(), again=again)
         self.tell(f"{job.kind} {job.id}: attempt {job.attempts} failed: {said}")

@@ -49,10 +49,12 @@ def work(  # noqa: PLR0913 - one parameter per option
             print_jobs(store)
         return
 
+    from tutelage import logs
     from tutelage.config import load
     from tutelage.pipeline import ranking
     from tutelage.sample import computing_with
 
+    logs.follow()
     settings = load(ranking.WorkSettings, plan, overrides) if plan or overrides else None
     with Store.open(database, create=False) as store:
         if retry:

@@ -72,17 +72,24 @@ class Requests:
         headers = Headers(scope=scope)
         state = scope.setdefault("state", {})
         state["request_id"] = id = _id(headers)
-        began, started, status = time.time(), time.monotonic(), 0
+        began, started, status, is_whole = time.time(), time.monotonic(), 0, False
 
         async def sending(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_whole
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)[HEADER] = id
             await send(message)
+            is_whole = message["type"] == "http.response.body" and not message.get("more_body", False)
 
         try:
-            await self._answered(scope, receive, sending, lambda: status)
+            await self._app(scope, receive, sending)
+        except Exception as error:
+            logger.error("a request failed", exc_info=error, extra={"facts": {"request": id}})
+            if not status:
+                await errors.refuse(errors.told(Request(scope), error), scope, receive, sending)
+            elif not is_whole:  # the server breaks the connection, so that nobody takes the answer for whole
+                raise
         finally:
             over = Over(
                 id=id,
@@ -96,15 +103,6 @@ class Requests:
                 state=state,
             )
             self._log(over)
-
-    async def _answered(self, scope: Scope, receive: Receive, send: Send, status: Callable[[], int]) -> None:
-        try:
-            await self._app(scope, receive, send)
-        except Exception as error:
-            logger.error("a request failed", exc_info=error, extra={"facts": {"request": scope["state"]["request_id"]}})
-            if status():  # the answer has begun: the server breaks the connection, so that nobody takes it for whole
-                raise
-            await errors.refuse(errors.told(Request(scope), error), scope, receive, send)
 
     def _log(self, over: Over) -> None:
         common = {
