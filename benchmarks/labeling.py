@@ -25,9 +25,9 @@ import psycopg
 from benchmarks.labelers import PASSWORD, Habits, Labeler, Timing
 from benchmarks.labelsite import Program, children, file_work, links, parent_of, processor_seconds
 from tutelage.feedback import work
-from tutelage.feedback.app.entry import LINK
 from tutelage.store import Store, accounts, batches
 from tutelage.store.draft_tables import drafts
+from tutelage.web.entry import LINK
 from tutelage.web.passwords import Passwords
 from tutelage.web.site import utc_now
 

@@ -16,11 +16,11 @@ from typing import IO, Literal
 import httpx2
 
 from tutelage.feedback import instructions, work
-from tutelage.feedback.app.entry import LINK
 from tutelage.feedback.work import Task, TaskKind
 from tutelage.records import Completion, Prompt
 from tutelage.store import Store, accounts, completions, prompts, users
 from tutelage.store.accounts import Offer
+from tutelage.web.entry import LINK
 from tutelage.web.site import utc_now
 
 #: What SIGKILL hits: one worker, the process that started them, or all at once.

@@ -12,11 +12,14 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from tutelage.errors import UserError
 from tutelage.generate.process import EngineOptions, EngineProcess
 from tutelage.govern import jobs as watching
 from tutelage.govern import retention
+from tutelage.govern.pages.part import part as govern_pages
+from tutelage.release.desk import Desk
 from tutelage.serve.app import ServeOptions, create_app
 from tutelage.serve.catalogue import Catalogue
 from tutelage.serve.screen import FilterOptions, Screen
@@ -24,7 +27,10 @@ from tutelage.serve.telemetry import spans
 from tutelage.serve.telemetry.exposed import exposed
 from tutelage.serve.telemetry.meters import Meters
 from tutelage.store import Store, applications, keys
+from tutelage.store.accounts import GOVERNING
+from tutelage.web import parts, site
 from tutelage.web.listening import Listening, bind, check
+from tutelage.web.requests import Requests
 from tutelage.web.site import utc_now
 
 #: The alias that is served unless others are named.
@@ -43,17 +49,20 @@ class Serving(NamedTuple):
     metrics: str
 
 
-def serve(
+def serve(  # noqa: PLR0913 - what the command line says
     store_url: str,
     names: Sequence[str],
     listening: Listening,
     engine: EngineOptions,
     tell: Callable[[str], None],
     policy: str = "",
+    *,
+    has_pages: bool = True,
 ) -> None:
     """Serve the named models until interrupted; `tell` gets a line when the server answers.
 
     `policy` is the file of the content filter's policy. The filter's engine is ours, whatever the models' is.
+    `has_pages`: people are shown pages at the same address.
     """
     check(listening)
     meters, trace = Meters(), spans.from_environment()
@@ -73,7 +82,7 @@ def serve(
         serving = Serving(Catalogue(store, names or [DEFAULT], engine), screen, listening, bound, metrics)
         options = ServeOptions(is_private=listening.is_private, meters=meters, trace=trace)
         try:
-            asyncio.run(_run(serving, options, tell))
+            asyncio.run(_run(serving, options, tell, has_pages))
         finally:
             if trace is not None:
                 trace.close()
@@ -92,7 +101,7 @@ def _ending_well() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-async def _run(serving: Serving, options: ServeOptions, tell: Callable[[str], None]) -> None:
+async def _run(serving: Serving, options: ServeOptions, tell: Callable[[str], None], has_pages: bool) -> None:
     catalogue, screen, listening, bound, metrics = serving
     # Engines start here and not in the application's own start, so that what is wrong with them is one sentence.
     try:
@@ -102,8 +111,9 @@ async def _run(serving: Serving, options: ServeOptions, tell: Callable[[str], No
         await catalogue.stop()
         await screen.stop()
         raise
+    api: ASGIApp = create_app(catalogue, options, screen)
     config = uvicorn.Config(
-        create_app(catalogue, options, screen),
+        with_pages(api, catalogue.store, listening) if has_pages else api,
         log_config=None,  # its lines go where ours go
         log_level="warning",
         access_log=False,
@@ -122,3 +132,12 @@ async def _run(serving: Serving, options: ServeOptions, tell: Callable[[str], No
     if metrics:
         tell(f"Metrics at {metrics}")
     await uvicorn.Server(config).serve(sockets=[bound])
+
+
+def with_pages(api: ASGIApp, store: Store, listening: Listening) -> ASGIApp:
+    """Return the API with the pages of customers and of the operator's people at the same address."""
+    is_encrypted = listening.is_encrypted or listening.is_behind_proxy
+    brought = [govern_pages(Desk())]
+    settings = site.Settings(is_encrypted=is_encrypted, roles=GOVERNING)
+    pages = Requests(parts.create(store, settings, brought))
+    return parts.Beside(api, pages, brought)

@@ -43,7 +43,7 @@ DAY = timedelta(days=1)
 ARROWS = """
 draft sandbox c / draft suspended s
 sandbox in_review c / sandbox suspended sm / sandbox revoked s
-in_review sandbox c / in_review changes_requested s / in_review live s / in_review suspended sm / in_review revoked s
+in_review sandbox cs / in_review changes_requested s / in_review live s / in_review suspended sm / in_review revoked s
 changes_requested in_review c / changes_requested sandbox c / changes_requested suspended sm
 changes_requested revoked s
 live live s / live sandbox sm / live suspended sm / live expired sk / live revoked s

@@ -46,6 +46,9 @@ def serve(  # noqa: PLR0913 - one parameter per option
     metrics_host: MetricsHost = "127.0.0.1",
     log_format: LogFormat = "text",
     log_level: LogLevel = "info",
+    pages: Annotated[
+        bool, typer.Option("--pages/--no-pages", help="Show people pages: applications, keys, usage, the console.")
+    ] = True,
 ) -> None:
     """Serve models by the OpenAI API: /v1/models, /v1/completions and /v1/chat/completions, with streaming.
 
@@ -74,4 +77,4 @@ def serve(  # noqa: PLR0913 - one parameter per option
         metrics_port=metrics_port,
     )
     options = EngineOptions(dtype=dtype, threads=threads, vllm=vllm)
-    service.serve(database, models, listening, options, lambda line: print(line, flush=True), policy)
+    service.serve(database, models, listening, options, lambda line: print(line, flush=True), policy, has_pages=pages)

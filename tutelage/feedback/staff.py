@@ -1,27 +1,17 @@
-"""Who looks after whom: inviting, coming in, joining, suspending, a new password. Pages and the API do the same."""
+"""Who looks after whom: inviting, joining, suspending, a new password. Pages and the API do the same."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
-from tutelage.errors import DataError, MissingError, RefusedError
+from tutelage.errors import DataError, RefusedError
 from tutelage.feedback.actor import Actor
 from tutelage.store import Store, accounts
-from tutelage.store.accounts import GROUPS, JOINING, LABELING, Invitation, Offer, Person, Role
-from tutelage.web.passwords import Passwords
+from tutelage.store.accounts import GROUPS, JOINING, LABELING, Offer, Person, Role
 
 #: The roles that a role invites and looks after.
 LOOKS_AFTER: dict[Role, tuple[Role, ...]] = {"lead": ("candidate", "labeler"), "admin": LABELING}
 _LONGEST_NOTE = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Newcomer:
-    """Who uses a link: the name and password that they chose."""
-
-    name: str
-    password: str
 
 
 def offers(person: Person) -> list[Offer]:
@@ -37,27 +27,6 @@ def invite(store: Store, actor: Actor, role: str, group: str, note: str, *, now:
         raise _refused()
     offer = Offer(role=chosen.role, group=chosen.group, note=note.strip()[:_LONGEST_NOTE])
     return accounts.invite(actor.marked(store, now=now), offer, by=actor.person.id, now=now)
-
-
-def invitation(store: Store, link: str, *, now: datetime) -> Invitation:
-    """Return the invitation that a link stands for; looking at it does not use it up."""
-    found = known(store, link, now=now)
-    if found is None:
-        raise MissingError("This link was used already or is too old; ask for a new one.")
-    return found
-
-
-def known(store: Store, link: str, *, now: datetime) -> Invitation | None:
-    """Return the invitation of a link, None for none; a customer's or a reviewer's link opens nothing here."""
-    found = accounts.invitation(store, link, now=now)
-    return found if found and found.offer.role in LABELING else None
-
-
-def enter(store: Store, link: str, given: Newcomer, passwords: Passwords, *, now: datetime) -> Person:
-    """Use a link: make the account, or renew the password of the one that the link names."""
-    invitation(store, link, now=now)
-    password = passwords.hashed(given.password, name=given.name)
-    return accounts.enter(store, link, given.name, password, now=now)
 
 
 def join(store: Store, actor: Actor, group: str, *, now: datetime) -> Person:

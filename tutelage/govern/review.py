@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Literal, get_args
 
 from tutelage.store.application_forms import Form, Risk
 
 Tier = Literal["low", "middle", "high"]
+#: How long an application may wait for its review.
+WAITS = timedelta(days=3)
+#: Why a review does not let an application go live; its customer reads the sentence, and then the reviewer's own words.
+Code = Literal["unclear", "unread", "too_many", "grave", "not_allowed", "other"]
+CODES: tuple[Code, ...] = get_args(Code)
+SENTENCES: Mapping[Code, str] = {
+    "unclear": "It is not clear what the application does.",
+    "unread": "Somebody who knows the subject should read the answers first.",
+    "too_many": "It is for more people, or more requests, than its purpose explains.",
+    "grave": "It can do more harm than its form takes care of.",
+    "not_allowed": "This use is not allowed here.",
+    "other": "",
+}
 #: From so many people on, harm reaches many before anybody sees it.
 MANY_PEOPLE = 1000
 #: Answers longer than this can be published as they are.
@@ -39,6 +54,11 @@ def tier(form: Form) -> Tier:
     if risks or (form.audience == "public" and is_unread) or form.end_users > MANY_PEOPLE:
         return "middle"
     return "low"
+
+
+def reason(code: Code, said: str) -> str:
+    """Return what a customer reads of a review: the sentence of its code, and the reviewer's words."""
+    return " ".join(part for part in (SENTENCES[code], said.strip()) if part)
 
 
 def checklist(form: Form) -> list[str]:

@@ -27,6 +27,8 @@ Role = Literal["candidate", "labeler", "lead", "researcher", "admin", "reviewer"
 ROLES: tuple[Role, ...] = get_args(Role)
 #: Who labels or looks after labelers: the labeling app is open to nobody else.
 LABELING: tuple[Role, ...] = ("candidate", "labeler", "lead", "researcher", "admin")
+#: Who has applications, or decides about them: the site beside the API is theirs.
+GOVERNING: tuple[Role, ...] = ("customer", "reviewer", "admin")
 #: Who decides about customers' applications.
 STAFF: tuple[Role, ...] = ("reviewer", "admin")
 #: The groups of labelers that a role may belong to; a person of another role makes no labels.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, Row, Select, select, update
+from sqlalchemy import Connection, Row, Select, func, select, update
 
 from tutelage.errors import ConflictError, DataError, MissingError, RefusedError
 from tutelage.store import audit, counters, standing
@@ -42,14 +42,16 @@ _LONGEST_REASON = 2000
 
 _CUSTOMER: frozenset[Actor] = frozenset({"customer"})
 _STAFF: frozenset[Actor] = frozenset({"staff"})
+_EITHER: frozenset[Actor] = frozenset({"customer", "staff"})
 _LADDER: frozenset[Actor] = frozenset({"staff", "monitor"})
 _CLOCK: frozenset[Actor] = frozenset({"staff", "clock"})
 #: From where an application may go, and who may move it there. A move from live to live changes its conditions.
 MOVES: Mapping[State, Mapping[State, frozenset[Actor]]] = {
     "draft": {"sandbox": _CUSTOMER, "suspended": _STAFF},
     "sandbox": {"in_review": _CUSTOMER, "suspended": _LADDER, "revoked": _STAFF},
+    # Its customer takes it back, or a reviewer refuses it.
     "in_review": {
-        "sandbox": _CUSTOMER,
+        "sandbox": _EITHER,
         "changes_requested": _STAFF,
         "live": _STAFF,
         "suspended": _LADDER,
@@ -177,8 +179,8 @@ def move(  # noqa: PLR0913 - one parameter per thing that a step needs
     with store.write() as connection:
         row = _locked(connection, application)
         before = _state_before(row, to, now)
-        _check_step(connection, row, (before, to), by)
-        shown = _reason(reason, is_needed=MOVES[before][to] != _CUSTOMER)
+        actors = _check_step(connection, row, (before, to), by)
+        shown = _reason(reason, is_needed="customer" not in actors)
         kept = _kept(row, to, conditions, now)
         values = {
             "state": to,
@@ -266,6 +268,19 @@ def history(store: Store, application: str) -> list[Move]:
         return [_move(row) for row in connection.execute(query.order_by(application_moves.c.number))]
 
 
+def sent_in(store: Store) -> dict[str, datetime]:
+    """Return, for each application under review, when its customer sent it in."""
+    last = func.max(application_moves.c.created)
+    query = (
+        select(applications.c.id, last.label("sent"))
+        .join(application_moves, application_moves.c.application == applications.c.id)
+        .where(applications.c.state == "in_review", application_moves.c.after == "in_review")
+        .group_by(applications.c.id)
+    )
+    with store.read() as connection:
+        return {row.id: row.sent for row in connection.execute(query)}
+
+
 def is_any(store: Store) -> bool:
     """Say whether there is any application: from then on, nobody is served without a key."""
     with store.read() as connection:
@@ -308,7 +323,8 @@ def _state_before(row: Row[Any], to: State, now: datetime) -> State:
     return "expired" if is_over and to != "expired" else row.state
 
 
-def _check_step(connection: Connection, row: Row[Any], step: tuple[State, State], by: str) -> None:
+def _check_step(connection: Connection, row: Row[Any], step: tuple[State, State], by: str) -> frozenset[Actor]:
+    """Return as what `by` may take a step, or refuse it."""
     before, to = step
     allowed = MOVES[before].get(to)
     actors = standing.of(connection, by, row.organisation)
@@ -320,6 +336,7 @@ def _check_step(connection: Connection, row: Row[Any], step: tuple[State, State]
         raise ConflictError("Two people revoke an application: one asks for it, and another confirms.")
     if to == "revoked" and row.revocation_by == by:
         raise RefusedError("You asked for this yourself; another person confirms it.")
+    return actors & allowed
 
 
 def _kept(row: Row[Any], to: State, given: Conditions | None, now: datetime) -> Conditions | None:

@@ -29,3 +29,10 @@ def admit(store: Store, application: str, end_user: str, *, most: int, now: date
             return False
         connection.execute(end_users.insert(), {"application": application, "end_user": end_user, "created": now})
         return True
+
+
+def count(store: Store, application: str) -> int:
+    """Count the end users for whom an application was used while it had no review."""
+    query = select(func.count()).select_from(end_users).where(end_users.c.application == application)
+    with store.read() as connection:
+        return connection.scalar(query) or 0

@@ -71,7 +71,7 @@ def require(*roles: Role) -> Callable[[Person], Awaitable[Person]]:
 
     async def check(person: Current) -> Person:
         if person.role not in roles:
-            raise ApiError(403, "This is not open to you; ask your lead if it should be.", code="wrong_role")
+            raise ApiError(403, "This is not open to you; ask an administrator if it should be.", code="wrong_role")
         return person
 
     return check

@@ -40,11 +40,11 @@ class Link:
 
 
 class Pages:
-    """Renders templates of `folder` and of the shared ones, with the words and static files of an application."""
+    """Renders templates of `folders` and the shared ones, with the words and static files of an application."""
 
     def __init__(
         self,
-        folder: Path,
+        folders: Sequence[Path],
         words: Catalogue,
         static: Static,
         links: Callable[[Person], Sequence[Link]],
@@ -52,7 +52,7 @@ class Pages:
         self.words, self.static = words, static
         self._links = links
         self._environment = Environment(
-            loader=FileSystemLoader([folder, FOLDER / "templates"]),
+            loader=FileSystemLoader([*folders, FOLDER / "templates"]),
             autoescape=select_autoescape(default=True),
             undefined=StrictUndefined,
         )

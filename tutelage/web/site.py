@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Request
 
 from tutelage.store import Store
+from tutelage.store.accounts import ROLES, Role
 from tutelage.web.passwords import Passwords
 
 if TYPE_CHECKING:
@@ -22,13 +23,29 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A site's one clock, whether browsers reach it by https (cookies then refuse to travel readable), the cost of
+    passwords, and for whom links open something here.
+    """
+
+    now: Callable[[], datetime] = utc_now
+    is_encrypted: bool = False
+    passwords: Passwords = field(default_factory=Passwords)
+    roles: tuple[Role, ...] = ROLES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """An application's store, pages, clock and passwords. `is_encrypted`: browsers reach it by https."""
+    """An application's store, pages, clock and passwords.
+
+    `is_encrypted`: browsers reach it by https. Links for the `roles` open something here.
+    """
 
     store: Store
     pages: Pages
     now: Callable[[], datetime] = utc_now
     is_encrypted: bool = False
+    roles: tuple[Role, ...] = ROLES
     passwords: Passwords = field(default_factory=Passwords)
 
 

@@ -16,10 +16,10 @@ from playwright.sync_api import BrowserContext, Page
 from tests.feedback.conftest import Desk
 from tests.labeling import QUICK
 from tutelage.feedback.app.app import Settings, create
-from tutelage.feedback.app.entry import LINK
 from tutelage.records import Group
 from tutelage.store import accounts
 from tutelage.store.accounts import Offer, Role
+from tutelage.web.entry import LINK
 from tutelage.web.site import utc_now
 
 PASSWORD = "four words do well here"

@@ -14,10 +14,10 @@ from starlette.testclient import TestClient
 from tests.feedback.conftest import NOW, Desk, database, desk, store
 from tests.labeling import QUICK
 from tutelage.feedback.app.app import Settings, create
-from tutelage.feedback.app.entry import LINK
 from tutelage.store import accounts, audit, drafts, labels
 from tutelage.store.accounts import Offer, Role
 from tutelage.store.labels import Which
+from tutelage.web.entry import LINK
 
 __all__ = ["database", "desk", "store"]
 

@@ -8,13 +8,11 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 
-from tutelage import __version__
 from tutelage.feedback.app import (
     account,
     candidates,
-    entry,
     home,
     instructions,
     lead,
@@ -30,8 +28,8 @@ from tutelage.feedback.app import (
 from tutelage.feedback.app.api import app as api
 from tutelage.feedback.app.words import WORDS
 from tutelage.store import Store
-from tutelage.web import access, headers, pages
-from tutelage.web.bodies import Limit
+from tutelage.store.accounts import LABELING
+from tutelage.web import application, entry, pages
 from tutelage.web.pages import Pages
 from tutelage.web.passwords import Passwords
 from tutelage.web.site import Site, utc_now
@@ -70,28 +68,15 @@ class Settings:
 
 def create(store: Store, settings: Settings) -> FastAPI:
     """Return the application over an open store."""
-    app = FastAPI(
-        title="Tutelage",
-        version=__version__,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        dependencies=[Depends(access.admit)],
-    )
     static = Static({"web": pages.FOLDER / "static", "app": FOLDER / "static"})
-    app.state.site = Site(
+    site = Site(
         store=store,
-        pages=Pages(FOLDER / "templates", WORDS, static, partial(navigation.links, store)),
+        pages=Pages([FOLDER / "templates"], WORDS, static, partial(navigation.links, store)),
         now=settings.now,
         is_encrypted=settings.is_encrypted,
         passwords=settings.passwords,
+        roles=LABELING,
     )
-    pages.install_errors(app)
-    # The API is mounted below it, so that its bodies are counted too.
-    app.add_middleware(Limit)
-    app.add_middleware(headers.Headers, is_encrypted=settings.is_encrypted)
-    app.include_router(static.router())
-    for area in AREAS:
-        app.include_router(area.router)
-    app.mount(api.PREFIX, api.create(app.state.site, calls_per_minute=settings.calls_per_minute))
+    app = application.create(site, (area.router for area in AREAS))
+    app.mount(api.PREFIX, api.create(site, calls_per_minute=settings.calls_per_minute))
     return app

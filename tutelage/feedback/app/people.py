@@ -9,11 +9,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tutelage.feedback import staff
 from tutelage.feedback.actor import Actor
-from tutelage.feedback.app.entry import LINK
 from tutelage.feedback.staff import LOOKS_AFTER
 from tutelage.store import accounts, withdrawals
 from tutelage.store.accounts import INVITATION, LABELING, Person
 from tutelage.web.access import Current, require
+from tutelage.web.entry import link_of
 from tutelage.web.forms import Fields
 from tutelage.web.site import Here, Site
 
@@ -61,11 +61,6 @@ def renew(request: Request, here: Here, person: Current, whom: str) -> HTMLRespo
     """Make a link by which somebody sets a new password."""
     token = staff.renew(here.store, Actor(person=person), whom, now=here.now())
     return _with_link(request, here, person, token, accounts.get(here.store, whom).name)
-
-
-def link_of(request: Request, token: str) -> str:
-    """Return the address to send to somebody who is to come in."""
-    return f"{request.url.scheme}://{request.url.netloc}{LINK}{token}"
 
 
 def _with_link(request: Request, here: Site, person: Person, token: str, who: str) -> HTMLResponse:

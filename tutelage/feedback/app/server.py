@@ -16,9 +16,9 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 
 from tutelage.feedback import instructions, screening
 from tutelage.feedback.app.app import Settings, create
-from tutelage.feedback.app.entry import LINK
 from tutelage.store import Store, accounts
 from tutelage.web import listening
+from tutelage.web.entry import LINK
 from tutelage.web.listening import Listening
 from tutelage.web.site import utc_now
 

@@ -112,4 +112,4 @@ def only(*roles: Role) -> Callable[[Asking], None]:
 
 
 def _wrong_role() -> ApiError:
-    return ApiError(403, "This is not open to you; ask your lead if it should be.", code="wrong_role")
+    return ApiError(403, "This is not open to you; ask an administrator if it should be.", code="wrong_role")

@@ -10,13 +10,13 @@ from fastapi import APIRouter, Depends, Query, Request
 from tutelage.feedback import staff, withdrawal
 from tutelage.feedback.app.api.access import By, only
 from tutelage.feedback.app.api.schema import refusals
-from tutelage.feedback.app.people import link_of
 from tutelage.feedback.staff import LOOKS_AFTER
 from tutelage.feedback.wire import staff as wire
 from tutelage.feedback.wire.parts import Name
 from tutelage.feedback.withdrawal import Withdrawal
 from tutelage.store import accounts, audit, withdrawals
 from tutelage.store.accounts import INVITATION, LABELING
+from tutelage.web.entry import link_of
 
 TAG = "staff"
 

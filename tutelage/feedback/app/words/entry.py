@@ -1,27 +1,7 @@
-"""Words of entry, of one's own account, and of the pages about people."""
+"""Words of coming in, and of roles and groups, as labelers read them."""
 
 WORDS = {
-    "entry.sign_in": "Sign in",
-    "entry.name": "Name",
-    "entry.password": "Password",
-    "entry.wrong": "The name or the password is wrong, or the account is locked: five failures lock it for fifteen "
-    "minutes. Without your password, ask your lead for a new link.",
-    "entry.no_account": "You come in by a link from your lead. Without one, ask for it.",
-    "entry.welcome": "Welcome",
-    "entry.role": "This link makes your account as {role}.",
-    "entry.renew": "This link gives the account {name} a new password.",
     "entry.choose_name": "You sign in with this name. Leads see it; your labels carry a pseudonym instead.",
-    "entry.choose_password": "At least twelve characters. A few words that do not belong together are good.",
-    "entry.create": "Create account",
-    "entry.set_password": "Set password",
-    "entry.dead": "This link cannot be used",
-    "entry.dead_why": "It was used already, withdrawn, or is older than seven days. Ask your lead for a new one.",
-    "entry.sign_out": "Sign out",
-    "role.candidate": "a candidate",
-    "role.labeler": "a labeler",
-    "role.lead": "a lead",
-    "role.researcher": "a researcher",
-    "role.admin": "an administrator",
     "role_name.candidate": "candidate",
     "role_name.labeler": "labeler",
     "role_name.lead": "lead",

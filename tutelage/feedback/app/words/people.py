@@ -1,19 +1,7 @@
-"""Words of one's own account, of the page about people, and of the log."""
+"""Words of a labeler's account, of the page about people, and of the log."""
 
 WORDS = {
-    "account.title": "Your account",
-    "account.role": "You are {role}.",
     "account.pseudonym": "Your labels carry the pseudonym {labeler}, not your name.",
-    "account.password": "Change your password",
-    "account.present": "Present password",
-    "account.new": "New password",
-    "account.change": "Change password",
-    "account.changed": "The password is changed. You are signed out everywhere else.",
-    "account.wrong": "The present password is wrong.",
-    "account.sessions": "Where you are signed in",
-    "account.here": "This browser",
-    "account.since": "since {opened}, last used {seen}",
-    "account.end": "Sign out there",
     "account.tokens": "Access tokens",
     "account.tokens_what": "A program that brings a token acts for you: it may do what you may do, and its labels are "
     "yours. A new password ends all tokens.",

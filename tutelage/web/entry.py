@@ -1,4 +1,4 @@
-"""Coming in and leaving: signing in, using an invitation, signing out."""
+"""Coming in and leaving, on every site: signing in, using an invitation, signing out."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tutelage.errors import DataError
-from tutelage.feedback import staff
-from tutelage.feedback.staff import Newcomer
 from tutelage.store import accounts, sessions
 from tutelage.store.accounts import Invitation
-from tutelage.web import access
+from tutelage.web import access, joining
 from tutelage.web.access import CurrentSession, FoundSession, public
 from tutelage.web.forms import Fields
+from tutelage.web.joining import Newcomer
 from tutelage.web.pages import SIGN_IN, local
 from tutelage.web.site import Here, Site
 
@@ -59,7 +58,7 @@ def sign_out(here: Here, session: CurrentSession) -> Response:
 @public
 def enter_page(request: Request, here: Here, token: str) -> HTMLResponse:
     """Show what a link gives; looking at it does not use it up."""
-    invitation = staff.known(here.store, token, now=here.now())
+    invitation = joining.known(here.store, token, here.roles, now=here.now())
     if invitation is None:
         return _dead(request, here)
     return _enter_form(request, here, invitation)
@@ -69,15 +68,22 @@ def enter_page(request: Request, here: Here, token: str) -> HTMLResponse:
 @public
 def enter(request: Request, here: Here, token: str, fields: Fields) -> Response:
     """Use a link: make the account or renew its password, and sign in."""
-    invitation = staff.known(here.store, token, now=here.now())
+    invitation = joining.known(here.store, token, here.roles, now=here.now())
     if invitation is None:
         return _dead(request, here)
     given = Newcomer(name=fields.get("name", ""), password=fields.get("password", ""))
     try:
-        person = staff.enter(here.store, token, given, here.passwords, now=here.now())
+        person = joining.enter(here.store, token, given, here.passwords, now=here.now())
     except DataError as error:
         return _enter_form(request, here, invitation, name=given.name, problem=str(error))
     return _signed_in(request, here, person.id, "/")
+
+
+def link_of(request: Request, token: str) -> str:
+    """Return the address to send to somebody who is to come in."""
+    here: Site = request.app.state.site
+    # Behind a proxy the request itself came without encryption.
+    return f"{'https' if here.is_encrypted else 'http'}://{request.url.netloc}{LINK}{token}"
 
 
 def _signed_in(request: Request, here: Site, person: str, target: str) -> Response:

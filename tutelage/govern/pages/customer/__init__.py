@@ -1,0 +1,1 @@
+"""What customers see and do: their applications, keys, usage, choice about data, cases, and their organisation."""
