@@ -217,8 +217,8 @@ def admin(
     When somebody is an administrator already, that person invites the others.
     """
     from tutelage.errors import ConflictError
-    from tutelage.feedback.app.entry import LINK
     from tutelage.store import Store, accounts
+    from tutelage.web.entry import LINK
 
     with Store.open(database, create=False) as store:
         token = accounts.invite_first_admin(store, now=datetime.now(UTC))
