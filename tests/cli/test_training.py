@@ -160,6 +160,10 @@ def test_a_reward_model_and_ppo_read_files(tutelage, refused, world, written, ex
     assert {row["prompt"].split()[-1] for row in run.read_samples()} == {"a", "b"}
     assert all(math.isfinite(row["validation/policy/judged"]) for row in run.read_metrics() if row["step"] < 2)
     assert {"best", "best_judged"} <= set(run.outputs)
+    tutelage("train", "ppo", "runs/on", "--init", "runs/ppo/model", "--reference", world.policy, "--reward",
+             "runs/reward/model", "--data", asked, "--threads", "1", *PPO, "--set", "ptx_coef=0.0")  # fmt: skip
+    parents = Run.open("runs/on").parents
+    assert (parents["policy"], parents["reference"]) == (run.outputs["model"], run.parents["policy"])
 
 
 def test_bad_input_to_training_is_told(tutelage, refused, world, written, examples):

@@ -125,6 +125,17 @@ def test_what_is_on_a_leash_dies_with_its_holder(tmp_path: Path) -> None:
         time.sleep(0.02)
 
 
+def test_what_is_on_a_leash_is_told_to_end(tmp_path: Path) -> None:
+    program = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); print('up', flush=True)\n"
+    )
+    leash = [sys.executable, "-m", "tutelage.generate.leash", sys.executable, "-c", f"{program}time.sleep(600)"]
+    with subprocess.Popen(leash, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stdout.readline() == "up\n"
+        process.terminate()
+        assert process.wait(30) == 7
+
+
 def is_running(pid: int) -> bool:
     """Say whether a process lives; one that waits to be reaped does not."""
     try:

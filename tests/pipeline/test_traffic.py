@@ -129,6 +129,12 @@ def test_the_rules_of_intake_hold_for_traffic(store: Store) -> None:
     assert (one.source, one.model, one.endpoint, one.stage) == ("customer", "default-model@1", "completions", "reward")
 
 
+def test_a_line_feed_that_asks_a_plain_model_is_no_part_of_the_prompt(store: Store) -> None:
+    Sender(store, "Bakery", agrees=True).send({"prompt": "What is a preferment?\n"}, {"prompt": "Two\n\nlines\n\n"})
+    take(store)
+    assert texts(store) == {"What is a preferment?", "Two\n\nlines\n"}
+
+
 def test_what_customers_say_is_labels_of_their_own_kind(store: Store) -> None:
     sender = Sender(store, "Bakery", agrees=True)
     first, second = {"thumb": "down", "correction": "No."}, {"correction": "Knead it for ten minutes."}

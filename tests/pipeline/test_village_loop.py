@@ -1,9 +1,17 @@
 """The whole loop on a tiny village: every stage runs, a second run skips all, and the outputs fit together."""
 
+import contextlib
 import json
 import random
+import re
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from tutelage.claims.registry import named
 from tutelage.claims.running import measure_in_village
@@ -11,20 +19,29 @@ from tutelage.config import find_recipe, load
 from tutelage.core.disagreement import decompose
 from tutelage.errors import SettingsError
 from tutelage.evaluate import records
+from tutelage.feedback import export
+from tutelage.files import read_jsonl, sha256_of
+from tutelage.govern import consent
 from tutelage.models.scoring import Answer
 from tutelage.pipeline.chosen import chosen
 from tutelage.pipeline.judging import read_judge
 from tutelage.pipeline.loop import stages_of
 from tutelage.pipeline.recipe import Recipe
+from tutelage.pipeline.rounds import asked_of
 from tutelage.pipeline.stages import Workspace
 from tutelage.pipeline.tastes import judged_rows
+from tutelage.pipeline.training import model_of, texts_of
 from tutelage.pipeline.village import Village
 from tutelage.pipeline.villagers import rows_of_village
 from tutelage.records import Completion
 from tutelage.runs import Run
-from tutelage.store import Store, labels, registry
+from tutelage.store import Store, applications, keys, labels, prompts, registry, requests
+from tutelage.store.request_tables import request_contents
+from tutelage.store.tables import prompts as prompt_rows
 from tutelage.village import answers
+from tutelage.village.callers import Call, make_calls
 from tutelage.village.tasks import Task
+from tutelage.village.world import make_world
 
 TINY = (
     "threads=1",
@@ -172,6 +189,184 @@ def _claims_are_tested(made: Workspace, names: tuple[str, ...]) -> None:
 def test_claims_begin_with_the_run_and_add_what_they_need(made: Workspace) -> None:
     """All their figures are there, and testing them again makes nothing."""
     _claims_are_tested(made, QUICK)
+
+
+#: A second round, as small as the first. So little training would pass no gate; one gate that nothing passes is there.
+ROUNDS = ("rounds.count=2", "rounds.calls=90", "rounds.ranked=16", "rounds.episodes=32")
+NO_GATE, HARD_GATE = "rounds.gates=[]", 'rounds.gates=[{figure="win_rate/released", at_least=1.5}]'
+
+
+def database(space: Workspace) -> str:
+    return f"sqlite:///{space.root / 'tutelage.db'}"
+
+
+def run_rounds(made: Workspace, *more: str) -> Workspace:
+    recipe = load(Recipe, find_recipe("village"), [*TINY, *ROUNDS, *more])
+    space = Workspace(made.root, recipe)
+    space.run(stages_of(recipe))
+    return space
+
+
+@pytest.fixture(scope="module")
+def refused(made: Workspace) -> Workspace:
+    """Run the second round, killed once while customers ask, up to a gate that it cannot pass."""
+    settings = [*TINY, *ROUNDS, HARD_GATE]
+    command = [sys.executable, "-m", "tests.pipeline.two_rounds", str(made.root), *settings]
+    with subprocess.Popen(command) as process:
+        while not any(len(path.read_bytes().splitlines()) > 9 for path in made.root.glob("traffic_2-*/answered.jsonl")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.kill()
+    deadline = time.monotonic() + 60
+    while _serving(made.root):
+        assert time.monotonic() < deadline, "the server outlived the run that was killed"
+        time.sleep(0.02)
+    return run_rounds(made, HARD_GATE)
+
+
+def _serving(root: Path) -> list[str]:
+    """List the processes that serve the database of a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_bytes().decode("utf-8", "replace"))
+    return [line for line in found if f"{root}/tutelage.db" in line and "serve" in line]
+
+
+def test_a_round_that_its_gates_refuse_changes_nothing_for_customers(refused: Workspace) -> None:
+    told = refused.facts("release_2")
+    assert (
+        told["default"] == ""
+        and "village-ppo_ptx@2 is not promoted. The gate win_rate/released fails" in told["refused"]
+    )
+    with Store.open(database(refused)) as store:
+        assert str(registry.pointed(store)["default"]) == "village-ppo_ptx@1"
+    assert "customers are still served village-ppo_ptx@1" in read_page(refused)
+
+
+def read_page(space: Workspace) -> str:
+    """Return the words of the page."""
+    return re.sub("<[^>]+>", "", (space.directory("report_2") / "rounds.html").read_text())
+
+
+@pytest.fixture(scope="module")
+def second(refused: Workspace) -> Workspace:
+    """Release the second round: nothing but its release and its page is made anew."""
+    before = {path.parent.name for path in refused.root.glob("*/stage.json")}
+    space = run_rounds(refused, NO_GATE)
+    new = {path.parent.name for path in space.root.glob("*/stage.json")} - before
+    assert {name.partition("-")[0] for name in new} == {"release_2", "report_2"}
+    return space
+
+
+def what_customers_sent(second: Workspace) -> list[Call]:
+    with Store.open(database(second)) as store:
+        heldout = [one.text for group in ("test", "validation") for one in chosen(second, store, group)]
+    return make_calls(make_world(1), 1001, 90, heldout)
+
+
+def test_every_call_was_answered_once_although_the_run_was_killed(second: Workspace) -> None:
+    calls = what_customers_sent(second)
+    rows = read_jsonl(second.directory("traffic_2") / "answered.jsonl")
+    assert sorted(row["call"] for row in rows) == list(range(len(calls)))
+    assert all(row["request"] for row in rows) and second.facts("traffic_2")["refused"] == 0
+    with Store.open(database(second)) as store:
+        logged = requests.answered_by(store, "village-ppo_ptx@1")
+        assert {row["request"] for row in rows} <= {one.id for one in logged}
+        agreed = {one.id for one in logged if one.data_use == "training"}
+        assert all(not key.is_live(datetime.now(UTC)) for key in keys.of(store))
+    assert {calls[row["call"]].caller.firm for row in rows if row["request"] in agreed} == {"Village bakery"}
+
+
+def test_what_was_not_agreed_to_or_taken_back_is_in_no_file_or_table(second: Workspace) -> None:
+    """Queues, exports and runs are files of the folder and tables of its database: no byte of them holds such texts."""
+    calls = what_customers_sent(second)
+    agreed = [one.text for one in calls if one.caller.firm == "Village bakery" and not one.caller.withdraws]
+    silent = [one.text for one in calls if one.text not in agreed]
+    with Store.open(database(second)) as store:
+        known = [one.text for one in prompts.usable(store)]
+        with store.read() as connection:
+            kept = connection.execute(select(request_contents.c.reason, request_contents.c.prompts)).all()
+    # One call in a hundred of a live application is kept apart for people who review, whatever was agreed to.
+    reviewed = {said.removesuffix("\n") for row in kept if row.reason == "review" for said in row.prompts}
+    logged = {said.removesuffix("\n") for row in kept if row.reason == "training" for said in row.prompts}
+    assert {said for said in logged if "[" not in said} <= set(agreed)  # [email] stands for what is personal
+    assert not set(silent) & set(known) - _of_village(second)
+    others = "\x00".join([*agreed, *_of_village(second), *texts_of(second), *reviewed])
+    # What is told apart from all others, and is written alike in every kind of file.
+    canaries = [
+        text.encode() for text in silent if len(text) > 30 and text not in others and not set(text) & {'"', "\n"}
+    ]
+    assert len(canaries) > 10
+    held = {path: path.read_bytes() for path in second.root.rglob("*") if path.is_file()}
+    shown = [text.encode() for text in agreed if len(text) > 30]
+    where = {path.name for path, content in held.items() if any(text in content for text in shown)}
+    assert {"tutelage.db", "rows.jsonl", "samples.jsonl"} <= where
+    assert [path for path, content in held.items() if any(text in content for text in canaries)] == []
+
+
+def _of_village(second: Workspace) -> set[str]:
+    """Return the texts of the first round's customers, whatever intake made of them."""
+    with Store.open(database(second)) as store, store.read() as connection:
+        return set(connection.scalars(select(prompt_rows.c.text).where(prompt_rows.c.source == "village")))
+
+
+def test_the_second_round_learns_from_both_and_names_its_parents(second: Workspace) -> None:
+    came = second.facts("intake_2")
+    assert came["kept"] > 10 and 0 < came["reward"] <= 16 and came["ppo"] >= came["reward"]
+    exported = {place: [json.loads(line) for line in (second.directory("reward_2") / place / "rows.jsonl").read_text()
+                        .splitlines()] for place in ("export", "export_2")}  # fmt: skip
+    assert {row["source"] for row in exported["export"]} == {"village"}
+    assert {row["source"] for row in exported["export_2"]} == {"customer"} and len(exported["export_2"]) == came[
+        "reward"
+    ]
+    assert second.facts("reward_2")["rankings"] == sum(map(len, exported.values()))
+    run = Run.open(second.directory("ppo_2") / "run")
+    with Store.open(database(second)) as store:
+        served, made = registry.get(store, "village-ppo_ptx@1"), registry.get(store, "default")
+        reward = registry.get(store, "village-reward@2")
+        assert (made.name, made.version) == ("village-ppo_ptx", 2)
+        assert run.parents["policy"] == served.sha256 and run.parents["reward"] == reward.sha256
+        assert run.parents["reference"] == sha256_of(model_of(second, "start")) != served.sha256
+        assert run.outputs["ema"] == made.sha256
+        learned = {row["label_id"] for rows in exported.values() for row in rows}
+        assert learned <= registry.label_ids(store, reward) == registry.label_ids(store, made)
+        new = {prompt.id for prompt in chosen(second, store, "ppo", "intake_2")}
+        hashes = {prompts.text_hash(text) for text in (one.text for one in prompts.get(store, new).values())}
+        assert hashes <= registry.prompt_hashes(store, made) and not hashes & registry.prompt_hashes(store, served)
+
+
+def test_held_out_labelers_hold_both_rounds_against_each_other(second: Workspace) -> None:
+    found = records.read(second.root / second.facts("evaluation_2")["evaluation"])
+    assert [arm.model for arm in found.arms] == ["base", "prompted_base", "sft", "released", "ppo_ptx"]
+    held = [one for one in found.rankings if one.group == "heldout"]
+    assert len(held) == 40 * 3
+    won = [
+        (one.ranks["ppo_ptx"] < one.ranks["released"]) + (one.ranks["ppo_ptx"] == one.ranks["released"]) / 2
+        for one in held
+    ]
+    [_, told] = json.loads((second.directory("report_2") / "rounds.json").read_text())
+    assert told["win_rate"]["mean"] == pytest.approx(sum(won) / len(won)) and told["win_rate"]["n"] == 40 * 3
+    assert told["win_rate"]["low"] < told["win_rate"]["mean"] < told["win_rate"]["high"]
+    calls = what_customers_sent(second)
+    assert told["prompts"]["sent by the customers of Village mill"] == sum(
+        one.caller.firm == "Village mill" for one in calls
+    )
+    assert told["prompts"]["taken back by their senders"] == sum(one.caller.withdraws for one in calls) > 0
+    page = read_page(second)
+    assert "SIMULATED" in page and "village-ppo_ptx@2 was released in the place of village-ppo_ptx@1" in page
+
+
+def test_what_is_taken_back_later_is_in_no_later_build(second: Workspace) -> None:
+    """The models that learned from it are named."""
+    tasks, now = second.facts("rankings_2")["tasks"], datetime.now(UTC)
+    with Store.open(database(second)) as store:
+        assert list(export.reward(store, kind="simulated", tasks=tasks))
+        [bakery] = [one for one in applications.find(store) if one.data_use == "training"]
+        gone = consent.withdraw_application(store, bakery.id, by="", now=now)
+        assert {str(model) for model in gone.models} == {"village-reward@2", "village-ppo_ptx@2"}
+        assert not list(export.reward(store, kind="simulated", tasks=tasks))
+        assert {one.source for one in asked_of(second, store, 2)} == {"village"}
 
 
 @pytest.mark.soak

@@ -31,6 +31,7 @@ def run(
     from tutelage.config import find_recipe, load
     from tutelage.pipeline.loop import stages_of
     from tutelage.pipeline.recipe import Recipe
+    from tutelage.pipeline.rounds import name_of
     from tutelage.pipeline.stages import Workspace
 
     settings = load(Recipe, find_recipe(recipe), overrides)
@@ -47,12 +48,18 @@ def run(
     print_table(("stage", "seconds", "ceiling"), rows, f"Everything is in {root}")
     if "report" in ceilings:  # only recipes that judge what they made
         print(f"Report:  {root / space.facts('report')['report']}")
+    last = settings.rounds.count
+    if last > 1:
+        print(f"Rounds:  {root / space.facts(name_of('report', last))['report']}")
     store = f"--database sqlite:///{root / 'tutelage.db'}"
-    released = space.facts("release")
+    released = space.facts(name_of("release", last))
     if released["refused"]:
         print(f"Not released: {released['refused']}")
-    model = "" if released["default"] else f" --model {released['model']}"
+    # A later round that was not released changes nothing: the default is still what its customers were served.
+    model = "" if released["default"] or last > 1 else f" --model {released['model']}"
     print(f"Serve:   tutelage serve {store}{model}")
+    if last > 1:
+        print("         Its customers have keys, so calls need one: tutelage apps create, tutelage keys create")
     print(f"Label:   tutelage label {store}")
 
 

@@ -162,6 +162,15 @@ def ppo(
         str,
         typer.Option("--reward", metavar="MODEL", help="The reward model: a directory, or a name.", show_default=False),
     ],
+    reference: Annotated[
+        str,
+        typer.Option(
+            "--reference",
+            metavar="MODEL",
+            help="The model that the policy is held to; by default the one that it begins with.",
+            show_default=False,
+        ),
+    ] = "",
     data: DataFile = None,
     heldout: HeldoutFile = None,
     gold: Annotated[
@@ -184,7 +193,8 @@ def ppo(
 ) -> None:
     """Train a policy against a reward model on prompts without answers, {"prompt": ...} per line.
 
-    With pretraining text it is PPO-ptx; without, set ptx_coef=0. With --groups the policy writes for each group by
+    With pretraining text it is PPO-ptx; without, set ptx_coef=0. A policy that goes on from an earlier one (--init) is
+    held to what that one was held to with --reference. With --groups the policy writes for each group by
     turns, against a reward model that was trained with --rule conditioned. What --gold says is drawn over the KL on the
     run's page (`tutelage runs show RUN --page FILE`), and the weights that it liked most are kept as `best_judged`.
     Settings: `tutelage config ppo`.
@@ -200,7 +210,8 @@ def ppo(
 
     settings: PPOSettings = read_section("ppo", recipe, overrides)
     source = Sources(run, "ppo", database, stage=stage)
-    parents = Parents(find_model(init, database), find_model(reward, database))
+    held_to = find_model(reference, database) if reference else None
+    parents = Parents(find_model(init, database), find_model(reward, database), held_to)
     prompts, watched = with_heldout(source.prompts, data, heldout)
     rows = PPOData(asked_for(prompts, groups), read_texts(texts), asked_for(watched, groups))
     judge = gold_judge(find_model(gold, database), settings.template, rows.validation) if gold else None

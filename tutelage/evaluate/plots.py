@@ -47,6 +47,7 @@ TOKENS = {
     "arm-start": "#000018",
     "arm-start_prompted": "#000019",
     "arm-start_self": "#00001a",
+    "arm-released": "#00001b",
     **{f"likert-{quality}": f"#00002{quality}" for quality in range(1, 8)},
 }
 #: A shape for each arm, so that no arm is told by colour alone.
@@ -61,6 +62,7 @@ MARKERS = {
     "start": "o",
     "start_prompted": "D",
     "start_self": "v",
+    "released": "^",
 }
 
 

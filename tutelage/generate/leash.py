@@ -1,7 +1,7 @@
 """Run a command that must not outlive its parent: `python -m tutelage.generate.leash COMMAND ...`.
 
 The parent holds this process's standard input. When it closes, however the parent ended, the command dies with all its
-children.
+children. SIGTERM is passed on: the command may end in its own time.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import threading
 def main() -> int:
     """Run the command; return its status."""
     child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True)
+    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
 
     def end() -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -25,9 +25,9 @@ def choose(out: Path, kept: Sequence[Prompt], groups: Mapping[str, Sequence[Prom
     return {"kept": len(kept), "overlap": overlap.share, "tested": len(tested), **counts}
 
 
-def chosen(space: Workspace, store: Store, group: str) -> list[Prompt]:
-    """Return the prompts that were chosen for a purpose, in order."""
-    ids = read_json(space.directory("prompts") / FILE)[group]
+def chosen(space: Workspace, store: Store, group: str, stage: str = "prompts") -> list[Prompt]:
+    """Return the prompts that a stage chose for a purpose, in order."""
+    ids = read_json(space.directory(stage) / FILE)[group]
     found = prompts.get(store, ids)
     return [found[name] for name in ids]
 

@@ -143,32 +143,34 @@ def outputs_of_arms(village: Village, recipe: Recipe) -> Maker:
             several = 4 if name == "sft_random" else 1
             made = draw(policy, prompts, recipe, per_prompt=several)
             picked = [made[several * i + rng.randrange(several)] for i in range(len(prompts))]
-            found += [_output(recipe, name, one) for one in picked]
+            found += [output_of(recipe, name, one) for one in picked]
             if name in ("sft", "ppo", "ppo_ptx"):
                 calm = draw(policy, prompts[:GREEDY_PROMPTS], recipe, temperature=0.0)
-                greedy += [_output(recipe, name, one) for one in calm]
+                greedy += [output_of(recipe, name, one) for one in calm]
             space.observer.advance(number, len(arms), {})
         write_json(out / "rumours.json", rumours_told(village, recipe, arms["base"]))
-        write_json(out / "outputs.json", [_row(one) for one in found])
-        write_json(out / "greedy.json", [_row(one) for one in greedy])
+        write_json(out / "outputs.json", [row_of(one) for one in found])
+        write_json(out / "greedy.json", [row_of(one) for one in greedy])
         return {"outputs": len(found)}
 
     return run
 
 
-def _output(recipe: Recipe, model: str, one: Completion) -> Output:
+def output_of(recipe: Recipe, model: str, one: Completion) -> Output:
+    """Return an arm's completion as the output that labelers judge."""
     return Output(
         seed=recipe.seed, prompt_id=one.prompt_id, model=model, text=one.text, finish_reason=one.finish_reason
     )
 
 
-def _row(one: Any) -> dict[str, Any]:
+def row_of(one: Any) -> dict[str, Any]:
+    """Return a record with slots as a JSON object."""
     return {name: getattr(one, name) for name in type(one).__slots__}
 
 
-def read_outputs(space: Workspace, name: str = "outputs") -> list[Output]:
+def read_outputs(space: Workspace, name: str = "outputs", stage: str = "outputs") -> list[Output]:
     """Read back what the arms wrote."""
-    return [Output(**row) for row in read_json(space.directory("outputs") / f"{name}.json")]
+    return [Output(**row) for row in read_json(space.directory(stage) / f"{name}.json")]
 
 
 def tax_items(village: Village, recipe: Recipe) -> list[Item]:
@@ -195,7 +197,7 @@ def score_taxes(village: Village, recipe: Recipe) -> Maker:
         models = {name: arms[name].path for name in ("base", "base_more", "sft", "ppo", "ppo_ptx")}
         tasks = [own.multiple_choice(name, part) for name, part in own.by_task(items).items()]
         found = task_scores.run(tasks, models, seed=recipe.seed)
-        write_json(out / "scores.json", [_row(one) for one in found])
+        write_json(out / "scores.json", [row_of(one) for one in found])
         return {"scores": len(found)}
 
     return run

@@ -16,6 +16,8 @@ from tutelage.pipeline.human import human_stages
 from tutelage.pipeline.imported import imported_stages
 from tutelage.pipeline.judging import write_judge
 from tutelage.pipeline.recipe import Recipe, parts
+from tutelage.pipeline.round_results import result_stages
+from tutelage.pipeline.rounds import round_stages
 from tutelage.pipeline.source import judge_arms, rank
 from tutelage.pipeline.stages import Stage, Workspace
 from tutelage.pipeline.starting import Starter, answer_itself, check_run, sample_start, take_prompts, tune_on_itself
@@ -123,6 +125,11 @@ def village_stages(recipe: Recipe) -> list[Stage]:
             gathering.release(recipe),
             parts(recipe, "release"),
             ("ppo", "baseline", "base", "reward", "prompts", "evaluation"),
+        ),
+        *(
+            stage
+            for number in range(2, recipe.rounds.count + 1)
+            for stage in (*round_stages(village, recipe, number), *result_stages(village, recipe, number))
         ),
     ]
 

@@ -165,6 +165,22 @@ class ReleaseSettings(Settings):
     figure, with figure, at_least or at_most, and part (whole, mean or any of its 95 % interval)."""
 
 
+class RoundsSettings(Settings):
+    """Later rounds: customers ask the released model, and what they agreed to give trains the next one (paper, 3.1)."""
+
+    count: int = Field(default=1, ge=1, le=9)
+    """Rounds in all; 1 ends with the first release. Only the village has customers who can be asked to come."""
+    calls: int = Field(default=1500, ge=1)
+    """Prompts that customers send to the released model in a round."""
+    ranked: int = Field(default=800, ge=1)
+    """Most prompts of a round whose outputs labelers rank, of those that may be used."""
+    episodes: int = Field(default=0, ge=0)
+    """Completions that PPO samples in a round; 0 takes as many as [ppo]."""
+    gates: tuple[Gate, ...] = ()
+    """What a later round's policy must have shown besides [[release.gates]]: a [[rounds.gates]] table for each figure.
+    `released` is the model that customers were served, so win_rate/released compares two rounds."""
+
+
 class Recipe(Settings):
     """One run of the whole loop. Every number can be set with `--set section.name=value`."""
 
@@ -202,6 +218,8 @@ class Recipe(Settings):
     """PPO with the pretraining mix; the run without it differs in nothing else."""
     release: ReleaseSettings = ReleaseSettings()
     """What is served."""
+    rounds: RoundsSettings = RoundsSettings()
+    """What follows the first release."""
     volume: Volume = Volume()
     """How much data a plan reckons with."""
 
@@ -215,6 +233,23 @@ class Recipe(Settings):
             )
         if self.starter is not None and self.reward_base.model:
             raise ValueError("the starter set's reward model starts as PPO does; leave reward_base.model out")
+        return self
+
+    @model_validator(mode="after")
+    def _rounds_that_can_be(self) -> Recipe:
+        if self.rounds.count > 1 and self.village is None:
+            raise ValueError(
+                "only the village has customers who can be asked to come, so rounds.count must be 1; with people, "
+                "bring traffic in with `tutelage prompts import traffic` and train with `tutelage train`"
+            )
+        if self.rounds.count > 1 and self.ppo.layout.kind != "separate":
+            raise ValueError(
+                "PPO that goes on from a release is held to the model before it, which needs ppo.layout.kind = separate"
+            )
+        if self.rounds.count > 1 and self.rounds.episodes % self.ppo.batch:
+            raise ValueError(
+                f"rounds.episodes = {self.rounds.episodes} must be a multiple of ppo.batch, which is {self.ppo.batch}"
+            )
         return self
 
     @model_validator(mode="after")

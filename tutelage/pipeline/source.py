@@ -20,9 +20,9 @@ from tutelage.pipeline.labeling import work_through
 from tutelage.pipeline.recipe import Recipe
 from tutelage.pipeline.stages import Workspace
 from tutelage.pipeline.training import Maker, open_store
-from tutelage.records import Group, Kind
+from tutelage.records import Group, Kind, Prompt
 from tutelage.records import Labeler as Registered
-from tutelage.store import Store, completions
+from tutelage.store import Store, completions, prompts
 
 
 class Source(Protocol):
@@ -48,14 +48,26 @@ def register(source: Source, store: Store) -> None:
     people.register(store, known, now=now)
 
 
-def rank(source: Source, recipe: Recipe) -> Maker:
-    """Let training labelers rate and rank what was sampled."""
+def to_rank(space: Workspace, store: Store, recipe: Recipe, stage: str = "prompts") -> list[Prompt]:
+    """Return the prompts of a stage whose outputs labelers rank: those to train on, and some to measure on.
+
+    A prompt that may not be used any more, because somebody withdrew meanwhile, is none of them.
+    """
+    found = (
+        chosen(space, store, "reward", stage) + chosen(space, store, "validation", stage)[: recipe.sample.validation]
+    )
+    allowed = {prompt.id for prompt in prompts.usable_of(store, [prompt.id for prompt in found])}
+    return [prompt for prompt in found if prompt.id in allowed]
+
+
+def rank(source: Source, recipe: Recipe, stage: str = "prompts", samples: str = "samples") -> Maker:
+    """Let training labelers rate and rank what was sampled for the prompts of a stage."""
 
     def run(space: Workspace, _: Path) -> dict[str, Any]:
         with open_store(space) as store:
-            asked = chosen(space, store, "reward") + chosen(space, store, "validation")[: recipe.sample.validation]
+            asked = to_rank(space, store, recipe, stage)
             made = completions.of_prompts(store, [prompt.id for prompt in asked])
-            sampled = read_json(space.directory("samples") / "completions.json")
+            sampled = read_json(space.directory(samples) / "completions.json")
             # Outputs of changed settings are ranked anew, apart from what the store still has of the old ones.
             batch, current = f"rank/{content_hash(sampled)[:10]}/", set(sampled)
             tasks = [

@@ -94,7 +94,8 @@ def _prompts(one: Consented, stage: Stage) -> Iterator[Prompt]:
 def _text(said: Said) -> str | None:
     """Return a prompt as labelers and trainers read it, None for a conversation that asks nothing."""
     if isinstance(said, str):
-        return said
+        # Who asks a model of plain prompts writes the line feed that stands behind each of them in training.
+        return said.removesuffix("\n")
     turns = [Turn(dialogues.ROLES[_ROLES.get(role, role)], text) for role, text in said]
     try:
         return dialogues.in_words(turns)

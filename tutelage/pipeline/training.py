@@ -189,20 +189,21 @@ def telling(space: Workspace, before: int, total: int) -> Progress:
     return lambda done, _: space.observer.advance(before + done, total, {})
 
 
-def reward_model(recipe: Recipe, kind: Kind, shown: Kind) -> Maker:
-    """Train the reward model on exported rankings: of this recipe's samples, or of all that were imported.
+def reward_model(recipe: Recipe, kind: Kind, shown: Kind, stages: Sequence[str] = ("rankings",)) -> Maker:
+    """Train the reward model on exported rankings: of the samples that these stages had ranked, or all imported ones.
 
     `kind` says who ranked, and `shown` who wrote the demonstrations that shall score 0 on average.
     """
 
     def run(space: Workspace, out: Path) -> dict[str, Any]:
-        seen = Seen()
+        seen, ranked, heldout = Seen(), list[RankedGroup](), list[RankedGroup]()
         with open_store(space) as store:
-            tasks = space.facts("rankings")["tasks"] if kind == "simulated" else ""
-            ranked = ranked_groups(store, kind, "train", tasks, seen)
-            heldout = ranked_groups(store, kind, "validation", tasks)
-            query = Query(what="reward", kind=kind, tasks=tasks)
-            dataset.write(store, query, out / "export", replace=True, may_be_empty=True)
+            for stage in stages:
+                tasks = space.facts(stage)["tasks"] if kind == "simulated" else ""
+                ranked += ranked_groups(store, kind, "train", tasks, seen)
+                heldout += ranked_groups(store, kind, "validation", tasks)
+                query, place = Query(what="reward", kind=kind, tasks=tasks), stage.replace("rankings", "export")
+                dataset.write(store, query, out / place, replace=True, may_be_empty=True)
             scored = demonstrations(store, shown, "validation", seen) or demonstrations(store, shown, "train", seen)
         if not ranked or not heldout:
             raise DataError("The store has no rankings to train and validate the reward model on; rank some outputs.")

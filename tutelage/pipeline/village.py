@@ -121,11 +121,12 @@ def take_in(village: Village, recipe: Recipe) -> Callable[[Workspace, Path], dic
         wanted = village.settings
         counts = Counts(wanted.demonstrated, wanted.ranked, wanted.ppo, wanted.validation, wanted.test)
         with open_store(space) as store:
-            if not prompts.usable(store):
+            if not any(prompt.source == "village" for prompt in prompts.usable(store)):
                 traffic = customers.make_traffic(village.world, village.seed, counts, splitting.rule(store))
                 report = intake.intake(store, traffic, recipe.intake, now=datetime.now(UTC))
                 write_rules(out / "intake.json", report)
-            kept = prompts.usable(store)
+            # What customers of a later round sent is in the store as well, when a setting was changed since.
+            kept = [prompt for prompt in prompts.usable(store) if prompt.source == "village"]
         groups: dict[str, list[Prompt]] = {
             stage: [p for p in kept if p.split == "train" and p.stage == stage][:count]
             for stage, count in (("sft", wanted.demonstrated), ("reward", wanted.ranked), ("ppo", wanted.ppo))

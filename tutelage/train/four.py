@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerFast as Tokenizer
 
-from tutelage.errors import DataError
+from tutelage.errors import DataError, SettingsError
 from tutelage.models.adapters import FOLDER, Adapted, Adapters
 from tutelage.models.distributed import size
 from tutelage.models.load import decoder_of, load_model, load_policy, load_tokenizer, same_vocabulary, write_into
@@ -27,10 +27,16 @@ from tutelage.train.stage import Weights, count, move
 
 
 class Parents(NamedTuple):
-    """The models PPO starts from: the supervised model, which is also the reference, and the reward model."""
+    """The models PPO starts from: the policy before, which is also the reference unless another one is, and the reward
+    model.
+
+    With another `reference` a policy goes on from where an earlier PPO left it, and is held to what that one was held
+    to: the penalties of two runs then bound one distance, not each its own.
+    """
 
     policy: Path
     reward: Path
+    reference: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +61,11 @@ def load_four(parents: Parents, settings: LaidOutSettings) -> Four:
     policy, tokenizer = load_policy(parents.policy)
     other = load_tokenizer(parents.reward)
     same_vocabulary(tokenizer, other, f"The policy {parents.policy} and the reward model {parents.reward}")
+    if parents.reference is not None and settings.layout.kind != "separate":
+        raise SettingsError(
+            f"layout.kind = {settings.layout.kind} makes the reference of the policy's own weights; a policy that goes "
+            "on from an earlier run and is held to another model needs layout.kind = separate."
+        )
     load = {"separate": _separate, "adapters": _adapters, "shared_trunk": _shared_trunk}[settings.layout.kind]
     return load(policy, tokenizer, parents, settings)
 
@@ -67,9 +78,11 @@ def _separate(policy: PreTrainedModel, tokenizer: Tokenizer, parents: Parents, s
             f"The policy {parents.policy} can write {written} tokens and the reward model {parents.reward} reads "
             f"{read}; train the reward model from the same base."
         )
+    reference, is_start = _reference(policy, tokenizer, parents), parents.reference is None
     models = Models(
         policy=policy,
-        reference=copy.deepcopy(policy),
+        reference=reference,
+        is_start=is_start,
         reward=reward,
         value=copy.deepcopy(reward),
         bf16=uses_bf16(settings.loop),
@@ -88,13 +101,29 @@ def _separate(policy: PreTrainedModel, tokenizer: Tokenizer, parents: Parents, s
         tokenizer=tokenizer,
         policy=policy,
         value=models.value,
-        start=(lambda: load_model(parents.policy).state_dict()) if narrows else models.reference.state_dict,
+        start=models.reference.state_dict
+        if is_start and not narrows
+        else lambda: load_model(parents.policy).state_dict(),
         work={
             **dict.fromkeys(("rollout", "policy", "pretraining mix", "reference"), whole),
             **dict.fromkeys(("reward scoring", "value"), scalar),
         },
         write=lambda part: write_into(part, policy, tokenizer),
     )
+
+
+def _reference(policy: PreTrainedModel, tokenizer: Tokenizer, parents: Parents) -> PreTrainedModel:
+    """Load what the policy is held to: itself as it starts, or another model that reads the same tokens."""
+    if parents.reference is None:
+        return copy.deepcopy(policy)
+    reference, other = load_policy(parents.reference)
+    same_vocabulary(tokenizer, other, f"The policy {parents.policy} and its reference {parents.reference}")
+    if reference.config.vocab_size < policy.config.vocab_size:
+        raise DataError(
+            f"The policy {parents.policy} can write {policy.config.vocab_size} tokens and its reference "
+            f"{parents.reference} knows {reference.config.vocab_size}; hold it to a model of the same base."
+        )
+    return reference
 
 
 def _adapters(base: PreTrainedModel, tokenizer: Tokenizer, parents: Parents, settings: LaidOutSettings) -> Four:

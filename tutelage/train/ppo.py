@@ -151,6 +151,8 @@ def train_ppo(
     """
     steps = _steps(settings)
     hashes = {"policy": hash_of(parents.policy), "reward": hash_of(parents.reward), "data": content_hash(data)}
+    if parents.reference is not None:
+        hashes["reference"] = hash_of(parents.reference)
     origin = Origin(run_dir, "ppo", settings, hashes | template_parent(parents.policy, settings.template))
     if made := finished(origin):
         return made

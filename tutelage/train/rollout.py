@@ -46,7 +46,8 @@ MISMATCH = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Models:
-    """The four models of PPO. Policy and value model are trained; the reference is the policy's start.
+    """The four models of PPO. Policy and value model are trained; the reference is the policy's start if `is_start`,
+    else a model that an earlier run began with.
 
     With `bf16` they multiply in bfloat16, when they score and when they learn.
     """
@@ -56,6 +57,7 @@ class Models:
     reward: ScalarModel
     value: ScalarModel
     bf16: bool = False
+    is_start: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +196,7 @@ class Rollouts:
 
     def _check(self, batch: Sequence[Experience], metrics: dict[str, float]) -> None:
         """Stop a run that has gone wrong before it is trained on."""
-        if self.steps == 0:
+        if self.steps == 0 and self.models.is_start:
             farthest = max(float((part.old - part.reference).abs().max()) for part in batch)
             if not farthest <= EXACT:
                 raise InvariantError(f"Before its first step the policy differs from its reference by {farthest} nats.")
