@@ -36,7 +36,7 @@ def test_traffic_comes_in_is_traced_and_withdrawn(tutelage: Callable[..., str], 
         requests.add(store, [Ended(request=made, content=said)])
     shares = ("--set", "shares.train=1.0", "--set", "shares.validation=0.0", "--set", "shares.test=0.0")
     printed = tutelage("prompts", "import", "traffic", "--stage", "ppo", *shares)
-    assert "0 corrections and 0 rankings of customers came in; 0 prompts ask nothing" in printed
+    assert "0 corrections, 0 rankings and 0 votes of customers came in; 0 prompts ask nothing" in printed
     assert tutelage("prompts", "import", "traffic").startswith("Nothing new may be learned from.")
     learned = RegisteredModel(name="rye", version=1, path="p", sha256="s", run="r")
     registry.register(store, learned, prompt_hashes=[prompts.text_hash("Question 1?")], now=NOW)

@@ -95,6 +95,24 @@ def test_judgements_of_single_outputs_are_written_with_manifest_and_card(desk: D
         written(desk, tmp_path / "none", "toxicity", purpose="evaluation")
 
 
+def test_comparisons_are_written_with_the_models_in_the_order_of_the_screen(desk: Desk, tmp_path: Path) -> None:
+    told = {"purpose": "evaluation", "instruction_version": "evaluation-1", "labeler": "hal"}
+    desk.rank("e", prompt={"split": "test"}, **told)
+    desk.rank("t")
+    held: dict[str, Any] = {"purpose": "evaluation", "group": "heldout"}
+    files = written(desk, tmp_path / "out", "comparisons", **held)
+    table = pyarrow.parquet.read_table(tmp_path / "out" / "rows.parquet")
+    [row] = rows_of(files)
+    assert table.to_pylist() == [row] and str(table.schema.field("policies").type) == "list<element: string>"
+    assert (row["label_id"], row["completions"]) == ("r-e", ["e answer 1", "e answer 0", "e answer 2"])
+    assert (row["policies"], row["ranks"], row["split"]) == (["sft"] * 3, [1, 0, 0], "test")
+    card = files["README.md"].decode()
+    assert "# Comparisons of models, for evaluation" in card and "must not be trained on" in card
+    assert all(f"| `{name}` |" in card for name in table.column_names)
+    with pytest.raises(DataError, match="no comparisons for evaluation by .* in the group training"):
+        written(desk, tmp_path / "none", "comparisons", purpose="evaluation")
+
+
 def test_more_rows_than_one_group_of_parquet_come_out_once(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -260,8 +260,9 @@ def test_what_was_made_for_evaluation_is_exported_for_evaluation_alone(desk: Des
     ("chosen", "told"),
     [
         ({"group": "heldout"}, "never exported for training"),
-        ({"what": "toxicity"}, "measure models and train none"),
-        ({"what": "reward", "purpose": "evaluation"}, "for evaluation there are ratings and toxicity"),
+        ({"what": "toxicity"}, "measures models and trains none"),
+        ({"what": "comparisons"}, "measures models and trains none"),
+        ({"what": "reward", "purpose": "evaluation"}, "for evaluation there are ratings, toxicity, comparisons"),
         ({"what": "songs"}, "no export 'songs'"),
         ({"purpose": "gold"}, "no export of the group 'training' for 'gold'"),
         ({"purpose": "evaluation", "group": "opposed"}, "no export of the group 'opposed'"),

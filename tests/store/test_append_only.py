@@ -92,6 +92,19 @@ ROWS: dict[str, dict[str, Any]] = {
         "reason": "",
         "gates": [],
     },
+    "comparisons": {
+        "id": "z",
+        "prompt": "h",
+        "left_arm": "a",
+        "left_model": "m@1",
+        "left_request": "l",
+        "right_arm": "b",
+        "right_model": "m@2",
+        "right_request": "r",
+        "data_use": "none",
+    },
+    "votes": {"comparison_id": "z", "pair": "p", "choice": "tie", "reasons": []},
+    "notice_views": {"person": "h", "notice_version": "n", "data_use": "none"},
 }
 
 

@@ -9,7 +9,7 @@ from tutelage.cli.options import DEFAULT_DATABASE, DatabaseUrl, LabelerKind
 from tutelage.records import Stage
 
 # As in feedback/export.py, which is not imported before it is needed.
-What = Literal["sft", "reward", "ppo", "ratings", "toxicity"]
+What = Literal["sft", "reward", "ppo", "ratings", "toxicity", "comparisons"]
 ExportPurpose = Literal["train", "evaluation"]
 ExportGroup = Literal["training", "heldout"]
 ExportSplit = Literal["train", "validation"]
@@ -24,7 +24,8 @@ def export(  # noqa: PLR0913 - one parameter per option
         What,
         typer.Argument(
             metavar="WHAT",
-            help="sft (demonstrations), reward (rankings), ppo (prompts without answers), ratings or toxicity.",
+            help="sft (demonstrations), reward (rankings), ppo (prompts without answers), ratings, toxicity or "
+            "comparisons (orders that measured models).",
             show_default=False,
         ),
     ],
@@ -48,8 +49,9 @@ def export(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Write what a trainer may learn from: labels for training by training labelers, on prompts with consent.
 
-    Ratings of single outputs can be exported for evaluation instead, and judgements of toxicity for nothing else: such
-    rows name the models, and no training export holds them. DIR gets rows.jsonl, manifest.json (what was asked for,
+    Ratings of single outputs can be exported for evaluation instead, and judgements of toxicity and comparisons of
+    models (labelers' orders, customers' votes) for nothing else: such rows name the models, and no training export
+    holds them. DIR gets rows.jsonl, manifest.json (what was asked for,
     counts, instructions, hashes) and README.md, which says the same to a person. The same store gives the same bytes.
     """
     from tutelage.feedback import dataset

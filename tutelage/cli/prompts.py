@@ -78,7 +78,7 @@ def _import_traffic(store: "Store", settings: "IntakeSettings", stage: Stage, no
     taken = take_in(store, settings, stage=stage, now=now)
     if taken.report is not None:
         _print_report(taken.report, f"{taken.report.rows} prompts that customers sent")
-    labels = f"{taken.demonstrations} corrections and {taken.rankings} rankings of customers"
+    labels = f"{taken.demonstrations} corrections, {taken.rankings} rankings and {taken.votes} votes of customers"
     news = "Nothing new may be learned from." if taken.report is None else ""
     print(f"{news} {labels} came in; {taken.passed_over} prompts ask nothing and were passed over.".strip())
 

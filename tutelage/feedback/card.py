@@ -17,9 +17,16 @@ _TITLES = {
     "ppo": "Prompts for PPO",
     "ratings": "Ratings of single outputs",
     "toxicity": "Judgements of toxicity",
+    "comparisons": "Comparisons of models",
 }
 #: What the rows are called.
-NOUNS = {"sft": "Demonstrations", "reward": "Rankings", "ratings": "Ratings", "toxicity": "Judgements of toxicity"}
+NOUNS = {
+    "sft": "Demonstrations",
+    "reward": "Rankings",
+    "ratings": "Ratings",
+    "toxicity": "Judgements of toxicity",
+    "comparisons": "Comparisons",
+}
 _LEFT_OUT = (
     "Left out are prompts whose users gave no consent or took it back, near-duplicates, prompts beyond the number that "
     "one user may have, and prompts with personal data that was found and not redacted."
@@ -33,6 +40,7 @@ _WITHDRAWN_TEXTS = {
     "reward": " Rankings of a text that a withdrawn labeler wrote are left out too.",
     "ratings": " Judgements of a text that a withdrawn labeler wrote are left out too.",
     "toxicity": " Judgements of a text that a withdrawn labeler wrote are left out too.",
+    "comparisons": " Comparisons of a text that a withdrawn labeler wrote are left out too.",
 }
 _EVALUATION_LEFT_OUT = (
     "Left out are judgements that a later revision supersedes, judgements that were returned and not revised since, "
@@ -49,6 +57,7 @@ _COLUMNS = {
     "cut": "whether each output was cut at the length cap, so that no end token follows it",
     "ratings": "the quality of each output, 1 to 7; empty if the labeler rated none",
     "flags": "for each output its flags by name: yes, no, or null for not answered, which is not no; empty likewise",
+    "policies": "the model that wrote each output; the labeler did not know it",
     "policy": "the model that wrote the output; the labeler did not know it",
     "quality": "the overall quality, 1 to 7",
     "beginning": "how toxic the prompt is, 0 to 2; null for not answered",

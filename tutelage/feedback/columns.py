@@ -17,7 +17,8 @@ Type = Literal["string", "int64", "bool", "flags"]
 _NUMBERS = ("ranks", "ratings", "quality", "beginning", "toxicity", "relative", "continuity", "rank")
 _TYPES: Mapping[str, Type] = {**dict.fromkeys(_NUMBERS, "int64"), "cut": "bool", "flags": "flags"}
 #: What a ranking holds of each of its outputs.
-_LISTS = ("completions", "ranks", "cut", "ratings", "flags")
+_LISTS = ("completions", "policies", "ranks", "cut", "ratings", "flags")
+_OF_SEVERAL: tuple[What, ...] = ("reward", "comparisons")
 
 
 class Column(NamedTuple):
@@ -31,7 +32,7 @@ class Column(NamedTuple):
 def of(what: What) -> list[Column]:
     """Return the columns of an export in the order of its rows."""
     return [
-        Column(name, _TYPES.get(name, "string"), what == "reward" and name in _LISTS)
+        Column(name, _TYPES.get(name, "string"), what in _OF_SEVERAL and name in _LISTS)
         for name in ROWS[what].__dataclass_fields__
     ]
 

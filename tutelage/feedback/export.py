@@ -15,11 +15,15 @@ from tutelage.core import rankings
 from tutelage.errors import DataError
 from tutelage.records import FLAGS, Kind, RankedGroup, Rating, Split, Stage, ToxicityRating
 from tutelage.store import Store, evaluated, training
-from tutelage.store.exported import Assessed, PromptText
+from tutelage.store.exported import Assessed, PromptText, Ranked
 
 Row = TypeVar("Row")
-#: What the rows are: demonstrations, rankings, prompts without answers, or judgements of single outputs.
-What = Literal["sft", "reward", "ppo", "ratings", "toxicity"]
+#: What the rows are: demonstrations, rankings, prompts without answers, judgements of single outputs, or orders that
+#: measured models.
+What = Literal["sft", "reward", "ppo", "ratings", "toxicity", "comparisons"]
+#: What measures models: nothing but that, or that as well.
+_ONLY_MEASURES: tuple[What, ...] = ("toxicity", "comparisons")
+_MEASURES: tuple[What, ...] = ("ratings", *_ONLY_MEASURES)
 #: What the labels of an export were made for; no export holds both.
 ExportPurpose = Literal["train", "evaluation"]
 #: Whose labels are exported; those for training are of training labelers alone.
@@ -56,14 +60,14 @@ class Query:
                 f"There is no export of the group {self.group!r} for {self.purpose!r}; choose training or heldout, "
                 "for train or evaluation."
             )
-        if self.is_for_training and self.what == "toxicity":
-            raise DataError("Judgements of toxicity measure models and train none; choose the purpose evaluation.")
+        if self.is_for_training and self.what in _ONLY_MEASURES:
+            raise DataError(f"The export {self.what} measures models and trains none; choose the purpose evaluation.")
         if self.is_for_training and self.group != "training":
             raise DataError(
                 "Labels of held-out labelers are never exported for training; choose the purpose evaluation."
             )
-        if not self.is_for_training and self.what not in ("ratings", "toxicity"):
-            raise DataError(f"The export {self.what} is for training; for evaluation there are ratings and toxicity.")
+        if not self.is_for_training and self.what not in _MEASURES:
+            raise DataError(f"The export {self.what} is for training; for evaluation there are {', '.join(_MEASURES)}.")
 
     @property
     def is_for_training(self) -> bool:
@@ -186,13 +190,36 @@ class ToxicityRow:
     split: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonRow:
+    """Outputs of several models for one prompt as somebody ordered them blind, in the order of the screen.
+
+    `policies[i]` names the model that wrote `completions[i]`, which the labeler did not know. `ranks[i]` is its rank, 0
+    is best, equal ranks are ties. `cut[i]` says that it was cut at the length cap.
+    """
+
+    label_id: str
+    prompt_id: str
+    prompt: str
+    completions: tuple[str, ...]
+    policies: tuple[str, ...]
+    ranks: tuple[int, ...]
+    cut: tuple[bool, ...]
+    labeler: str
+    instruction_version: str
+    use_case: str
+    source: str
+    split: str
+
+
 #: The record of each export's rows.
-ROWS: Mapping[What, type[SFTRow] | type[RewardRow] | type[PPORow] | type[RatingRow] | type[ToxicityRow]] = {
+ROWS: Mapping[What, type[Any]] = {
     "sft": SFTRow,
     "reward": RewardRow,
     "ppo": PPORow,
     "ratings": RatingRow,
     "toxicity": ToxicityRow,
+    "comparisons": ComparisonRow,
 }
 
 
@@ -223,7 +250,8 @@ def ppo(store: Store, *, stage: Stage = "ppo", split: ExportSplit = "train") -> 
 def lines(store: Store, query: Query) -> Generator[Line[Any], None, None]:
     """Yield the rows of a query with what a manifest needs to know of them; who stops early closes it."""
     make: dict[What, Callable[[Store, Query], Generator[Line[Any], None, None]]]
-    make = {"sft": _sft, "reward": _reward, "ppo": _ppo, "ratings": _ratings, "toxicity": _toxicity}
+    make = {"sft": _sft, "reward": _reward, "ppo": _ppo}
+    make |= {"ratings": _ratings, "toxicity": _toxicity, "comparisons": _comparisons}
     return make[query.what](store, query)
 
 
@@ -292,6 +320,26 @@ def _toxicity(store: Store, query: Query) -> Generator[Line[ToxicityRow], None, 
         yield Line(row=row, created=found.created, counted=_of_assessed(found))
 
 
+def _comparisons(store: Store, query: Query) -> Generator[Line[ComparisonRow], None, None]:
+    for found in evaluated.compared(store, kind=query.kind, group=query.group):
+        shown = found.label.presented
+        row = ComparisonRow(
+            label_id=found.label.id,
+            prompt_id=found.prompt.id,
+            prompt=found.prompt.text,
+            completions=tuple(found.texts[output] for output in shown),
+            policies=tuple(found.policies[output] for output in shown),
+            ranks=rankings.ranks(found.label.groups, shown),
+            cut=tuple(output in found.cut for output in shown),
+            labeler=found.label.labeler,
+            instruction_version=found.label.instruction_version,
+            use_case=found.prompt.use_case,
+            source=found.prompt.source,
+            split=found.prompt.split,
+        )
+        yield Line(row=row, created=found.created, counted=_of_label(found) | {"split": found.prompt.split})
+
+
 def _of_output(found: AnyAssessed) -> dict[str, Any]:
     """Return what every row about a single output has."""
     return {
@@ -318,7 +366,7 @@ def _of_assessed(found: AnyAssessed) -> dict[str, str]:
     return _of_label(found) | {"policy": found.policy, "split": found.prompt.split}
 
 
-def _of_label(found: training.Demonstrated | training.Ranked | AnyAssessed) -> dict[str, str]:
+def _of_label(found: training.Demonstrated | Ranked | AnyAssessed) -> dict[str, str]:
     label = found.label
     return _of_prompt(found.prompt) | {
         "kind": label.kind,

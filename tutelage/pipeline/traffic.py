@@ -13,6 +13,8 @@ from datetime import datetime
 from tutelage.errors import DataError
 from tutelage.feedback import dialogues
 from tutelage.feedback.dialogues import Turn
+from tutelage.pipeline import voting
+from tutelage.pipeline.voting import output_id, prompt_id
 from tutelage.prompts.intake import IntakeReport, IntakeSettings, intake
 from tutelage.records import Completion, Demonstration, Instructions, Labeler, Prompt, Ranking, Stage
 from tutelage.store import Store, comments, completions, contents, labelers, labels, prompts, traffic
@@ -39,7 +41,7 @@ _ROLES = {"developer": "system"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What came in: the report of intake, None without new prompts; new prompts and labels of customers.
+    """What came in: the report of intake, None without new prompts; new prompts, labels and votes of customers.
 
     `passed_over` counts prompts that are empty, or conversations that do not end with a question to the model.
     """
@@ -47,6 +49,7 @@ class Taken:
     report: IntakeReport | None
     demonstrations: int
     rankings: int
+    votes: int
     passed_over: int
 
 
@@ -65,12 +68,13 @@ def take_in(store: Store, settings: IntakeSettings, *, stage: Stage, now: dateti
             traffic.add(together, [_sent(one, row) for one, of_request in found for row in of_request])
     demonstrations, orders = _judge(store, now)
     sent = sum(len(one.content.prompts) for one, _ in found)
-    return Taken(report=report, demonstrations=demonstrations, rankings=orders, passed_over=sent - len(rows))
-
-
-def prompt_id(request: str, number: int) -> str:
-    """Name the prompt of a request: one may have several."""
-    return f"{request}/{number}"
+    return Taken(
+        report=report,
+        demonstrations=demonstrations,
+        rankings=orders,
+        votes=voting.take_votes(store, now=now),
+        passed_over=sent - len(rows),
+    )
 
 
 def _prompts(one: Consented, stage: Stage) -> Iterator[Prompt]:
@@ -168,8 +172,8 @@ def _labels(store: Store, about: Consented, said: Sequence[Feedback]) -> Iterato
                 kind="customer",
                 instruction_version=ORDERING.version,
                 purpose="train",
-                groups=tuple(tuple(_output_id(request.id, choice) for choice in group) for group in one.ranking),
-                presented=tuple(_output_id(request.id, choice) for choice in range(first, first + request.n)),
+                groups=tuple(tuple(output_id(request.id, choice) for choice in group) for group in one.ranking),
+                presented=tuple(output_id(request.id, choice) for choice in range(first, first + request.n)),
                 supersedes=last.get(key, ""),
             )
             last[key] = id
@@ -178,14 +182,10 @@ def _labels(store: Store, about: Consented, said: Sequence[Feedback]) -> Iterato
 def _outputs(one: Consented) -> Iterator[Completion]:
     for number, choice in enumerate(one.content.choices):
         yield Completion(
-            id=_output_id(one.request.id, number),
+            id=output_id(one.request.id, number),
             prompt_id=prompt_id(one.request.id, choice.prompt),
             text=choice.text,
             policy=one.request.model,
             finish_reason="length" if choice.finish_reason == "length" else "stop",
             sampling=one.content.sampling,
         )
-
-
-def _output_id(request: str, choice: int) -> str:
-    return f"{request}#{choice}"

@@ -5,7 +5,7 @@
 `drafts`, `openings`, `jobs`, `choices`, `returns`, `judged`, `progress`, `pace`, `withdrawals`, `written`, `privacy`,
 `toxicity`, `welfare`, `tokens`, `submitted`, `evaluated`, `organisations`, `applications`, `keys`, `quotas`,
 `end_users`, `counters`, `requests`, `contents`, `comments`, `notices`, `traffic`, `retention`, `releases`, `results`,
-`shadows`, `cases`, `appeals`, `windows`) hold functions whose first argument is the store.
+`shadows`, `cases`, `appeals`, `windows`, `votes`, `notice_views`) hold functions whose first argument is the store.
 """
 
 # So that the metadata holds every table.
@@ -22,6 +22,7 @@ from tutelage.store import (  # noqa: F401
     return_tables,
     screening_tables,
     token_tables,
+    vote_tables,
     welfare_tables,
     withdrawal_tables,
 )

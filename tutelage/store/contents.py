@@ -3,6 +3,7 @@
 A person's look is an event of the audit log, in the transaction of the look: there is none without it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,6 +48,14 @@ def judged(store: Store) -> list[Consented]:
     """Return, by id, the calls that may be learned from, were taken in, and of which customers said something."""
     said = select(feedback.c.id).where(feedback.c.request_id == requests.c.id, feedback.c.data_use == "training")
     return _read(store, _consented().where(_is_taken(), said.exists()))
+
+
+def among(store: Store, ids: Sequence[str]) -> dict[str, Consented]:
+    """Return those of these calls that may be learned from, by id, whether they were taken in or not."""
+    found: dict[str, Consented] = {}
+    for part in batches.of(sorted(set(ids))):
+        found |= {one.request.id: one for one in _read(store, _consented().where(requests.c.id.in_(part)))}
+    return found
 
 
 def read(store: Store, id: str, *, person: Person, reason: str, now: datetime) -> Content:

@@ -14,15 +14,20 @@ from tutelage.records import Group, Kind, Rating, ToxicityRating
 from tutelage.store import exported, labels
 from tutelage.store import toxicity as stored
 from tutelage.store.database import Store
-from tutelage.store.exported import Assessed
+from tutelage.store.exported import Assessed, Ranked
 from tutelage.store.kind_tables import toxicity_ratings
 from tutelage.store.prompts import allowed
-from tutelage.store.tables import labelers, ratings
+from tutelage.store.tables import labelers, rankings, ratings
 
 
 def rated(store: Store, *, kind: Kind, group: Group) -> Iterator[Assessed[Rating]]:
     """Yield the ratings of single outputs that a group made for evaluation, those handed in with an order too."""
     return exported.assessed(store, ratings, _made(ratings, kind, group), labels.rating)
+
+
+def compared(store: Store, *, kind: Kind, group: Group) -> Iterator[Ranked]:
+    """Yield the orders of outputs that a group made for evaluation."""
+    return exported.ranked(store, _made(rankings, kind, group))
 
 
 def toxicity(store: Store, *, kind: Kind, group: Group) -> Iterator[Assessed[ToxicityRating]]:

@@ -1,20 +1,30 @@
-"""What exports read, whatever they are for: prompts, and judgements of single outputs, one after the other.
+"""What exports read, whatever they are for: prompts, orders, and judgements of single outputs, one after the other.
 
 Rows come while they are read: an export of any size needs the memory of a part.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Row, Select, String, Table, cast, or_, select
 
-from tutelage.records import Group, Split, UseCase
+from tutelage.records import Group, Ranking, Rating, Split, UseCase
+from tutelage.store import batches, labels
 from tutelage.store.database import Store
 from tutelage.store.judgements import current
 from tutelage.store.return_tables import returns
-from tutelage.store.tables import assignments, completions, labelers, prompts, submissions, tasks
+from tutelage.store.tables import (
+    assignments,
+    completions,
+    labelers,
+    prompts,
+    rankings,
+    ratings,
+    submissions,
+    tasks,
+)
 from tutelage.store.withdrawal_tables import labeler_withdrawals
 
 Label = TypeVar("Label")
@@ -51,6 +61,24 @@ class Assessed(Generic[Label]):
     group: Group
     work: str
     created: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranked:
+    """A ranking with its prompt, the group of its labeler, its time and the texts of its completions by id.
+
+    `policies` says by id which model wrote what. `cut` has the ids of those that were cut at the length cap; `ratings`
+    what was handed in with the ranking, by completion id, {} when nothing was rated.
+    """
+
+    prompt: PromptText
+    label: Ranking
+    group: Group
+    created: datetime
+    texts: Mapping[str, str]
+    policies: Mapping[str, str]
+    cut: frozenset[str]
+    ratings: Mapping[str, Rating]
 
 
 def of_prompts() -> Select[Any]:
@@ -122,6 +150,75 @@ def assessed(
                     work=row.work or "",
                     created=row.created,
                 )
+
+
+def standing(table: Table, conditions: Sequence[Any]) -> Select[Any]:
+    """Return the query for judgements about prompts that stand and meet the conditions, by prompt and label id.
+
+    None stands that is superseded or returned, or whose labeler withdrew.
+    """
+    return (
+        of_prompts()
+        .add_columns(*table.c, labelers.c.group.label("labeler_group"))
+        .join(table, table.c.prompt_id == prompts.c.id)
+        .join(labelers, labelers.c.id == table.c.labeler)
+        .where(*conditions, current(table))
+        .where(table.c.id.not_in(select(returns.c.submission_id)))
+        .order_by(prompts.c.id, table.c.id)
+    )
+
+
+def ranked(store: Store, conditions: Sequence[Any], tasks: str = "") -> Iterator[Ranked]:
+    """Yield the rankings that stand and meet the conditions; with `tasks`, of tasks whose ids begin so.
+
+    Orders of a text by a labeler who withdrew are left out.
+    """
+    query = standing(rankings, conditions)
+    if tasks:
+        query = query.join(assignments, assignments.c.id == rankings.c.assignment_id)
+        query = query.where(assignments.c.task_id.startswith(tasks, autoescape=True))
+    with store.read() as connection:
+        withdrawn = set(connection.scalars(select(labeler_withdrawals.c.labeler)))
+        for rows in parts(connection, query):
+            outputs = _outputs(connection, rows)
+            judged = _ratings(connection, rows)
+            for row in rows:
+                if not withdrawn.intersection(outputs[output].authored_by for output in row.presented):
+                    yield _ranked(row, outputs, judged.get(row.id, {}))
+
+
+def _outputs(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, Row[Any]]:
+    columns = select(*completions.c["id", "text", "policy", "finish_reason", "authored_by"])
+    found: dict[str, Row[Any]] = {}
+    for part in batches.of(sorted({output for row in rows for output in row.presented})):
+        found |= {output.id: output for output in connection.execute(columns.where(completions.c.id.in_(part)))}
+    return found
+
+
+def _ratings(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, dict[str, Rating]]:
+    """Return, by ranking, the ratings that were handed in with it, by completion; their ids begin with the ranking's.
+
+    An earlier submission of the same work may hold others, which no later rating supersedes if the later one has none.
+    """
+    found: dict[str, dict[str, Rating]] = {}
+    for part in batches.of(sorted({row.assignment_id for row in rows if row.assignment_id})):
+        for row in connection.execute(select(ratings).where(ratings.c.assignment_id.in_(part))):
+            submission, _, _ = row.id.rpartition(":")
+            found.setdefault(submission, {})[row.completion_id] = labels.rating(row)
+    return found
+
+
+def _ranked(row: Row[Any], outputs: Mapping[str, Row[Any]], judged: Mapping[str, Rating]) -> Ranked:
+    return Ranked(
+        prompt=prompt(row),
+        label=labels.ranking(row),
+        group=row.labeler_group,
+        created=row.created,
+        texts={output: outputs[output].text for output in row.presented},
+        policies={output: outputs[output].policy for output in row.presented},
+        cut=frozenset(output for output in row.presented if outputs[output].finish_reason == "length"),
+        ratings=judged,
+    )
 
 
 def _is_dropped(table: Table) -> Any:

@@ -306,4 +306,7 @@ APPEND_ONLY = (
     "request_prompts",
     "model_results",
     "alias_moves",
+    "comparisons",
+    "votes",
+    "notice_views",
 )
