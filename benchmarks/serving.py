@@ -2,7 +2,8 @@
 
 Every server has a process of its own and answers in turn; one that waits is stopped. All continue the same texts
 greedily. The client is one process beside them, the same for all: its share of the machine is in every figure. What the
-gateway costs is its answer's time less that of its own engine, asked by the engine's socket, turn by turn.
+gateway costs is its answer's time less that of its own engine, asked by the engine's socket, turn by turn; with a model
+of one small layer, since the cost is the same for every model and the time of a large one would hide it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import json
 import random
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -22,9 +24,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
 from benchmarks.measure import ROUNDS, Row, compare, turns
 from benchmarks.servers import ROOT, Line, Server, Socket, engine_socket, gateway, transformers, vllm
-from tutelage.files import sha256_of
+from tutelage.files import read_json, sha256_of
 from tutelage.generate.wire import Ask
 from tutelage.records import RegisteredModel
 from tutelage.store import Store, registry
@@ -65,7 +70,7 @@ def rows(plan: Plan) -> Iterator[Row]:
                 server.wait()
             for count in plan.streams:
                 yield from _streams(plan, servers, count)
-        yield from _overheads(plan, folder, database, policy)
+        yield from _overheads(plan, folder, policy)
 
 
 def _sides(plan: Plan, database: str, policy: Path) -> Iterator[Server]:
@@ -127,14 +132,15 @@ def _waits(case: str, first: dict[str, list[float]], ours: str) -> Row:
     )
 
 
-def _overheads(plan: Plan, folder: Path, database: str, policy: Path) -> Iterator[Row]:
+def _overheads(plan: Plan, folder: Path, policy: Path) -> Iterator[Row]:
     """Measure what the gateway adds to a request of one token, without a key, with one, and with a filter as well."""
-    keyed = _store(plan, folder / "keyed.db")
+    small = replace(plan, model=_small(plan.model, folder / "small"), dtype="float32")
+    database, keyed = _store(small, folder / "small.db"), _store(small, folder / "keyed.db")
     headers = {"Authorization": f"Bearer {_key(keyed)}"}
     cases = [
-        ("no key", gateway("ours", database, plan.dtype), {}),
-        ("key and quota", gateway("ours", keyed, plan.dtype), headers),
-        ("key, quota and filter", gateway("ours", keyed, plan.dtype, "--filter", str(policy)), headers),
+        ("no key", gateway("ours", database, small.dtype), {}),
+        ("key and quota", gateway("ours", keyed, small.dtype), headers),
+        ("key, quota and filter", gateway("ours", keyed, small.dtype, "--filter", str(policy)), headers),
     ]
     with ExitStack() as stack:
         for _, server, _ in cases:
@@ -191,6 +197,21 @@ def _prompts(count: int, words: int) -> list[str]:
     """Return texts of so many words, all different."""
     draw = random.Random(0)
     return [" ".join(draw.choices(WORDS, k=words)) for _ in range(count)]
+
+
+def _small(model: Path, folder: Path) -> Path:
+    """Save a model of one small layer with random weights that has the tokenizer of another one."""
+    about = read_json(model / "config.json")
+    ends = {name: about.get(name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=about["vocab_size"], hidden_size=32, intermediate_size=64, num_hidden_layers=1,
+        num_attention_heads=2, num_key_value_heads=2, max_position_embeddings=256, tie_word_embeddings=True, **ends,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
+    for path in model.glob("*token*"):
+        shutil.copy(path, folder)
+    return folder
 
 
 def _store(plan: Plan, path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -104,3 +105,28 @@ def test_a_running_request_is_answered_before_the_server_stops(tmp_path: Path, w
 def test_what_cannot_be_served_is_a_sentence(refused: Callable[..., str], options: tuple[str, ...], told: str) -> None:
     assert told in refused("label", "--port", "0", *options)
     assert not Path("tutelage.db").exists()
+
+
+def test_the_log_has_a_line_for_each_request_and_no_word_of_anybody(tmp_path: Path) -> None:
+    command = [*PROGRAM, "--workers", "2", "--log-format", "json"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process, httpx2.Client() as client:  # fmt: skip
+        try:
+            running = Running(process, 2)
+            form = {"name": "Canary", "password": "canary canary"}
+            answers = [
+                client.post(running.link, data=form),
+                client.get(f"{running.address}/canary?canary=1", headers={"User-Agent": "canary"}),
+                client.post(f"{running.address}/sign-in", data=form, headers={"Cookie": "canary=1"}),
+            ]
+        finally:
+            process.terminate()
+            log = process.communicate(timeout=60)[1]
+    found = [json.loads(line) for line in log.splitlines()]
+    told = {line["request"]: (line["method"], line["route"], line["status"]) for line in found}
+    routes = [("POST", "/enter/{token}"), ("GET", "other"), ("POST", "/sign-in")]
+    for answer, route in zip(answers, routes, strict=True):
+        assert told[answer.headers["x-request-id"]] == (*route, answer.status_code)
+    assert answers[0].status_code == 303
+    assert "canary" not in log.lower() and running.link.rpartition("/")[2] not in log

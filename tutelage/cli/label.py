@@ -10,6 +10,8 @@ from tutelage.cli.options import (
     Certificate,
     DatabaseUrl,
     Host,
+    LogFormat,
+    LogLevel,
     PrivateKey,
 )
 
@@ -26,16 +28,20 @@ def label(  # noqa: PLR0913 - one parameter per option
     certificate: Certificate = "",
     private_key: PrivateKey = "",
     behind_proxy: BehindProxy = False,
+    log_format: LogFormat = "text",
+    log_level: LogLevel = "info",
 ) -> None:
     """Open the labeling app in the browser: people write demonstrations, rate and rank, and leads see how it goes.
 
     While nobody is an administrator, every start prints a one-time link for the first one; all others are invited on
     the page People. Stopped by Ctrl-C or SIGTERM, it first answers what is on its way.
     """
+    from tutelage import logs
     from tutelage.feedback.app import server
     from tutelage.web.listening import Listening
 
     where = Listening(
         host=host, port=port, certificate=certificate, private_key=private_key, is_behind_proxy=behind_proxy
     )
+    logs.configure(logs.LogOptions(format=log_format, level=log_level))
     server.serve(database, where, workers, lambda line: print(line, flush=True))

@@ -11,15 +11,17 @@ from collections.abc import Callable
 from functools import partial
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.supervisors.multiprocess import Multiprocess
 
+from tutelage import logs
 from tutelage.feedback import instructions, screening
 from tutelage.feedback.app.app import Settings, create
 from tutelage.store import Store, accounts
 from tutelage.web import listening
 from tutelage.web.entry import LINK
 from tutelage.web.listening import Listening
+from tutelage.web.requests import Requests
 from tutelage.web.site import utc_now
 
 #: How long running requests may take to end when the server is stopped.
@@ -48,14 +50,15 @@ def serve(store_url: str, where: Listening, workers: int, tell: Callable[[str], 
         _run(store_url, where, workers, bound)
 
 
-def application(store_url: str, is_encrypted: bool) -> FastAPI:
-    """Return the application over the store in a worker's process.
+def application(store_url: str, is_encrypted: bool) -> ASGIApp:
+    """Return the application over the store in a worker's process, which logs as the process that started it.
 
     A worker that starts while the database is away says so to whoever asks until it is back: one that ended would be
     started again and again.
     """
     _end_with_parent()
-    return create(Store.awaited(store_url), Settings(is_encrypted=is_encrypted))
+    logs.follow()
+    return Requests(create(Store.awaited(store_url), Settings(is_encrypted=is_encrypted)))
 
 
 def _end_with_parent() -> None:
@@ -76,6 +79,7 @@ def _run(store_url: str, where: Listening, workers: int, bound: socket.socket) -
         partial(application, store_url, where.is_encrypted or where.is_behind_proxy),
         factory=True,
         workers=workers,
+        log_config=None,  # its lines go where ours go
         log_level="warning",
         access_log=False,
         server_header=False,
