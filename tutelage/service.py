@@ -26,13 +26,15 @@ from tutelage.serve.screen import FilterOptions, Screen
 from tutelage.serve.telemetry import spans
 from tutelage.serve.telemetry.exposed import exposed
 from tutelage.serve.telemetry.meters import Meters
-from tutelage.store import Store, applications, keys
-from tutelage.store.accounts import GOVERNING
+from tutelage.store import Store, accounts, applications, keys
+from tutelage.store.accounts import GOVERNING, Role
 from tutelage.web import parts, site
+from tutelage.web.entry import LINK
 from tutelage.web.listening import Listening, bind, check
 from tutelage.web.requests import Requests
 from tutelage.web.site import utc_now
 
+_ADMINS: tuple[Role, ...] = ("admin",)
 #: The alias that is served unless others are named.
 DEFAULT = "default"
 #: How long running answers may take to end when the server is stopped.
@@ -127,8 +129,11 @@ async def _run(serving: Serving, options: ServeOptions, tell: Callable[[str], No
     models = ", ".join(
         f"{name} ({served.name})" for name, served in sorted(catalogue.current().items()) if name != served.name
     )
-    tell(f"Serving {models} at {listening.address(bound.getsockname()[1])}/v1")
+    address = listening.address(bound.getsockname()[1])
+    tell(f"Serving {models} at {address}/v1")
     tell(screen.told())
+    if has_pages and (line := first_admin(catalogue.store, address, is_terminal=sys.stdout.isatty())):
+        tell(line)
     if metrics:
         tell(f"Metrics at {metrics}")
     await uvicorn.Server(config).serve(sockets=[bound])
@@ -141,3 +146,16 @@ def with_pages(api: ASGIApp, store: Store, listening: Listening) -> ASGIApp:
     settings = site.Settings(is_encrypted=is_encrypted, roles=GOVERNING)
     pages = Requests(parts.create(store, settings, brought))
     return parts.Beside(api, pages, brought)
+
+
+def first_admin(store: Store, address: str, *, is_terminal: bool) -> str:
+    """Return a line that says how the first administrator comes in, "" when there is one.
+
+    Somebody at a terminal gets the link itself; elsewhere lines are kept for long and read by many.
+    """
+    if any(person.is_active for person in accounts.all_people(store, _ADMINS)):
+        return ""
+    if not is_terminal:
+        return "Nobody is an administrator yet; `tutelage apps admin` prints a link for the first one."
+    token = accounts.invite_first_admin(store, now=utc_now())
+    return f"The first administrator comes in by this link, once: {address}{LINK}{token}"

@@ -111,10 +111,10 @@ def test_the_log_has_a_line_for_each_request_and_no_word_of_anybody(tmp_path: Pa
     command = [*PROGRAM, "--workers", "2", "--log-format", "json"]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process, httpx2.Client() as client:  # fmt: skip
+    ) as process, httpx2.Client(timeout=60) as client:  # fmt: skip
         try:
             running = Running(process, 2)
-            form = {"name": "Canary", "password": "canary canary"}
+            form = {"name": "Canary", "password": f"canary {PASSWORD}"}
             answers = [
                 client.post(running.link, data=form),
                 client.get(f"{running.address}/canary?canary=1", headers={"User-Agent": "canary"}),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
@@ -16,7 +17,8 @@ import pytest
 
 from tests.cli.test_pages import parse
 from tests.serve.server import make_store
-from tutelage.store import Store
+from tutelage import service
+from tutelage.store import Store, accounts
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -90,6 +92,8 @@ def test_the_api_is_ready_and_ends_with_status_0(tmp_path: Path) -> None:
         printed = until(process, "Metrics")
         address = re.findall(r"at (\S+)/v1", printed)[0]
         metrics = re.findall(r"Metrics at (\S+)", printed)[0]
+        # The journal keeps what is printed: how the first administrator comes in stands there, and not the link.
+        assert "`tutelage apps admin` prints a link" in printed and "/enter/" not in printed
         ready = httpx2.get(f"{address}/readyz")
         assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
         assert httpx2.get(f"{address}/v1/models").status_code == 401
@@ -98,6 +102,16 @@ def test_the_api_is_ready_and_ends_with_status_0(tmp_path: Path) -> None:
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 0
     assert '"event": "request"' in errors and "Traceback" not in errors
+
+
+def test_somebody_at_a_terminal_gets_the_first_administrators_link(tmp_path: Path) -> None:
+    with Store.open(f"sqlite:///{tmp_path / 'store.db'}") as store:
+        line = service.first_admin(store, "http://127.0.0.1:8000", is_terminal=True)
+        [link] = re.findall(r"once: http://127\.0\.0\.1:8000/enter/(\S+)$", line)
+        offered = accounts.invitation(store, link, now=datetime.now(UTC))
+        assert offered and offered.offer.role == "admin"
+        accounts.enter(store, link, "Ada", "no hash", now=datetime.now(UTC))
+        assert service.first_admin(store, "http://127.0.0.1:8000", is_terminal=True) == ""
 
 
 def test_the_worker_works_and_ends_with_status_0(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from tutelage.feedback.app.api import (
 from tutelage.feedback.app.api.access import Allowance, admit
 from tutelage.web import errors
 from tutelage.web.errors import ApiError
+from tutelage.web.requests import UNTRACED
 from tutelage.web.site import Site
 
 #: Where the API stands below the pages.
@@ -55,6 +56,7 @@ def create(site: Site | None, *, calls_per_minute: int) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        telemetry=UNTRACED,
         generate_unique_id_function=lambda route: route.name,
         openapi_tags=[{"name": area.TAG, "description": (area.__doc__ or "").strip()} for area in (entry, *AREAS)],
     )
