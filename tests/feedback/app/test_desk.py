@@ -203,6 +203,28 @@ def test_a_draft_that_never_reached_the_server_is_there_after_a_reload(served: S
     expect(page.get_by_label("Your answer")).to_have_value("only here")
 
 
+def test_a_page_that_was_asked_for_before_a_save_and_comes_after_it_shows_what_was_saved(
+    served: Served, context: BrowserContext
+) -> None:
+    """So it is when the connection is back and the page is loaded again: the save may be answered in between."""
+    served.desk.task("p", "demonstrate")
+    page = served.enter(context)
+    begin(page, "Write an answer")
+    before = page.request.get(page.url)
+    page.get_by_label("Your answer").fill("on its way")
+    saved(page)
+    page.route(page.url, lambda route: route.fulfill(response=before))
+    page.reload()
+    expect(page.get_by_label("Your answer")).to_have_value("on its way")
+    # It goes on from the version that it was not shown with.
+    page.get_by_label("Your answer").fill("on its way, and on")
+    expect(page.get_by_role("status").filter(has_text="Kept on this device")).to_be_visible()
+    saved(page)
+    [labeler] = [one for one in _labelers(served.desk) if one.startswith("p-")]
+    kept = drafts.get(served.desk.store, page.url.rsplit("/", 1)[1], labeler)
+    assert (kept.version, json.loads(kept.content)["text"]) == (2, "on its way, and on")
+
+
 def test_two_tabs_do_not_fight(served: Served, context: BrowserContext) -> None:
     served.desk.task("p", "demonstrate")
     first = served.enter(context)

@@ -1,13 +1,16 @@
 /**
  * Work in hand, kept twice: on this device at every change, on the server soon after. A save names the version it began
- * from; when the server has another one, the labeler chooses. `status` is told one of: saved, saving, changed, offline,
- * signed_out, newer. `heard` gets every answer of the server to a save, for the lease that it tells of.
+ * from; when the server has another one, the labeler chooses. What was saved stays on the device a moment longer: a page
+ * that was asked for before the save may come after it, and then knows less than the device. `status` is told one of:
+ * saved, saving, changed, offline, signed_out, newer. `heard` gets every answer of the server to a save, for the lease
+ * that it tells of.
  */
 import { Refused, ask } from "./server.js";
 import * as shelf from "./shelf.js";
 
 const DELAY = 1500;
 const AGAIN = 10_000;
+const MOMENT = 30_000;
 
 export class Draft {
   constructor(task, status, heard) {
@@ -22,6 +25,8 @@ export class Draft {
     this.isDirty = false;
     this.isParted = false;
     this.timer = undefined;
+    this.cleaning = undefined;
+    this.keeping = null;
     this.running = null;
   }
 
@@ -29,11 +34,18 @@ export class Draft {
   async open() {
     const kept = await shelf.get("drafts", this.id);
     if (!kept) return this.tell();
-    if (JSON.stringify(kept.content) === JSON.stringify(this.server)) {
+    const isOld = kept.base > this.version;
+    if (isOld) this.version = kept.base; // the page is older than the last save of this device
+    else if (kept.saved || JSON.stringify(kept.content) === JSON.stringify(this.server)) {
       await shelf.remove("drafts", this.id);
       return this.tell();
     }
     this.content = kept.content;
+    if (isOld && kept.saved) {
+      this.savedAt = kept.saved;
+      this.clean();
+      return this.tell();
+    }
     this.isDirty = true;
     this.isParted = kept.base !== this.version;
     return this.isParted ? this.status("newer") : this.schedule(0);
@@ -45,7 +57,8 @@ export class Draft {
     this.isDirty = true;
     this.status("changed");
     this.schedule(DELAY);
-    await shelf.put("drafts", this.id, { content: this.content, base: this.version });
+    this.keeping = shelf.put("drafts", this.id, { content: this.content, base: this.version });
+    await this.keeping;
   }
 
   /** Save to the server now; resolves when nothing is left to save or saving must wait. */
@@ -70,6 +83,7 @@ export class Draft {
   /** Keep nothing here: the work is handed in, or the server's version is to be loaded in its place. */
   async forget() {
     clearTimeout(this.timer);
+    clearTimeout(this.cleaning);
     this.isDirty = false;
     await shelf.remove("drafts", this.id);
   }
@@ -77,6 +91,7 @@ export class Draft {
   /** Another tab goes on: it begins from what this device kept, and this one saves nothing more. */
   stop() {
     clearTimeout(this.timer);
+    clearTimeout(this.cleaning);
     this.isParted = true;
     this.isDirty = false;
   }
@@ -96,6 +111,8 @@ export class Draft {
       this.heard(answer);
       await this.settle(content);
     } catch (error) {
+      // "Kept on this device" is said when it is.
+      await Promise.allSettled([this.keeping]);
       this.fail(error);
     }
   }
@@ -103,12 +120,19 @@ export class Draft {
   async settle(content) {
     if (this.content === content) {
       this.isDirty = false;
-      await shelf.remove("drafts", this.id);
+      await shelf.put("drafts", this.id, { content, base: this.version, saved: this.savedAt });
+      this.clean();
       // A change may have come while the device wrote.
       if (this.content === content) return this.tell();
     }
     await shelf.put("drafts", this.id, { content: this.content, base: this.version });
     return this.schedule(DELAY);
+  }
+
+  /** Take what was saved from this device when no page can be on its way that does not know of it. */
+  clean() {
+    clearTimeout(this.cleaning);
+    this.cleaning = setTimeout(() => this.isDirty || shelf.remove("drafts", this.id), MOMENT);
   }
 
   fail(error) {
