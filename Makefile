@@ -4,7 +4,7 @@ PY := .venv/bin/python
 # takes whole files, the longest first (tests/conftest.py), so that what is made once for a file is made once.
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 3 --durations 15
 
-.PHONY: help setup check fix test soak demo demo-real claims claims-100x bench vllm harness
+.PHONY: help setup check fix test soak demo demo-real claims claims-100x bench vllm harness lock sbom security
 
 help:
 	@echo "make demo   run the whole loop on the village: base model, labels, SFT, reward model, PPO, report"
@@ -18,22 +18,26 @@ help:
 	@echo "make bench  speed and memory beside the peers, in one table; MODEL=DIR adds the API under load"
 	@echo "make vllm   the same API with vLLM as the engine, in an environment of its own"
 	@echo "make harness  two tasks held against lm-evaluation-harness, in an environment of its own"
+	@echo "make lock   write requirements.lock, the hashes of all that constraints.txt pins, and the locks of the scanners"
+	@echo "make sbom   the bill of materials as CycloneDX, build/sbom.json"
+	@echo "make security  scanners against our own servers on this machine, in environments of their own; TOOLS, WITHOUT, MODEL, PROMPTS"
 
 setup:
 	@scripts/setup.sh
 
 check: setup
-	$(PY) -m ruff format --check tutelage tests benchmarks docs
-	$(PY) -m ruff check tutelage tests benchmarks docs
+	$(PY) -m ruff format --check tutelage tests benchmarks security docs
+	$(PY) -m ruff check tutelage tests benchmarks security docs
 	$(PY) -m mypy
 	OMP_NUM_THREADS=1 $(PY) -m pytest -q tests/test_layers.py
 
 fix: setup
-	$(PY) -m ruff check --fix tutelage tests benchmarks docs
-	$(PY) -m ruff format tutelage tests benchmarks docs
+	$(PY) -m ruff check --fix tutelage tests benchmarks security docs
+	$(PY) -m ruff format tutelage tests benchmarks security docs
 	$(PY) -m tutelage.cli.reference docs/reference/cli.md
 	$(PY) -m tutelage.cli.api docs/reference/python.md
 	$(PY) -m tutelage.feedback.app.api.schema docs/reference/openapi.json
+	$(PY) -m tutelage.serve.api.openapi docs/reference/model-api.json
 
 # The layers are tested by `check`.
 test: check
@@ -68,3 +72,14 @@ vllm: setup
 harness: setup
 	scripts/harness.sh
 	TUTELAGE_HARNESS_PYTHON=.venv-harness/bin/python $(PY) -m pytest -m harness
+
+lock: setup
+	scripts/lock.sh
+
+sbom: setup
+	$(PY) -m security.sbom build/sbom.json
+
+security: setup
+	scripts/security.sh
+	OMP_NUM_THREADS=1 $(PY) -m security $(if $(TOOLS),--tools $(TOOLS)) $(if $(WITHOUT),--without $(WITHOUT)) \
+		$(if $(MODEL),--model $(MODEL)) $(if $(PROMPTS),--prompts $(PROMPTS))

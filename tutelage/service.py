@@ -82,7 +82,12 @@ def serve(  # noqa: PLR0913 - what the command line says
         own = replace(engine, vllm="")
         screen = Screen(store, FilterOptions.read(policy, store), lambda path: EngineProcess(path, own))
         serving = Serving(Catalogue(store, names or [DEFAULT], engine), screen, listening, bound, metrics)
-        options = ServeOptions(is_private=listening.is_private, meters=meters, trace=trace)
+        options = ServeOptions(
+            is_private=listening.is_private,
+            is_encrypted=listening.is_encrypted or listening.is_behind_proxy,
+            meters=meters,
+            trace=trace,
+        )
         try:
             asyncio.run(_run(serving, options, tell, has_pages))
         finally:

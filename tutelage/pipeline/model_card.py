@@ -176,12 +176,12 @@ def _figure(figure: Figure) -> str:
 
 
 def _safe(name: str) -> str:
-    """Write a name of a file so that it stays one cell of text."""
-    return " ".join("".join("\\" + one if one in "\\`*_{}[]<>()#|!~" else one for one in name).split())
+    """Write what others named so that it stays text, and one cell of it."""
+    return " ".join("".join("\\" + one if one in "\\`*_[]<>#|!~&" else one for one in name).split())
 
 
 def _base(about: About) -> str:
-    base, licence = about.card.get("model", UNKNOWN), about.card.get("licence", UNKNOWN)
+    base, licence = (_safe(str(about.card.get(name, UNKNOWN))) for name in ("model", "licence"))
     files = f" Its text is in {', '.join(f'`{name}`' for name in about.licences)}." if about.licences else ""
     return f"Base: {base}. Licence of the base: {licence}.{files} What is made from it stays under that licence."
 
@@ -198,7 +198,7 @@ def _learned(learned: Sequence[Learned]) -> str:
 
 def _who(one: Learned) -> str:
     if one.what == "prompts":
-        return f"source: {one.kind}{f' ({one.consent})' if one.consent else ''}"
+        return f"source: {_safe(one.kind)}{f' ({_safe(one.consent)})' if one.consent else ''}"
     return f"{one.kind}: {KINDS[one.kind]}"
 
 

@@ -23,18 +23,20 @@ from tutelage.serve.telemetry.meters import Meters
 from tutelage.serve.telemetry.pulse import Pulse
 from tutelage.serve.telemetry.told import Trace, teller
 from tutelage.web import errors
+from tutelage.web.headers import Headers
 from tutelage.web.requests import UNTRACED, Requests
 from tutelage.web.site import utc_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
-    """Whether only this machine reaches the server, how many choices may wait or run, and the one clock.
+    """Whether only this machine reaches the server, and by https; how many choices may wait or run; the one clock.
 
     `meters` count, and `trace` makes spans of what ended, None for none.
     """
 
     is_private: bool = True
+    is_encrypted: bool = False
     most_choices: int = 512
     now: Callable[[], datetime] = utc_now
     meters: Meters = field(default_factory=Meters)
@@ -77,7 +79,8 @@ def create_app(catalogue: Catalogue, options: ServeOptions, screen: Screen | Non
     )
     errors.install(app)
     app.add_middleware(Gate, grants=admission.grants, is_private=options.is_private)
-    # Added last, so outermost: what the gate refuses is told too.
+    # Around the gate, so that what it refuses has headers, and is told too.
+    app.add_middleware(Headers, is_encrypted=options.is_encrypted)
     app.add_middleware(Requests, tell=teller(options.meters, options.trace))
     caller = Caller(catalogue, admission, recorder, screen)
     completing = [Depends(needs("complete"))]

@@ -22,6 +22,7 @@ from tutelage.errors import (
     UnavailableError,
     UserError,
 )
+from tutelage.web.headers import HEADERS
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,8 @@ async def refuse(error: ApiError, scope: Scope, receive: Receive, send: Send) ->
 
 def as_json(error: ApiError) -> JSONResponse:
     """Return the answer that says an error."""
-    return JSONResponse(error.body(), status_code=error.status, headers=error.headers)
+    # The answer for a bug is made outside the middleware that adds these.
+    return JSONResponse(error.body(), status_code=error.status, headers={**HEADERS, **error.headers})
 
 
 def told(request: Request, error: Exception) -> ApiError:

@@ -36,7 +36,9 @@ def is_public(address: Address) -> bool:
             inner = IPv4Address(address.packed[-4:])
     if inner is not None:
         return is_public(inner)
-    return address.is_global and not address.is_multicast
+    # Site-local addresses (fec0::/10) were given up, and some networks still route them.
+    is_site_local = isinstance(address, IPv6Address) and address.is_site_local
+    return address.is_global and not address.is_multicast and not is_site_local
 
 
 async def look_up(host: str, port: int) -> Sequence[Address]:
@@ -85,7 +87,11 @@ class Outbound:
             content=content,
             extensions={"sni_hostname": target.host},
         )
-        async with httpx2.AsyncClient(verify=self._verify, trust_env=False, follow_redirects=False) as client:
+        # A step that ran out of time closes its connection; cancelled from outside, a handshake would leave it open.
+        step = SECONDS / 2
+        async with httpx2.AsyncClient(
+            verify=self._verify, trust_env=False, follow_redirects=False, timeout=step
+        ) as client:
             answer = await client.send(sent, stream=True)
             try:
                 read = 0
@@ -110,7 +116,8 @@ def checked(url: str) -> httpx2.URL:
         target = httpx2.URL(url)
     except (httpx2.InvalidURL, ValueError) as error:
         raise DataError("The address cannot be read; write https://HOST/PATH.") from error
-    is_plain = target.host and not target.userinfo and 0 < (target.port or 443) < 1 << 16
+    port = 443 if target.port is None else target.port
+    is_plain = target.host and not target.userinfo and 0 < port < 1 << 16
     if target.scheme != "https" or not is_plain or len(url) > LONGEST_URL:
         raise DataError("The address must begin with https:// and a host, without a name or password; correct it.")
     return target

@@ -14,8 +14,10 @@ MOST_CHOICES = 128
 #: Most tokens that one call may bias.
 MOST_BIASED = 1024
 SEED = 2**63
+#: More than any context holds; a longer number is a mistake.
+MOST_TOKENS = 2**31
 
-Number = Annotated[float, Field(strict=False, allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
 Stop = Annotated[str, Field(min_length=1, max_length=256)]
 Ids = Annotated[list[int], Field(min_length=1)]
 Penalty = Annotated[Number, Field(ge=-2, le=2)]
@@ -83,7 +85,7 @@ class CompletionParameters(Sampling):
     """The parameters of /v1/completions."""
 
     prompt: str | Annotated[list[str], Field(min_length=1)] | Ids | Annotated[list[Ids], Field(min_length=1)] = ""
-    max_tokens: Annotated[int, Field(ge=0)] = 16
+    max_tokens: Annotated[int, Field(ge=0, le=MOST_TOKENS)] = 16
     echo: bool = False
     logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
     best_of: Annotated[int, Field(ge=1, le=20)] | None = None
@@ -144,8 +146,8 @@ class ChatParameters(Sampling):
     """The parameters of /v1/chat/completions."""
 
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=256)]
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=MOST_TOKENS)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1, le=MOST_TOKENS)] | None = None
     logprobs: bool = False
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
 
