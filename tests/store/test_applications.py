@@ -219,6 +219,20 @@ def test_a_form_that_says_too_little_is_refused(store: Store, changes: dict[str,
 
 
 @ONLY_SQLITE
+def test_a_draft_says_what_it_can_and_serves_nobody_until_it_says_enough(store: Store) -> None:
+    firm = Firm.of(store, state="draft")
+    empty = Form(**{**{name: getattr(FORM, name) for name in Form.__slots__}, "purpose": ""})
+    assert applications.edit(store, firm.id, "x", empty, by=firm.customer, now=NOW).form == empty
+    with pytest.raises(DataError, match="20 to 4000"):
+        firm.move("sandbox", by=firm.customer)
+    # Nor by way of what staff does.
+    firm.move("suspended")
+    with pytest.raises(DataError, match="20 to 4000"):
+        firm.move("sandbox")
+    assert firm.now.state == "suspended"
+
+
+@ONLY_SQLITE
 def test_what_cannot_be_meant_is_refused(store: Store) -> None:
     firm = Firm.of(store, state="live")
     none = Limits(requests_per_minute=0, tokens_per_minute=1, tokens_per_day=1)

@@ -72,12 +72,12 @@ class Conditions:
     expires: datetime | None = field(default=None)
 
 
-def check_form(form: Form) -> Form:
-    """Return a form that says enough, or refuse it by the first thing that it lacks."""
+def check_form(form: Form, *, is_draft: bool = False) -> Form:
+    """Return a form that says enough, or refuse it by the first thing that it lacks; a draft may say too little yet."""
     length = len(form.purpose.strip())
     if form.use_case not in USE_CASE_SHARES:
         raise DataError(f"{form.use_case!r} is no use case; choose one of {', '.join(USE_CASE_SHARES)}.")
-    if not _SHORTEST_PURPOSE <= length <= _LONGEST_PURPOSE:
+    if not (0 if is_draft else _SHORTEST_PURPOSE) <= length <= _LONGEST_PURPOSE:
         raise DataError(
             f"Say in {_SHORTEST_PURPOSE} to {_LONGEST_PURPOSE} characters what it does; now it is {length}."
         )

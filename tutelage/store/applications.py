@@ -116,8 +116,8 @@ class Move:
 
 
 def create(store: Store, organisation: str, name: str, form: Form, *, by: str, now: datetime) -> Application:
-    """Add an application as a draft, which serves nobody."""
-    check_form(form)
+    """Add an application as a draft, which serves nobody and may still say too little."""
+    check_form(form, is_draft=True)
     row = {
         "id": f"app-{secrets.token_hex(6)}",
         "organisation": organisation,
@@ -144,10 +144,10 @@ def create(store: Store, organisation: str, name: str, form: Form, *, by: str, n
 
 def edit(store: Store, application: str, name: str, form: Form, *, by: str, now: datetime) -> Application:
     """Change what a customer says about an application that is not under review or live."""
-    check_form(form)
     with store.write() as connection:
         row = _locked(connection, application)
         standing.check(connection, by, row.organisation, _CUSTOMER)
+        check_form(form, is_draft=row.state == "draft")
         if row.state not in EDITABLE:
             raise ConflictError(
                 f"This application is {told(row.state)}, and its form can not be changed now; ask its reviewer to "
@@ -180,6 +180,8 @@ def move(  # noqa: PLR0913 - one parameter per thing that a step needs
         row = _locked(connection, application)
         before = _state_before(row, to, now)
         actors = _check_step(connection, row, (before, to), by)
+        if to in SERVES:
+            check_form(form_of(row.form))
         shown = _reason(reason, is_needed="customer" not in actors)
         kept = _kept(row, to, conditions, now)
         values = {

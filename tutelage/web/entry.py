@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from tutelage.errors import DataError
 from tutelage.store import accounts, sessions
 from tutelage.store.accounts import Invitation
+from tutelage.store.sessions import Session
 from tutelage.web import access, joining
 from tutelage.web.access import CurrentSession, FoundSession, public
 from tutelage.web.forms import Fields
@@ -34,14 +35,18 @@ def sign_in_page(request: Request, here: Here, found: FoundSession, next: str = 
 
 @router.post(SIGN_IN)
 @public
-def sign_in(request: Request, here: Here, fields: Fields) -> Response:
-    """Open a session, or show the form again; which of name and password was wrong is not said."""
+def sign_in(request: Request, here: Here, found: FoundSession, fields: Fields) -> Response:
+    """Open a session, or show the form again; which of name and password was wrong is not said.
+
+    The session that the browser had before ends: nobody goes on with what was known to somebody before.
+    """
     name, target = fields.get("name", ""), local(fields.get("next", "/"))
     attempt = sessions.attempt(here.store, name, now=here.now())
     is_right = here.passwords.is_right(fields.get("password", ""), attempt.password if attempt else None)
     if attempt is None or not is_right:
         problem = here.pages.words("entry.wrong")
         return here.pages.render(request, "sign_in.html", 403, next=target, name=name, problem=problem)
+    _end(here, found)
     return _signed_in(request, here, attempt.person.id, target)
 
 
@@ -66,7 +71,7 @@ def enter_page(request: Request, here: Here, token: str) -> HTMLResponse:
 
 @router.post(LINK + "{token}")
 @public
-def enter(request: Request, here: Here, token: str, fields: Fields) -> Response:
+def enter(request: Request, here: Here, found: FoundSession, token: str, fields: Fields) -> Response:
     """Use a link: make the account or renew its password, and sign in."""
     invitation = joining.known(here.store, token, here.roles, now=here.now())
     if invitation is None:
@@ -76,6 +81,7 @@ def enter(request: Request, here: Here, token: str, fields: Fields) -> Response:
         person = joining.enter(here.store, token, given, here.passwords, now=here.now())
     except DataError as error:
         return _enter_form(request, here, invitation, name=given.name, problem=str(error))
+    _end(here, found)
     return _signed_in(request, here, person.id, "/")
 
 
@@ -84,6 +90,11 @@ def link_of(request: Request, token: str) -> str:
     here: Site = request.app.state.site
     # Behind a proxy the request itself came without encryption.
     return f"{'https' if here.is_encrypted else 'http'}://{request.url.netloc}{LINK}{token}"
+
+
+def _end(here: Site, found: Session | None) -> None:
+    if found:
+        sessions.end(here.store, found.person.id, found.id, by=found.person.id, now=here.now())
 
 
 def _signed_in(request: Request, here: Site, person: str, target: str) -> Response:

@@ -92,6 +92,16 @@ def test_a_stolen_cookie_is_worth_nothing_after_signing_out(visit: Visit) -> Non
     assert thief.get("/").status_code == 303
 
 
+def test_signing_in_again_ends_the_session_before(visit: Visit) -> None:
+    anna, thief = visit("Anna"), visit()
+    thief.client.cookies = dict(anna.client.cookies)  # type: ignore[assignment]
+    assert anna.post("/sign-in", name="Anna", password=PASSWORD).status_code == 303
+    assert (anna.get("/").status_code, thief.get("/").status_code) == (200, 303)
+    thief.client.cookies = dict(anna.client.cookies)  # type: ignore[assignment]
+    anna.use(invited(anna.store, "lead"), "Lea")
+    assert "Hello, Lea" in anna.get("/").text and thief.get("/").status_code == 303
+
+
 def test_wrong_name_wrong_password_and_locked_look_the_same(visit: Visit, clock: Clock) -> None:
     visit("Anna")
     told = [visit().post("/sign-in", name="Ben", password=PASSWORD)]

@@ -20,13 +20,15 @@ def test_a_form_is_saved_mended_and_sent_in(site: Here) -> None:
     cleo = site.customer()
     assert cleo.get("/").headers["location"] == "/apps"
     assert "Bakery has no application yet" in cleo.get("/apps").text
-    wrong = {**FORM, "purpose": "Too short.", "risk.minors": "on"}
+    wrong = {**FORM, "purpose": "Too short.", "end_users": "0", "risk.minors": "on"}
     answer = cleo.post("/apps/new", **wrong)
-    assert answer.status_code == 400 and "20 to 4000 characters" in answer.text
+    assert answer.status_code == 400 and "end users is 0" in answer.text
     # What was typed stays.
     assert ">Too short.</textarea>" in answer.text and re.search(r'name="risk.minors" checked', answer.text)
     assert "whole number" in cleo.post("/apps/new", **{**FORM, "end_users": "many"}).text
-    id = described(cleo, **{"risk.minors": "on"})
+    id = described(cleo, **{"risk.minors": "on", "purpose": ""})
+    assert "20 to 4000 characters" in cleo.post(f"/apps/{id}/move", to="sandbox").text
+    cleo.post(f"/apps/{id}/form", **{**FORM, "risk.minors": "on"})
     found = applications.get(site.store, id)
     assert (found.state, found.name, found.form.risks, found.form.is_read_first) == (
         "draft",

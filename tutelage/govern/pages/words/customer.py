@@ -22,7 +22,7 @@ WORDS = {
     "form.name_help": "What you call it; reviewers see it.",
     "form.use_case": "It is mostly for",
     "form.purpose": "What it does, and for whom",
-    "form.purpose_help": "Who asks what, and what happens with the answer. 20 to 4,000 characters.",
+    "form.purpose_help": "Who asks what, and what happens with the answer. 20 to 4,000 characters; a draft can wait.",
     "form.audience": "Who reads what the model writes",
     "form.end_users": "How many people use it",
     "form.end_users_help": "More than five need a review.",
