@@ -65,3 +65,10 @@ def test_tls_files_that_cannot_be_used_are_told(tmp_path: Path) -> None:
         file.write_text("no certificate")
     with pytest.raises(SettingsError, match="cannot be used: .*in PEM"):
         bind(listening)
+
+
+def test_no_packet_waits_for_the_acknowledgement_of_the_one_before() -> None:
+    with bind(Listening(port=0)) as bound, socket.create_connection(bound.getsockname()):
+        accepted, _ = bound.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
