@@ -12,16 +12,20 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import uvicorn
+from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from tutelage.errors import UserError
 from tutelage.generate.process import EngineOptions, EngineProcess
+from tutelage.govern import consent, retention
 from tutelage.govern import jobs as watching
-from tutelage.govern import retention
 from tutelage.govern.pages.part import part as govern_pages
 from tutelage.release.desk import Desk
 from tutelage.serve.app import ServeOptions, create_app
 from tutelage.serve.catalogue import Catalogue
+from tutelage.serve.pages import settings as page_settings
+from tutelage.serve.pages.part import part as ask_pages
+from tutelage.serve.pages.settings import PageSettings
 from tutelage.serve.screen import FilterOptions, Screen
 from tutelage.serve.telemetry import spans
 from tutelage.serve.telemetry.exposed import exposed
@@ -60,13 +64,15 @@ def serve(  # noqa: PLR0913 - what the command line says
     policy: str = "",
     *,
     has_pages: bool = True,
+    playground: str = "",
 ) -> None:
     """Serve the named models until interrupted; `tell` gets a line when the server answers.
 
     `policy` is the file of the content filter's policy. The filter's engine is ours, whatever the models' is.
-    `has_pages`: people are shown pages at the same address.
+    `has_pages`: people are shown pages at the same address; `playground` is the file of those on which they ask models.
     """
     check(listening)
+    pages = page_settings.read(playground).check_served(names or [DEFAULT]) if has_pages else None
     meters, trace = Meters(), spans.from_environment()
     with (
         _ending_well(),
@@ -76,6 +82,7 @@ def serve(  # noqa: PLR0913 - what the command line says
     ):
         retention.begin(store, now=utc_now())
         watching.stand(store, now=utc_now())
+        consent.notice(store, now=utc_now())  # the first one, before anybody reads it
         if not listening.is_private or applications.is_any(store):
             keys.pepper(store)  # what is wrong with it is said before anybody asks
         # What filters is never on a server of somebody else's.
@@ -89,7 +96,7 @@ def serve(  # noqa: PLR0913 - what the command line says
             trace=trace,
         )
         try:
-            asyncio.run(_run(serving, options, tell, has_pages))
+            asyncio.run(_run(serving, options, tell, pages))
         finally:
             if trace is not None:
                 trace.close()
@@ -108,7 +115,9 @@ def _ending_well() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-async def _run(serving: Serving, options: ServeOptions, tell: Callable[[str], None], has_pages: bool) -> None:
+async def _run(
+    serving: Serving, options: ServeOptions, tell: Callable[[str], None], pages: PageSettings | None
+) -> None:
     catalogue, screen, listening, bound, metrics = serving
     # Engines start here and not in the application's own start, so that what is wrong with them is one sentence.
     try:
@@ -118,9 +127,9 @@ async def _run(serving: Serving, options: ServeOptions, tell: Callable[[str], No
         await catalogue.stop()
         await screen.stop()
         raise
-    api: ASGIApp = create_app(catalogue, options, screen)
+    api = create_app(catalogue, options, screen)
     config = uvicorn.Config(
-        with_pages(api, catalogue.store, listening) if has_pages else api,
+        api if pages is None else with_pages(api, catalogue.store, listening, pages),
         log_config=None,  # its lines go where ours go
         log_level="warning",
         access_log=False,
@@ -137,20 +146,20 @@ async def _run(serving: Serving, options: ServeOptions, tell: Callable[[str], No
     address = listening.address(bound.getsockname()[1])
     tell(f"Serving {models} at {address}/v1")
     tell(screen.told())
-    if has_pages and (line := first_admin(catalogue.store, address, is_terminal=sys.stdout.isatty())):
+    if pages is not None and (line := first_admin(catalogue.store, address, is_terminal=sys.stdout.isatty())):
         tell(line)
     if metrics:
         tell(f"Metrics at {metrics}")
     await uvicorn.Server(config).serve(sockets=[bound])
 
 
-def with_pages(api: ASGIApp, store: Store, listening: Listening) -> ASGIApp:
+def with_pages(api: FastAPI, store: Store, listening: Listening, pages: PageSettings) -> ASGIApp:
     """Return the API with the pages of customers and of the operator's people at the same address."""
     is_encrypted = listening.is_encrypted or listening.is_behind_proxy
-    brought = [govern_pages(Desk())]
+    asking = ask_pages(api.state.caller, pages, is_private=listening.is_private)
+    brought = [asking, govern_pages(Desk())]
     settings = site.Settings(is_encrypted=is_encrypted, roles=GOVERNING)
-    pages = Requests(parts.create(store, settings, brought))
-    return parts.Beside(api, pages, brought)
+    return parts.Beside(api, Requests(parts.create(store, settings, brought)), brought)
 
 
 def first_admin(store: Store, address: str, *, is_terminal: bool) -> str:

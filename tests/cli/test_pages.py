@@ -18,6 +18,7 @@ from tutelage.pipeline.tastes import GroupSettings
 from tutelage.prompts.intake import IntakeSettings, Shares
 from tutelage.safety.policy import PolicySettings
 from tutelage.sample import SamplingSettings
+from tutelage.serve.pages.settings import PageSettings
 from tutelage.train.content_filter import FilterSettings
 from tutelage.train.folds import FoldSettings
 
@@ -72,6 +73,7 @@ ALONE = {
         GroupSettings,
         FilterSettings,
         PolicySettings,
+        PageSettings,
     )
     for name in dotted_names(settings)
 }

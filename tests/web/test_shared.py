@@ -129,7 +129,12 @@ def test_only_what_is_in_the_folders_can_be_asked_for(folder: Path, path: str) -
 
 def test_shipped_static_files_ask_nothing_of_other_hosts() -> None:
     package = Path(errors.__file__).parent.parent
-    files = [path for unit in ("web", "feedback/app") for path in (package / unit).rglob("*") if path.is_file()]
+    files = [
+        path
+        for unit in ("web", "feedback/app", "serve/pages")
+        for path in (package / unit).rglob("*")
+        if path.is_file()
+    ]
     shown = [path for path in files if path.suffix in (".css", ".js", ".html", ".svg")]
     assert shown
     for path in shown:

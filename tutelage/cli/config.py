@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 #: A whole recipe, or what one command's --set overrides.
 Subject = Literal[
     "recipe", "intake", "sampling", "shares", "pretrain", "start", "sft", "reward", "ppo", "people", "work", "judge",
-    "folds", "groups", "gates", "filter", "policy",
+    "folds", "groups", "gates", "filter", "policy", "playground",
 ]  # fmt: skip
 #: What commands read from --set alone, and what they read from files of their own.
 Alone = Literal["intake", "sampling", "shares", "folds", "groups", "filter"]
-OfAFile = Literal["people", "work", "judge", "gates", "policy"]
+OfAFile = Literal["people", "work", "judge", "gates", "policy", "playground"]
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +31,7 @@ def config(
         typer.Argument(
             metavar="SUBJECT",
             help="recipe, pretrain, start, sft, reward, ppo, intake, shares, sampling, folds, groups, people, work, "
-            "judge, gates, filter or policy.",
+            "judge, gates, filter, policy or playground.",
             show_default=False,
         ),
     ],
@@ -46,7 +46,7 @@ def config(
     intake what `tutelage prompts import`, shares what `tutelage labels import`, sampling what `tutelage sample`,
     folds what `tutelage evaluate reward`, groups what `tutelage evaluate groups`, people what `tutelage evaluate
     people`, work what `tutelage work`, judge what `tutelage labels judge`, gates what `tutelage models promote`, filter
-    what `tutelage train filter`, and policy what `tutelage serve --filter` takes.
+    what `tutelage train filter`, and policy and playground what `tutelage serve --filter` and `--playground` take.
     """
     from tutelage.config import template
 
@@ -74,9 +74,10 @@ def _of_a_file(subject: OfAFile, file: str, overrides: list[str]) -> Settings | 
     from tutelage.pipeline.ranking import WorkSettings
     from tutelage.release.gates import Gates
     from tutelage.safety.policy import PolicySettings
+    from tutelage.serve.pages.settings import PageSettings
 
     kinds: dict[str, type[Settings]] = {"people": PeopleRecipe, "work": WorkSettings, "judge": ModelJudgeSettings}
-    kinds |= {"gates": Gates, "policy": PolicySettings}
+    kinds |= {"gates": Gates, "policy": PolicySettings, "playground": PageSettings}
     kind = kinds[subject]
     return load(kind, file or None, overrides) if file or overrides else kind
 

@@ -1,10 +1,12 @@
 """`tutelage serve`: the API."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tutelage.cli.options import (
+    DEFAULT_DATABASE,
     BehindProxy,
     Certificate,
     DatabaseUrl,
@@ -22,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(  # noqa: PLR0913 - one parameter per option
-    database: DatabaseUrl = "sqlite:///tutelage.db",
+    database: DatabaseUrl = DEFAULT_DATABASE,
     models: Annotated[
         list[str],
         typer.Option("--model", metavar="NAME", help="An alias or name of the registry; may be given several times."),
@@ -49,8 +51,16 @@ def serve(  # noqa: PLR0913 - one parameter per option
     pages: Annotated[
         bool, typer.Option("--pages/--no-pages", help="Show people pages: applications, keys, usage, the console.")
     ] = True,
+    playground: Annotated[
+        str,
+        typer.Option(
+            "--playground", metavar="FILE", help="Which arms people compare; `tutelage config playground` explains it."
+        ),
+    ] = "",
 ) -> None:
     """Serve models by the OpenAI API: /v1/models, /v1/completions and /v1/chat/completions, with streaming.
+
+    The store is tutelage.db here, or without one that of the newest run in runs/, unless --database names another.
 
     Callers send the key of an application (`tutelage apps create`, `tutelage keys create`). While there is no
     application, this machine is answered without one.
@@ -77,4 +87,21 @@ def serve(  # noqa: PLR0913 - one parameter per option
         metrics_port=metrics_port,
     )
     options = EngineOptions(dtype=dtype, threads=threads, vllm=vllm)
-    service.serve(database, models, listening, options, lambda line: print(line, flush=True), policy, has_pages=pages)
+    service.serve(
+        _store(database),
+        models,
+        listening,
+        options,
+        lambda line: print(line, flush=True),
+        policy,
+        has_pages=pages,
+        playground=playground,
+    )
+
+
+def _store(database: str) -> str:
+    """Return the default store, or where there is none the newest run's: what a recipe released is served at once."""
+    if database != DEFAULT_DATABASE or Path("tutelage.db").exists():
+        return database
+    runs = sorted(Path("runs").glob("*/tutelage.db"), key=lambda path: path.stat().st_mtime)
+    return f"sqlite:///{runs[-1]}" if runs else database

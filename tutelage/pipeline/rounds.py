@@ -24,6 +24,7 @@ from tutelage.pipeline.source import rank, to_rank
 from tutelage.pipeline.stages import Stage, Workspace
 from tutelage.pipeline.training import Maker, model_of, open_store
 from tutelage.pipeline.village import Village
+from tutelage.pipeline.voting import prompt_id
 from tutelage.records import Prompt, RegisteredModel
 from tutelage.sample import Policy
 from tutelage.store import Store, prompts, registry
@@ -191,7 +192,7 @@ def take_traffic(recipe: Recipe, number: int) -> Maker:
 def decided_of(space: Workspace, store: Store, number: int) -> dict[str, int]:
     """Count what intake decided about the calls of a round; what it may not see, it has not decided about."""
     rows = read_jsonl(space.directory(name_of("traffic", number)) / calling.JOURNAL)
-    found = prompts.marks(store, [returning.prompt_id(row["request"], 0) for row in rows])
+    found = prompts.marks(store, [prompt_id(row["request"], 0) for row in rows])
     counted = Counter("quarantined" if mark.pii == "quarantined" else mark.status for mark in found.values())
     return dict(sorted(counted.items()))
 

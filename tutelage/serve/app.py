@@ -83,6 +83,8 @@ def create_app(catalogue: Catalogue, options: ServeOptions, screen: Screen | Non
     app.add_middleware(Headers, is_encrypted=options.is_encrypted)
     app.add_middleware(Requests, tell=teller(options.meters, options.trace))
     caller = Caller(catalogue, admission, recorder, screen)
+    # Pages ask by it too (serve/pages), so that there is one way to a model.
+    app.state.caller = caller
     completing = [Depends(needs("complete"))]
     app.include_router(models.health(pulse))
     app.include_router(models.router(catalogue))

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Join, Row, Select,
 
 from tutelage.errors import DataError, MissingError
 from tutelage.records import Group
-from tutelage.store import audit
+from tutelage.store import audit, counters
 from tutelage.store.account_tables import invitations, people, sessions
 from tutelage.store.application_tables import members, organisations
 from tutelage.store.database import Store
@@ -228,6 +228,8 @@ def set_active(store: Store, person: str, is_active: bool, *, by: str, now: date
         connection.execute(update(people).where(people.c.id == person).values(status=status))
         if not is_active:
             end_all(connection, person, now)
+        # Gateways forget what they knew of the person, and end running answers.
+        counters.add_one(connection)
         action = "person.reinstate" if is_active else "person.suspend"
         audit.append(connection, audit.Event(actor=by, action=action, subject=person), now=now)
 

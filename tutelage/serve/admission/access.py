@@ -50,12 +50,18 @@ class Gate:
         await self._app(scope, receive, send)
 
     async def _grant(self, scope: Scope) -> Grant:
-        if self._is_private and not self._grants.needs_key:
-            # A page elsewhere can make a browser call us under its own name; it cannot choose ours.
-            if not is_loopback(_host(Headers(scope=scope))):
-                raise ApiError(403, "This server without a key answers only as localhost or 127.0.0.1.")
-            return LOCAL
-        return await self._grants.of(_bearer(Headers(scope=scope)))
+        headers = Headers(scope=scope)
+        return local_grant(headers, self._grants, self._is_private) or await self._grants.of(_bearer(headers))
+
+
+def local_grant(headers: Headers, grants: Grants, is_private: bool) -> Grant | None:
+    """Return what anybody on this machine gets while there is no application, None otherwise."""
+    if not is_private or grants.needs_key:
+        return None
+    # A page elsewhere can make a browser call us under its own name; it cannot choose ours.
+    if not is_loopback(_host(headers)):
+        raise ApiError(403, "This server without a key answers only as localhost or 127.0.0.1.")
+    return LOCAL
 
 
 def grant_of(request: Request) -> Grant:

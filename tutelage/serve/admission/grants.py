@@ -7,14 +7,14 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from tutelage.errors import SettingsError, UserError
-from tutelage.store import Store, applications, counters, keys
+from tutelage.errors import MissingError, SettingsError, UserError
+from tutelage.store import Store, accounts, applications, counters, keys
 from tutelage.store.application_forms import Conditions, DataUse, FilterMode, Limits
-from tutelage.store.applications import SERVES, State
+from tutelage.store.applications import SERVES, Application, State
 from tutelage.store.keys import SCOPES, Bound, Scope
 from tutelage.web.errors import ApiError
 from tutelage.web.site import utc_now
@@ -26,6 +26,8 @@ FRESH_SECONDS = 0.25
 #: So long after the last answer nobody is let in before there is another one, and later running calls end: what was
 #: forbidden meanwhile cannot be known.
 BLIND_SECONDS, LOST_SECONDS = 2.0, 10.0
+#: What somebody may do who asks on a page.
+PERSONAL: frozenset[Scope] = frozenset({"complete", "feedback"})
 #: How many keys are kept in memory, unknown ones included.
 _MOST_KEPT = 10_000
 
@@ -35,7 +37,8 @@ class Grant:
     """What a call may do. `application_id` "" is local mode: no key, no quota, and nobody's data.
 
     `models` () is every public alias. `data_use` is "training" only under a notice that the customer agreed to, whose
-    version is `notice_version`. `ends` is when the key or the conditions run out.
+    version is `notice_version`. `ends` is when the key or the conditions run out. `person` is the id of somebody who
+    asks on a page, where there is no key.
     """
 
     key_id: str
@@ -49,6 +52,7 @@ class Grant:
     notice_version: str
     limits: Limits | None
     ends: datetime | None = None
+    person: str = ""
 
     @property
     def is_local(self) -> bool:
@@ -77,34 +81,42 @@ LOCAL = Grant(
 
 def grant_of(bound: Bound, now: datetime) -> Grant | ApiError:
     """Return what a right key gives, or the error that says why it gives nothing. Pure."""
-    key, application = bound.key, bound.application
+    key = bound.key
     if not key.is_live(now):
         what = "was revoked" if key.ended is not None else "is over"
         return ApiError(401, f"This API key {what}; use another one.", code="key_revoked", headers=CHALLENGE)
+    found = _grant_of(bound.application, frozenset(key.scopes), now)
+    if isinstance(found, ApiError):
+        return found
+    ends = [moment for moment in (key.expires, found.ends) if moment is not None]
+    return replace(found, key_id=key.id, ends=min(ends, default=None))
+
+
+def _grant_of(application: Application, scopes: frozenset[Scope], now: datetime) -> Grant | ApiError:
+    """Return what an application gives to who may speak for it."""
     if not application.is_organisation_active:
-        message = "The organisation of this key is suspended; its page says why."
+        message = "The organisation of this application is suspended; its page says why."
         return ApiError(403, message, code="organisation_suspended")
     state = application.state_at(now)
     if state not in SERVES:
-        message = f"The application of this key is {applications.told(state)}; its page says why."
+        message = f"This application is {applications.told(state)}; its page says why."
         return ApiError(403, message, code=f"application_{state}")
     live = application.conditions if state == "live" and application.conditions else None
     conditions = live or Conditions()
     is_consented = application.data_use == "training" == conditions.data_use and application.notice_version
-    ends = [moment for moment in (key.expires, live.expires if live else None) if moment is not None]
     return Grant(
-        key_id=key.id,
+        key_id="",
         application_id=application.id,
         organisation_id=application.organisation,
         state=state,
-        scopes=frozenset(key.scopes),
+        scopes=scopes,
         # Without a review the filter always blocks.
         filter_mode=live.filter_mode if live else "block",
         models=conditions.models,
         data_use="training" if is_consented else "none",
         notice_version=application.notice_version if is_consented else "",
         limits=application.limits,
-        ends=min(ends, default=None),
+        ends=live.expires if live else None,
     )
 
 
@@ -126,7 +138,7 @@ class Grants:
         self.store, self.now, self._seconds = store, now, seconds
         #: When each key was let in last, until that is written.
         self.used: dict[str, datetime] = {}
-        self._kept: OrderedDict[str, Bound | None] = OrderedDict()
+        self._kept: OrderedDict[str, Any] = OrderedDict()
         #: Where the counter of changes stood at the last look.
         self.version = -1
         self._looked = float("-inf")
@@ -170,6 +182,19 @@ class Grants:
         self.used[found.key_id] = self.now()
         return found
 
+    async def of_person(self, person: str, application: str) -> Grant:
+        """Return what an application gives to somebody of its organisation, who asks on a page instead of with a key.
+
+        Raises ApiError 404 for another organisation's, as if it were not there, and 403 while it is not served.
+        """
+        theirs = await self._known(f"{person} {application}", lambda: _own(self.store, person, application))
+        if theirs is None:
+            raise ApiError(404, "There is no such application of yours; reload the page.", code="application_not_found")
+        found = _grant_of(theirs, PERSONAL, self.now())
+        if isinstance(found, ApiError):
+            raise found
+        return replace(found, person=person)
+
     async def now_of(self, grant: Grant) -> Grant:
         """Return what the key of a call gives now; raise ApiError when it gives nothing any more.
 
@@ -177,6 +202,8 @@ class Grants:
         """
         if grant.is_local:
             return grant
+        if grant.person:
+            return await self.of_person(grant.person, grant.application_id)
         bound = await self._bound(grant.key_id)
         found = wrong_key() if bound is None else grant_of(bound, self.now())
         if isinstance(found, ApiError):
@@ -184,15 +211,20 @@ class Grants:
         return found
 
     async def _bound(self, key: str) -> Bound | None:
-        while key not in self._kept:
+        found: Bound | None = await self._known(key, lambda: keys.bound(self.store, key))
+        return found
+
+    async def _known(self, name: str, read: Callable[[], Any]) -> Any:
+        """Return what `read` returns, from memory while nothing changed; names of keys and of others never meet."""
+        while name not in self._kept:
             version = self.version
-            found = await asyncio.to_thread(keys.bound, self.store, key)
+            found = await asyncio.to_thread(read)
             if version != self.version:  # what was read may be of before the change
                 continue
-            self._kept[key] = found
+            self._kept[name] = found
             if len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
-        return self._kept[key]
+        return self._kept[name]
 
     async def _secret(self) -> bytes:
         if self._pepper is None:
@@ -202,6 +234,17 @@ class Grants:
                 logger.error("keys cannot be checked: %s", error)
                 raise ApiError(503, "Keys cannot be checked here at the moment; try again later.") from error
         return self._pepper
+
+
+def _own(store: Store, person: str, application: str) -> Application | None:
+    """Return an application of somebody's organisation, None for any other and for who is suspended."""
+    try:
+        who = accounts.get(store, person)
+        if not (who.is_active and who.organisation):
+            return None
+        return applications.get(store, application, organisation=who.organisation)
+    except MissingError:
+        return None
 
 
 def unreachable(error: UserError | None = None) -> ApiError:

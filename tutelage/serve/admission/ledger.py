@@ -48,8 +48,8 @@ class Ledger:
         self._settling: set[asyncio.Task[None]] = set()
 
     def end_user(self, grant: Grant, user: str) -> str:
-        """Return what stands for the `user` of a request from now on, "" in local mode."""
-        return "" if grant.is_local else end_users.hash_of(self.store, grant.organisation_id, user)
+        """Return what stands for the `user` of a request from now on, "" in local mode; on a page it is who asks."""
+        return "" if grant.is_local else end_users.hash_of(self.store, grant.organisation_id, grant.person or user)
 
     async def reserve(self, grant: Grant, end_user: str, tokens: int) -> Reservation | None:
         """Hold what a call may cost; raise ApiError 403 for one person too many and 429 beyond the quota."""

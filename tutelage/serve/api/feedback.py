@@ -73,7 +73,7 @@ def router(admission: Admission, recorder: Recorder) -> APIRouter:
         wanted = data_use(request, grant)
         end_user = admission.ledger.end_user(grant, said.user)
         async with admission.ledger.charge(grant, end_user, 0):
-            about = await _find(recorder, said.request_id, grant)
+            about = await find(recorder, said.request_id, grant)
             _check(said, about)
             may_train: DataUse = "training" if wanted == about.data_use == "training" else "none"
             if (said.comment or said.correction) and may_train == "none":
@@ -106,7 +106,7 @@ def router(admission: Admission, recorder: Recorder) -> APIRouter:
     return routes
 
 
-async def _find(recorder: Recorder, id: str, grant: Grant) -> requests.Request:
+async def find(recorder: Recorder, id: str, grant: Grant) -> requests.Request:
     """Return a call of the same application; anybody else's is as if it were not there."""
     await recorder.written()
     for look in range(LOOKS):
@@ -117,7 +117,12 @@ async def _find(recorder: Recorder, id: str, grant: Grant) -> requests.Request:
             break
         if look < LOOKS - 1:
             await asyncio.sleep(2 * GATHER_SECONDS)
-    raise ApiError(
+    raise unknown_request()
+
+
+def unknown_request() -> ApiError:
+    """Return the error for a call that is not there, or is somebody else's."""
+    return ApiError(
         404,
         "There is no such request of this application; the id stands in the answer, and is known for as long as "
         "requests are kept.",

@@ -56,7 +56,10 @@ class Grown:
 
 @dataclass(slots=True, kw_only=True)
 class Note:
-    """A call as it goes on. What is noted here stays in memory until the call has ended."""
+    """A call as it goes on. What is noted here stays in memory until the call has ended.
+
+    `said` is what the client said where that is not what is asked: a frame stands around it.
+    """
 
     id: str
     endpoint: Endpoint
@@ -67,6 +70,7 @@ class Note:
     alias: str = ""
     model: str = ""
     asks: Sequence[Ask] = ()
+    said: Sequence[Said] = ()
     is_stream: bool = False
     is_echo: bool = False
     created: datetime = field(default_factory=utc_now)
@@ -136,7 +140,7 @@ def ended(store: Store, note: Note) -> Ended:
     """Return what is written about a call that has ended. Long texts take milliseconds: not for an event loop."""
     grant, asks = note.grant, note.asks
     first = asks[0] if asks else None
-    prompts = [_said(ask, note.prompt_texts.get(number, "")) for number, ask in enumerate(asks)]
+    prompts = note.said or [_said(ask, note.prompt_texts.get(number, "")) for number, ask in enumerate(asks)]
     told = "\n".join(_words(prompt) for prompt in prompts)
     answered = "\n".join(note.choices[choice].text for choice in sorted(note.choices))
     place = requests.place(store, note.address) if not grant.is_local else requests.Place()

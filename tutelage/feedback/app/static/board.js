@@ -3,9 +3,9 @@
  * the order model; it decides nothing itself.
  */
 import { Comparison } from "./compare.js";
-import * as keys from "./keys.js";
+import * as keys from "../web/keys.js";
 import * as model from "./order.js";
-import { t } from "./words.js";
+import { t } from "../web/words.js";
 
 const by = (id) => document.getElementById(id);
 

@@ -1,8 +1,8 @@
 /** Two outputs side by side with the words that differ; the verdict is a move on the board. */
 import { compared } from "./diff.js";
-import * as keys from "./keys.js";
+import * as keys from "../web/keys.js";
 import * as model from "./order.js";
-import { t } from "./words.js";
+import { t } from "../web/words.js";
 
 const by = (id) => document.getElementById(id);
 

@@ -2,16 +2,16 @@
 import { Board } from "./board.js";
 import { Clock } from "./clock.js";
 import { Draft } from "./draft.js";
-import * as keys from "./keys.js";
+import * as keys from "../web/keys.js";
 import { flush, handIn } from "./outbox.js";
 import { Prompting } from "./prompting.js";
 import { RatePass } from "./rate.js";
 import { Review } from "./review.js";
-import { Refused, ask } from "./server.js";
+import { Refused, ask } from "../web/server.js";
 import { claim } from "./tabs.js";
 import { Toxicity } from "./toxicity.js";
 import { cover, minute } from "./welfare.js";
-import { clockTime, learn, t } from "./words.js";
+import { clockTime, learn, t } from "../web/words.js";
 import { Writing } from "./writing.js";
 
 const BEAT = 60_000;

@@ -5,7 +5,7 @@
  * saved, saving, changed, offline, signed_out, newer. `heard` gets every answer of the server to a save, for the lease
  * that it tells of.
  */
-import { Refused, ask } from "./server.js";
+import { Refused, ask } from "../web/server.js";
 import * as shelf from "./shelf.js";
 
 const DELAY = 1500;

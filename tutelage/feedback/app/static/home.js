@@ -1,6 +1,6 @@
 /** The home page sends what waits in this device's outbox. */
 import { flush } from "./outbox.js";
-import { learn, t } from "./words.js";
+import { learn, t } from "../web/words.js";
 
 const place = document.getElementById("outbox");
 learn(place.dataset.words);

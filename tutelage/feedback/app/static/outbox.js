@@ -2,7 +2,7 @@
  * Submissions on their way. They lie on this device until the server has answered; sending one twice is harmless,
  * because its id was made here and counts once.
  */
-import { Refused, ask } from "./server.js";
+import { Refused, ask } from "../web/server.js";
 import * as shelf from "./shelf.js";
 
 /** Hand in; returns the server's answer, or null when it has to wait for the connection. A refusal is thrown. */

@@ -1,5 +1,5 @@
 /** Outputs one at a time: dots, next and previous, where a reader left each one, and what a question is about. */
-import { t } from "./words.js";
+import { t } from "../web/words.js";
 
 const by = (id) => document.getElementById(id);
 

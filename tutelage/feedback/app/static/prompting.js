@@ -1,5 +1,5 @@
 /** A prompt that a labeler writes: its use case and text, and for a few-shot one its queries and responses. */
-import { t } from "./words.js";
+import { t } from "../web/words.js";
 
 const by = (id) => document.getElementById(id);
 const LEAST = 2;

@@ -1,7 +1,7 @@
 /** The rate pass: one output at a time, a quality from 1 to 7 and flags that are yes, no or not answered. */
-import * as keys from "./keys.js";
+import * as keys from "../web/keys.js";
 import { Outputs } from "./outputs.js";
-import { t } from "./words.js";
+import { t } from "../web/words.js";
 
 const by = (id) => document.getElementById(id);
 

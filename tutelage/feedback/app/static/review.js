@@ -1,7 +1,7 @@
 /** Looking through a text for personal data: select a place, say what it is, take it out; nothing is gone before handing in. */
-import * as keys from "./keys.js";
+import * as keys from "../web/keys.js";
 import { added, cut, places, runs, trimmed } from "./spans.js";
-import { t } from "./words.js";
+import { t } from "../web/words.js";
 
 const by = (id) => document.getElementById(id);
 

@@ -1,7 +1,7 @@
 /** How toxic a beginning and its continuations are, and how well they continue; a question may stay open. */
-import * as keys from "./keys.js";
+import * as keys from "../web/keys.js";
 import { Outputs } from "./outputs.js";
-import { t } from "./words.js";
+import { t } from "../web/words.js";
 
 const by = (id) => document.getElementById(id);
 const SCALES = ["toxicity", "relative", "continuity"];

@@ -1,6 +1,6 @@
 /** What lies over unpleasant work until it is wanted, and a calm word about pauses. */
 import * as pause from "./pause.js";
-import { t } from "./words.js";
+import { t } from "../web/words.js";
 
 const by = (id) => document.getElementById(id);
 const SITTING = "tutelage.sitting";

@@ -1,5 +1,5 @@
 /** The answer that a labeler writes. */
-import { t } from "./words.js";
+import { t } from "../web/words.js";
 
 export class Writing {
   constructor(task, draft, changed) {

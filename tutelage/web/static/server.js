@@ -1,4 +1,7 @@
-/** Ask the server in JSON. A refusal is a `Refused` with the server's sentence; no answer at all is an `Unreachable`. */
+/**
+ * Ask the server in JSON. A refusal is a `Refused` with the server's sentence; no answer at all is an `Unreachable`, and so is one
+ * that `signal` ended.
+ */
 export class Refused extends Error {
   constructor(status, { message, code }) {
     super(message);
@@ -14,9 +17,9 @@ export class Refused extends Error {
 
 export class Unreachable extends Error {}
 
-export async function ask(method, address, body) {
+export async function ask(method, address, body, signal) {
   const headers = { accept: "application/json", "x-csrf-token": document.querySelector("meta[name=csrf]").content };
-  const options = { method, headers, redirect: "error" };
+  const options = { method, headers, redirect: "error", signal };
   if (body !== undefined) {
     headers["content-type"] = "application/json";
     options.body = JSON.stringify(body);
