@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.firms import FORM
 from tests.governing import CONDITIONS, Here, described, live, sent_in
 from tests.release.versions import NOW as THEN
 from tests.release.versions import judge, register, write
@@ -39,6 +40,20 @@ def test_the_queue_has_deadlines_and_what_waited_longest_first(site: Here) -> No
     cleo.again().post(f"/apps/{first}/move", to="sandbox")
     cleo.post(f"/apps/{first}/move", to="in_review")
     assert re.findall(r"/console/apps/(app-\w+)", rita.get("/console/queue").text) == [second, first]
+
+
+@ONLY_SQLITE
+def test_of_many_applications_a_page_lists_some_and_finds_the_others(site: Here) -> None:
+    rita = site.staff()
+    firms = [organisations.create(site.store, name, by="", now=site.clock.now).id for name in ("Bakery", "Mühle")]
+    for number in range(203):
+        name = f"Application {number:03}"
+        applications.create(site.store, firms[number == 7], name, FORM, by="", now=site.clock.now)
+    page = rita.get("/console/apps").text
+    assert len(re.findall(r"/console/apps/app-", page)) == 200 and "3 more are not shown" in page
+    for wanted in ("name=application%20007", "name=M%C3%9CHLE", "name=m%C3%BChle&state=draft"):
+        assert re.findall(r">(Application \d+)</a>", rita.get(f"/console/apps?{wanted}").text) == ["Application 007"]
+    assert "There is no such application." in rita.get("/console/apps?state=live&name=007").text
 
 
 def test_a_review_gives_conditions_or_a_reason(site: Here) -> None:

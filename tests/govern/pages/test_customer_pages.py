@@ -175,9 +175,7 @@ def test_cases_are_seen_and_a_measure_is_appealed_against(site: Here) -> None:
     (appeal,) = appeals.of_application(site.store, id)
     refused = rita.post(f"/console/appeals/{appeal.number}/decide", decision="overturned", reason="Yes.")
     assert refused.status_code == 400 and "another reviewer decides" in refused.text
-    answer = omar.post(
-        f"/console/appeals/{appeal.number}/decide", decision="overturned", reason="It was a test.", application=id
-    )
+    answer = omar.post(f"/console/appeals/{appeal.number}/decide", decision="overturned", reason="It was a test.")
     assert answer.headers["location"] == f"/console/apps/{id}?done=decided"
     omar.post(f"/console/apps/{id}/lift", reason="It was a test.")
     assert applications.get(site.store, id).state == "live"

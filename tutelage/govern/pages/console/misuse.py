@@ -7,7 +7,7 @@ from typing import Annotated, cast
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, Response
 
-from tutelage.errors import DataError, MissingError, RefusedError
+from tutelage.errors import ConflictError, DataError, MissingError, RefusedError
 from tutelage.govern.pages.common import attempt, done, show
 from tutelage.govern.pages.console.staff import REVIEWERS, names
 from tutelage.store import appeals, applications, cases, contents, requests
@@ -72,12 +72,11 @@ def open_appeals(request: Request, here: Here) -> HTMLResponse:
 def decide_appeal(request: Request, here: Here, person: Current, number: Number, fields: Fields) -> Response:
     """Uphold or overturn, with a reason that the customer reads; what was overturned is lifted on its page."""
     decision, reason = cast(appeals.Decision, fields.get("decision", "")), fields.get("reason", "")
-    problem = attempt(lambda: appeals.decide(here.store, number, decision, reason=reason, by=person.id, now=here.now()))
-    if problem:
-        return _appeals(request, here, problem)
-    about = fields.get("application", "")
-    is_known = decision == "overturned" and any(one.id == about for one in applications.find(here.store))
-    return done(f"/console/apps/{about}" if is_known else "/console/appeals", "decided")
+    try:
+        made = appeals.decide(here.store, number, decision, reason=reason, by=person.id, now=here.now())
+    except (DataError, ConflictError, RefusedError) as error:
+        return _appeals(request, here, str(error))
+    return done(f"/console/apps/{made.application_id}" if decision == "overturned" else "/console/appeals", "decided")
 
 
 def _case(

@@ -7,11 +7,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from tutelage.govern.pages.common import show
 from tutelage.govern.pages.console.staff import REVIEWERS, queue
-from tutelage.store import appeals, applications, cases, jobs
+from tutelage.store import accounts, appeals, applications, cases, jobs
 from tutelage.store.applications import STATES, State
 from tutelage.web.site import Here
 
 QUEUE = "/console/queue"
+#: How many applications a page lists; the search finds the others.
+SHOWN = 200
 
 router = APIRouter(prefix="/console", dependencies=REVIEWERS)
 
@@ -37,8 +39,14 @@ def waiting(request: Request, here: Here) -> HTMLResponse:
 
 
 @router.get("/apps")
-def all_of_them(request: Request, here: Here, state: str = "") -> HTMLResponse:
-    """Show all applications, or those in a state."""
+def all_of_them(request: Request, here: Here, state: str = "", name: str = "") -> HTMLResponse:
+    """Show all applications, or those in a state, or those whose name or organisation has a word in it."""
     wanted: tuple[State, ...] = tuple(one for one in STATES if one == state)
-    values = {"apps": applications.find(here.store, states=wanted), "states": STATES, "state": state}
+    word = accounts.key_of(name)
+    found = [
+        one
+        for one in applications.find(here.store, states=wanted)
+        if word in accounts.key_of(f"{one.name} {one.organisation_name} {one.id}")
+    ]
+    values = {"apps": found[:SHOWN], "more": max(0, len(found) - SHOWN), "states": STATES, "state": state, "name": name}
     return show(request, here, "console/apps.html", values)

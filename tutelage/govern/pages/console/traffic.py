@@ -15,7 +15,7 @@ from tutelage.web.access import Current
 from tutelage.web.site import Here, Site
 
 router = APIRouter(prefix="/console", dependencies=REVIEWERS)
-#: For how many days usage may be shown, and how many jobs.
+#: For how many days usage may be shown, and how many applications and jobs.
 SPANS = {"1": 1, "7": 7, "30": 30}
 SHOWN = 100
 
@@ -29,7 +29,8 @@ def show_usage(request: Request, here: Here, days: str = "7") -> HTMLResponse:
     rows = [(known[id], tally) for id, tally in counts.items() if id in known]
     found = usage.days(here.store, count=max(span, 14), now=now)
     values = {
-        "rows": sorted(rows, key=lambda row: (-row[1].requests, row[0].id)),
+        "rows": sorted(rows, key=lambda row: (-row[1].requests, row[0].id))[:SHOWN],
+        "more": max(0, len(rows) - SHOWN),
         "span": span,
         "spans": tuple(SPANS.values()),
         "days": found,

@@ -19,6 +19,8 @@ WORDS = {
     "console_apps.title": "Applications",
     "console_apps.state": "State",
     "console_apps.any": "any",
+    "console_apps.name": "Name or organisation",
+    "console_apps.more": "{count} more are not shown; search for them.",
     "console_apps.show": "Show",
     "console_apps.changed": "Changed",
     "console_apps.none": "There is no such application.",
