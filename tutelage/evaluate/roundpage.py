@@ -92,7 +92,7 @@ def _pictures(rounds: Sequence[Round]) -> tuple[Picture, ...]:
 
 def _came(rounds: Sequence[Round]) -> Table:
     """Put one line per count and one column per round."""
-    names = list(dict.fromkeys(name for one in rounds for name in one.prompts))
+    names = list(dict.fromkeys(name for one in reversed(rounds) for name in one.prompts))
     rows = [(f"prompts {name}", *(_counted(one.prompts.get(name)) for one in rounds)) for name in names]
     rows += [
         ("rankings made in the round", *(count(one.ranked) for one in rounds)),

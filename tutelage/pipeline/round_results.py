@@ -258,7 +258,7 @@ def later_round(space: Workspace, number: int) -> Round:
     sent, came, release = facts("traffic"), facts("intake"), facts("release")
     counted = {f"sent by the customers of {firm}": count for firm, count in sent["sent"].items()}
     counted |= {"refused by the API": sent["refused"], "taken back by their senders": sent["withdrawn"]}
-    counted |= {f"intake: {status}": count for status, count in came["decided"].items()}
+    counted |= {f"that intake marked {status}": count for status, count in came["decided"].items()}
     counted |= {"too long for a policy": came["too_long"], "may be used": came["kept"]}
     return Round(
         number=number,
