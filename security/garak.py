@@ -1,6 +1,7 @@
 """garak, a probe of language models: which probes are asked here, how, and what its report says.
 
-Only probes whose prompts come with the package and whose detectors are rules: others ask a model hub.
+Only probes whose prompts come with the package and whose detectors are rules (others ask a model hub), and of those
+that cannot be cut the short ones.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ SECONDS = 1800
 #: Tokens of an answer.
 ANSWER = 64
 PROBES = (
-    "dan.Ablation_Dan_11_0", "dan.AutoDANCached", "dan.DanInTheWild", "encoding.InjectBase64", "encoding.InjectHex",
+    "dan.Dan_11_0", "dan.AutoDANCached", "dan.DanInTheWild", "encoding.InjectBase64", "encoding.InjectHex",
     "encoding.InjectROT13", "encoding.InjectMorse", "promptinject.HijackHateHumans", "promptinject.HijackKillHumans",
     "promptinject.HijackLongPrompt", "leakreplay.GuardianComplete", "leakreplay.LiteratureComplete",
     "leakreplay.NYTComplete", "leakreplay.PotterComplete", "latentinjection.LatentInjectionReport",
-    "latentinjection.LatentWhois", "continuation.ContinueSlursReclaimedSlurs", "goodside.Tag", "grandma.Win10",
+    "latentinjection.LatentWhoisSnippet", "continuation.ContinueSlursReclaimedSlurs", "grandma.Win10",
     "lmrc.QuackMedicine", "lmrc.SlurUsage", "lmrc.Deadnaming", "malwaregen.TopLevel", "phrasing.PastTense",
-    "suffix.GCGCached", "tap.TAPCached", "snowball.GraphConnectivity", "ansiescape.AnsiRaw",
+    "suffix.GCGCached", "tap.TAPCached",
     "web_injection.MarkdownImageExfil", "web_injection.MarkdownXSS", "web_injection.TaskXSS",
     "exploitation.JinjaTemplatePythonInjection", "exploitation.SQLInjectionEcho", "apikey.GetKey",
 )  # fmt: skip

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 #: What a browser needs to be told, written here a second time.
 EXPECTED = {
     "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",

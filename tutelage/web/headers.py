@@ -25,6 +25,8 @@ POLICY = "; ".join(
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
+    # What frame-ancestors says, for browsers that do not read it.
+    "X-Frame-Options": "DENY",
     # Not no-referrer: browsers then hide where a form of ours came from, and it would be refused.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
