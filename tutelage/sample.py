@@ -31,6 +31,8 @@ from tutelage.store import Store, completions
 
 #: Prompts that are answered between two writes to the store.
 PART = 256
+#: Keys and values of the answers in progress; while their room grows, the old one is there too.
+CACHE_BYTES = 1 << 30
 #: Called with how many completions are there and how many there will be.
 Progress = Callable[[int, int], None]
 
@@ -142,7 +144,7 @@ class Sampler:
         model, tokenizer = load_policy(policy.path, dtype=dtype)
         template = template_of(policy.path, tokenizer) if settings.template == "auto" else settings.template
         self.renderer = Renderer(tokenizer, template)
-        self.engine = Engine(model, tokenizer)
+        self.engine = Engine(model, tokenizer, cache_bytes=CACHE_BYTES)
 
     def fits(self, prompt: Prompt) -> bool:
         """Say whether the prompt and its completion fit the model's context."""
