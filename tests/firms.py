@@ -8,7 +8,7 @@ from typing import Any
 
 from tutelage.store import Store, accounts, applications, keys, organisations
 from tutelage.store.accounts import Offer, Role
-from tutelage.store.application_forms import Conditions, Form
+from tutelage.store.application_forms import Conditions, Form, Limits
 from tutelage.store.applications import Application, State
 from tutelage.store.keys import Made, NewKey
 
@@ -22,6 +22,8 @@ FORM = Form(
     answer_tokens=200,
     requests_per_day=500,
 )
+#: More than any test uses.
+UNLIMITED = Limits(requests_per_minute=10**9, tokens_per_minute=10**12, tokens_per_day=10**12)
 
 
 def staff(store: Store, name: str, role: Role = "reviewer") -> str:

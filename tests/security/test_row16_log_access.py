@@ -93,7 +93,14 @@ def test_the_worker_deletes_words_for_good(store: Store, tmp_path: Path) -> None
     [job] = [one for one in jobs.find(store) if one.kind == retention.KIND]
     assert job.every and job.not_before <= utc_now() + timedelta(seconds=2)
     deleted = retention.delete(store, job.arguments, lambda *_: None)
-    assert deleted == {"contents": 1, "words_of_feedback": 1, "requests": 0, "feedback": 0, "files": "overwritten"}
+    assert deleted == {
+        "contents": 1,
+        "words_of_feedback": 1,
+        "requests": 0,
+        "feedback": 0,
+        "answers": 0,
+        "files": "overwritten",
+    }
     assert holding(store) == set()
     with store.read() as connection:
         assert connection.scalar(select(func.count()).select_from(request_contents)) == 0

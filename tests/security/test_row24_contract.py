@@ -197,7 +197,7 @@ def test_streams(world: World) -> None:
         ("/v1/chat/completions", CHATS[1], "ChatChunk", "CreateChatCompletionStreamResponse"),
     ):
         found = events(world.post(path, {**body, **more}))
-        assert len(found) > 3 and found[-1]["choices"] == [] and found[-1]["usage"]["completion_tokens"] > 0
+        assert len(found) > 1 and found[-1]["choices"] == [] and found[-1]["usage"]["completion_tokens"] > 0
         assert all(one["usage"] is None for one in found[:-1])
         for event in found:
             kept(ours, event)

@@ -1,4 +1,4 @@
-"""Keys and capacity; disconnects; alias moves; start-up."""
+"""Keys; disconnects; start-up."""
 
 from __future__ import annotations
 
@@ -17,24 +17,11 @@ from tests.generate.tiny import make_directory
 from tests.serve.server import make_store, register, serving
 from tutelage.errors import DataError, MissingError, SettingsError
 from tutelage.generate.process import EngineOptions
-from tutelage.serve.admission.capacity import Capacity
 from tutelage.service import serve
 from tutelage.store import Store
 from tutelage.store.application_tables import quotas, reservations
 from tutelage.store.keys import PEPPER_VARIABLE
-from tutelage.web.errors import ApiError
 from tutelage.web.listening import Listening
-
-
-def test_capacity_is_given_back_and_its_end_is_503() -> None:
-    capacity = Capacity(3)
-    with capacity.take(2):
-        with pytest.raises(ApiError) as refused, capacity.take(2):
-            pass
-        assert refused.value.status == 503 and refused.value.headers["Retry-After"] == "2"
-        with capacity.take(1):
-            assert capacity.taken == 3
-    assert capacity.taken == 0
 
 
 def test_a_server_with_applications_needs_a_key_and_says_so_before_it_starts_without_its_secret(
@@ -88,7 +75,7 @@ def test_a_client_that_leaves_frees_the_engine(tmp_path: Path) -> None:
             for _ in range(10):
                 with contextlib.suppress(httpx2.TimeoutException):
                     httpx2.post(f"{address}/v1/completions", json={**body, "stream": is_stream}, timeout=0.05)
-        # 320 choices were asked for; were they still counted, 32 times 16 would exceed the 512 that may run at once.
+        # 320 choices were asked for; were they still running, these would wait for those that nobody reads.
         asks = [{**body, "prompt": ["the"] * 8, "max_tokens": 1} for _ in range(4)]
 
         async def all_at_once() -> list[int]:

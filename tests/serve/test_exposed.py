@@ -30,7 +30,7 @@ from tutelage.serve.telemetry.meters import Meters
 meters = Meters()
 for _ in range(int(sys.argv[1])):
     meters.request("/v1/completions", "m@1", 200, 0.2)
-meters.load(running=int(sys.argv[1]), choices=0, most=8, unwritten=0)
+meters.load(running=int(sys.argv[1]), unwritten=0)
 meters.engine("m@1", float(sys.argv[1]), {"running": 1, "waiting": int(sys.argv[1])})
 print("ready", flush=True)
 sys.stdin.read()

@@ -17,6 +17,7 @@ from tutelage.errors import DatabaseAwayError, UnavailableError
 from tutelage.generate.process import EngineProcess
 from tutelage.generate.request import RequestError
 from tutelage.serve.admission.admission import Admission
+from tutelage.serve.admission.timeouts import Timeouts
 from tutelage.serve.api.record import Note
 from tutelage.serve.api.recorder import Recorder
 from tutelage.serve.app import ServeOptions, create_app
@@ -38,7 +39,7 @@ class Sleepy(ScriptedEngine):
     async def stats(self) -> dict[str, int]:
         """Wait."""
         await self.awake.wait()
-        return {"running": 2, "waiting": 3}
+        return {"running": 2, "waiting": 3, "queued": 4}
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Looked:
     async def begun(self) -> Any:
         """Give the pulse, which looks when it is told to."""
         catalogue = ScriptedCatalogue(self.store, engine=self.engine)
-        self.admission = Admission.over(self.store, most_choices=2)
+        self.admission = Admission.over(self.store, Timeouts())
         self.recorder = Recorder(self.store, most_waiting=1)
         self.screen = Screen(self.store, FilterOptions(), EngineProcess)
         await self.screen.start()
@@ -95,7 +96,7 @@ def test_an_engine_that_hangs_is_told_by_its_age_and_again_ready_when_it_answers
                 "tutelage_engine_step_age_seconds", {"model": "default-model@1"}
             )
             queue = {"model": "default-model@1", "state": "waiting"}
-            assert age == 0 and pulse.meters.registry.get_sample_value("tutelage_engine_queue", queue) == 3
+            assert age == 0 and pulse.meters.registry.get_sample_value("tutelage_engine_queue", queue) == 7
 
     asyncio.run(run())
 
@@ -107,8 +108,9 @@ def test_each_lack_is_a_reason_of_its_own(store: Store) -> None:
         async with looked.begun() as pulse:
             pulse.beat()
             assert codes(pulse) == []
-            with looked.admission.capacity.take(2):
-                assert codes(pulse) == ["overloaded"]
+            looked.admission.running.is_closed = True
+            assert codes(pulse) == ["stopping"]
+            looked.admission.running.is_closed = False
             looked.engine.is_ready = False
             looked.screen._content = None
             looked.admission.grants._looked = float("-inf")
@@ -121,7 +123,7 @@ def test_each_lack_is_a_reason_of_its_own(store: Store) -> None:
             pulse.beat()
             value = pulse.meters.registry.get_sample_value
             assert value("tutelage_not_ready", {"reason": "engine_not_ready"}) == 1
-            assert value("tutelage_not_ready", {"reason": "overloaded"}) == 0
+            assert value("tutelage_not_ready", {"reason": "stopping"}) == 0
 
     asyncio.run(run())
 

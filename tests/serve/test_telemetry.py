@@ -203,7 +203,6 @@ def test_figures_count_what_was_asked(observed: Observed) -> None:
     assert observed.figure("tutelage_database_up") == 1
     assert observed.figure("tutelage_engine_queue", model=model, state="waiting") == 0
     assert observed.figure("tutelage_not_ready", reason="engine_stalled") == 0
-    assert observed.figure("tutelage_most_choices") == 512
 
 
 def test_the_port_of_the_metrics_answers_nothing_else(observed: Observed) -> None:

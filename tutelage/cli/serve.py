@@ -31,6 +31,9 @@ def serve(  # noqa: PLR0913 - one parameter per option
     ] = ["default"],  # noqa: B006 - typer copies it
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Processes that answer; they share one engine for each model.")
+    ] = 1,
     certificate: Certificate = "",
     private_key: PrivateKey = "",
     behind_proxy: BehindProxy = False,
@@ -40,6 +43,22 @@ def serve(  # noqa: PLR0913 - one parameter per option
         str,
         typer.Option("--vllm", metavar="PYTHON|URL", help="Let vLLM compute: the Python that has it, or its URL."),
     ] = "",
+    max_batch: Annotated[int, typer.Option("--max-batch", min=1, help="Choices that an engine writes at once.")] = 128,
+    max_waiting: Annotated[
+        int, typer.Option("--max-waiting", min=0, help="Requests that may wait for an engine; more are refused.")
+    ] = 256,
+    max_waiting_tokens: Annotated[
+        int, typer.Option("--max-waiting-tokens", min=0, help="Prompt tokens that they may have together.")
+    ] = 1 << 18,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=0.001, max=800, help="Seconds that a call may take in all.")
+    ] = 600.0,
+    queue_timeout: Annotated[
+        float, typer.Option("--queue-timeout", min=0.001, help="Seconds that a request may wait for its turn.")
+    ] = 30.0,
+    grace: Annotated[
+        float, typer.Option("--grace", min=0, help="Seconds that running answers get to end when the server stops.")
+    ] = 10.0,
     policy: Annotated[
         str,
         typer.Option("--filter", metavar="FILE", help="The content filter's policy; `tutelage config policy` has one."),
@@ -72,6 +91,7 @@ def serve(  # noqa: PLR0913 - one parameter per option
     from tutelage import logs, service
     from tutelage.errors import SettingsError
     from tutelage.generate.process import EngineOptions
+    from tutelage.serve.admission.timeouts import Timeouts
     from tutelage.web.listening import Listening
 
     if dtype not in ("float32", "bfloat16"):
@@ -86,17 +106,22 @@ def serve(  # noqa: PLR0913 - one parameter per option
         metrics_host=metrics_host,
         metrics_port=metrics_port,
     )
-    options = EngineOptions(dtype=dtype, threads=threads, vllm=vllm)
-    service.serve(
-        _store(database),
-        models,
-        listening,
-        options,
-        lambda line: print(line, flush=True),
-        policy,
+    engine = EngineOptions(
+        dtype=dtype,
+        max_batch=max_batch,
+        threads=threads,
+        max_waiting=max_waiting,
+        max_waiting_tokens=max_waiting_tokens,
+        vllm=vllm,
+    )
+    settings = service.Settings(
+        policy=policy,
+        timeouts=Timeouts(queue=queue_timeout, call=timeout, grace=grace),
+        workers=workers,
         has_pages=pages,
         playground=playground,
     )
+    service.serve(_store(database), models, listening, engine, lambda line: print(line, flush=True), settings)
 
 
 def _store(database: str) -> str:

@@ -21,20 +21,25 @@ Scores = tuple[tuple[float, tuple[Top, ...]], ...]
 
 @dataclass(slots=True)
 class Prefill:
-    """Distinct prompts and the choices that continue them; choice i continues prompt `owners[i]` <= i."""
+    """Distinct prompts and the choices that continue them; choice i continues prompt `owners[i]` <= i.
+
+    Equal prompts of two tenants are two: how long the second takes would tell what the first one sent.
+    """
 
     is_scored: bool  # all positions' logits are needed
     prompts: list[tuple[int, ...]] = field(default_factory=list)
+    tenants: list[str] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
     owners: list[int] = field(default_factory=list)
     lengths: int = 0  # how many different prompt lengths
 
     def add(self, choice: Choice) -> None:
-        """Append a choice; choices come shortest prompt first, equal prompts side by side."""
+        """Append a choice; choices come shortest prompt first, equal prompts of a tenant side by side."""
         prompt = choice.request.prompt_ids
-        if not self.prompts or self.prompts[-1] != prompt:
+        if not self._has(choice):
             self.lengths += not self.prompts or len(self.prompts[-1]) != len(prompt)
             self.prompts.append(prompt)
+            self.tenants.append(choice.request.tenant)
         self.choices.append(choice)
         self.owners.append(len(self.prompts) - 1)
 
@@ -43,12 +48,16 @@ class Prefill:
         prompt = choice.request.prompt_ids
         if self.is_scored != is_scored(choice):
             return False
-        if self.prompts[-1] == prompt:
+        if self._has(choice):
             return True
         rows = len(self.prompts) + 1
         # Logits are kept for every position, or for each row at the last position of any row.
         kept = len(prompt) if self.is_scored else self.lengths + 1
         return rows * len(prompt) <= most_tokens and rows * kept * vocabulary <= LOGITS
+
+    def _has(self, choice: Choice) -> bool:
+        request = choice.request
+        return bool(self.prompts) and (self.prompts[-1], self.tenants[-1]) == (request.prompt_ids, request.tenant)
 
     def padded(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return the prompts' ids [B, W], filled up with 0 on the right, and their lengths [B]."""
@@ -117,9 +126,9 @@ def chunks(choices: list[Choice], vocabulary: int, most_tokens: int) -> Iterator
         yield current
 
 
-def _order(choice: Choice) -> tuple[bool, int, tuple[int, ...]]:
+def _order(choice: Choice) -> tuple[bool, int, tuple[int, ...], str]:
     prompt = choice.request.prompt_ids
-    return is_scored(choice), len(prompt), prompt
+    return is_scored(choice), len(prompt), prompt, choice.request.tenant
 
 
 def is_scored(choice: Choice) -> bool:

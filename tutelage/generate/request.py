@@ -39,7 +39,8 @@ class Request:
     `frequency_penalty` times how often a token was sampled, `presence_penalty` if it was, is taken from its logit, and
     `logit_bias`, pairs of token id and value, is added to it: the formula of OpenAI's API, before temperature.
     With `best_of` that many choices are drawn; who collects the events keeps the best `n` (`best`). A request that is
-    not answered `deadline` seconds after it was submitted is cancelled.
+    not answered `deadline` seconds after it was submitted is cancelled. What is computed for one `tenant` is never used
+    for another one.
     """
 
     prompt_ids: tuple[int, ...]
@@ -60,6 +61,7 @@ class Request:
     top_logprobs: int = 0
     prompt_logprobs: bool = False
     stream: bool = False
+    tenant: str = ""
 
     def check(self) -> None:
         """Raise RequestError with one sentence when a value is out of range."""

@@ -128,6 +128,8 @@ def _inverse(weights: Tensor, draws: Tensor) -> Tensor:
 def _sample_filtered(shifted: Tensor, draws: Tensor, filters: Filters) -> Tensor:
     """Draw under temperature, top-k and top-p; `shifted` [N, V] has maximum 0."""
     temperature, top_p, top_k = filters
+    # What is no number of this precision would keep no token at all; the likeliest is always kept.
+    top_p = top_p.clamp(min=torch.finfo(torch.float32).tiny)
     weights = (shifted / temperature.clamp(min=1e-6)[:, None]).exp()
     if not bool(((top_p < 1) | (top_k > 0)).any()):
         return _inverse(weights, draws)

@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +25,7 @@ from tutelage.generate.request import Event, Request, RequestError, Top, best
 from tutelage.generate.runner import Runner
 from tutelage.generate.text import PlainDecoder
 from tutelage.generate.vocabulary import Vocabulary
+from tutelage.generate.waiting import Bounds, FairQueue, OverloadedError
 from tutelage.generate.wire import Ask, News, Token, frame, read_frame
 from tutelage.models.load import load_policy, load_tokenizer
 
@@ -52,11 +54,13 @@ class Backend(Protocol):
 
 
 class Server:
-    """Answers connections with one backend."""
+    """Answers connections with one backend; all of them wait in one queue for it."""
 
-    def __init__(self, backend: Backend, prompter: Prompter) -> None:
+    def __init__(self, backend: Backend, prompter: Prompter, bounds: Bounds) -> None:
         self.backend, self.prompter = backend, prompter
         self.vocabulary = Vocabulary(prompter.tokenizer)
+        # The longest prompt may wait too.
+        self.queue = FairQueue(dataclasses.replace(bounds, tokens=max(bounds.tokens, backend.context)))
 
     @property
     def context(self) -> int:
@@ -88,18 +92,29 @@ class Server:
             await answer(message, writer)
         except RequestError as error:
             writer.write(frame({"tag": tag, "kind": "refused", "message": str(error)}))
+        except OverloadedError as error:
+            told = {"message": str(error), "retry_after": error.retry_after}
+            writer.write(frame({"tag": tag, "kind": "overloaded", **told}))
         except UserError as error:
             writer.write(frame({"tag": tag, "kind": "failed", "message": str(error)}))
 
     async def _stats(self, message: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         stats = await self.backend.stats()
-        writer.write(frame({"tag": message["tag"], "kind": "stats", "stats": stats}))
+        queued = {"queued": self.queue.requests, "queued_tokens": self.queue.tokens, "admitted": self.queue.running}
+        writer.write(frame({"tag": message["tag"], "kind": "stats", "stats": {**stats, **queued}}))
 
     async def _generate(self, message: dict[str, Any], writer: asyncio.StreamWriter) -> None:
-        ask = Ask.from_json(message["ask"])
+        ask, began = Ask.from_json(message["ask"]), time.monotonic()
         request = self._request(ask)
-        tag = message["tag"]
         self.backend.check(request)
+        tokens, choices = len(request.prompt_ids), request.choices
+        async with self.queue.turn(ask.share, tokens=tokens, choices=choices, patience=ask.patience):
+            if request.deadline is not None:
+                left = max(1e-3, request.deadline - (time.monotonic() - began))
+                request = dataclasses.replace(request, deadline=left)
+            await self._answer(message["tag"], ask, request, writer)
+
+    async def _answer(self, tag: int, ask: Ask, request: Request, writer: asyncio.StreamWriter) -> None:
         text = self.prompter.renderer.decode(request.prompt_ids)
         accepted = {"prompt_tokens": len(request.prompt_ids), "prompt_text": text if ask.text is None else ask.text}
         writer.write(frame({"tag": tag, "kind": "accepted", **accepted}))
@@ -154,6 +169,7 @@ class Server:
             top_logprobs=ask.top_logprobs or 0,
             prompt_logprobs=ask.scores_prompt,
             stream=True,
+            tenant=ask.share[0],
         )
 
     def _news(self, event: Event, ask: Ask, request: Request) -> News:
@@ -205,10 +221,11 @@ async def run(options: argparse.Namespace) -> None:
         scorer = scorer_of(options.model, getattr(torch, options.dtype))
         await serve(ClassifierServer(scorer), options.socket)
         return
+    bounds = Bounds(choices=options.max_batch, requests=options.max_waiting, tokens=options.max_waiting_tokens)
     if not options.vllm:
         model, tokenizer = load_policy(options.model, dtype=getattr(torch, options.dtype))
         runner = Runner(Engine(model, tokenizer, max_batch=options.max_batch))
-        await serve(Server(runner, Prompter(tokenizer, template_of(options.model, tokenizer))), options.socket)
+        await serve(Server(runner, Prompter(tokenizer, template_of(options.model, tokenizer)), bounds), options.socket)
         return
     tokenizer = load_tokenizer(options.model)
     own = None
@@ -218,7 +235,7 @@ async def run(options: argparse.Namespace) -> None:
         own = vllm.VllmServer(Path(options.vllm), options.model, dtype=options.dtype, max_batch=options.max_batch)
         upstream = await own.start()
     backend = vllm.VllmRunner(upstream, PlainDecoder(tokenizer), tokenizer.eos_token_id)
-    server = Server(backend, Prompter(tokenizer, template_of(options.model, tokenizer)))
+    server = Server(backend, Prompter(tokenizer, template_of(options.model, tokenizer)), bounds)
     tasks = [asyncio.create_task(serve(server, options.socket))]
     if own is not None:  # when it dies, so does this process, and is started again
         tasks.append(asyncio.create_task(own.ended()))
@@ -241,6 +258,8 @@ def main() -> int:
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--max-batch", type=int, default=128)
+    parser.add_argument("--max-waiting", type=int, default=Bounds().requests)
+    parser.add_argument("--max-waiting-tokens", type=int, default=Bounds().tokens)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--vllm", default="")
     options = parser.parse_args()

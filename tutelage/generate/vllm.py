@@ -251,6 +251,8 @@ def body_of(request: Request, end_id: int | None) -> dict[str, Any]:
         body["logit_bias"] = added
     if request.prompt_logprobs:
         body["echo"] = True
+    if request.tenant:  # its cache of prompts would tell one tenant by its speed what another one sent
+        body["cache_salt"] = request.tenant
     return body
 
 

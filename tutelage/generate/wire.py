@@ -2,7 +2,7 @@
 
 A frame is its length as 4 bytes, big end first, then JSON in UTF-8. Every message of a request carries the request's
 number on this connection, `tag`. The client sends `generate`, `cancel` and `stats`; the server answers `accepted`,
-any number of `news` and, in the place of all these, `refused` or `failed`.
+any number of `news` and, in the place of all these, `refused`, `failed` or `overloaded`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class Ask:
 
     Exactly one of `text`, `ids` and `messages` (pairs of role and content) is given. `max_tokens` None takes what the
     context leaves. `top_logprobs` None asks for no log-probabilities; `scores_prompt` asks for the prompt's too. The
-    rest means what it means in `request.Request`; with `best_of` the news come when the best `n` are known.
+    rest means what it means in `request.Request`; with `best_of` the news come when the best `n` are known. `share` is
+    the application and the key whose turn it takes in the queue, where it waits for `patience` seconds at most.
     """
 
     text: str | None = None
@@ -43,6 +44,8 @@ class Ask:
     deadline: float | None = None
     top_logprobs: int | None = None
     scores_prompt: bool = False
+    share: tuple[str, str] = ("", "")
+    patience: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
@@ -51,12 +54,13 @@ class Ask:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Ask:
         """Read what `to_json` wrote."""
-        ids, messages = value.pop("ids"), value.pop("messages")
+        ids, messages, (application, key) = value.pop("ids"), value.pop("messages"), value.pop("share")
         return cls(
             ids=None if ids is None else tuple(ids),
             messages=None if messages is None else tuple((role, content) for role, content in messages),
             stop=tuple(value.pop("stop")),
             logit_bias=tuple((token, added) for token, added in value.pop("logit_bias")),
+            share=(application, key),
             **value,
         )
 

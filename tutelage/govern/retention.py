@@ -61,6 +61,7 @@ def delete(store: Store, arguments: Mapping[str, Any], progress: Callable[[int, 
         "words_of_feedback": deleted.words,
         "requests": deleted.requests,
         "feedback": deleted.feedback,
+        "answers": deleted.answers,
     }
     # What happened to the files is told when there was something in them to delete, or when it could not be done.
     is_told = any(counted.values()) or deleted.files == "in_use"

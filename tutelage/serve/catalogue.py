@@ -11,13 +11,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 
 from tutelage.errors import UserError
+from tutelage.generate.connection import EngineConnection
 from tutelage.generate.process import EngineOptions, EngineProcess
 from tutelage.models import untrusted
 from tutelage.records import RegisteredModel
@@ -40,7 +41,7 @@ AGAIN_SECONDS = 10.0
 class Served:
     """A model version with its engine, and how many calls hold it."""
 
-    def __init__(self, model: RegisteredModel, engine: EngineProcess) -> None:
+    def __init__(self, model: RegisteredModel, engine: EngineConnection) -> None:
         self.model, self.engine, self.calls = model, engine, 0
 
     @property
@@ -67,10 +68,16 @@ class Catalogue:
     """The served names (aliases or registered names) and the engines behind them. Used in one event loop."""
 
     def __init__(
-        self, store: Store, names: Sequence[str], options: EngineOptions, *, drain_seconds: float = DRAIN_SECONDS
+        self,
+        store: Store,
+        names: Sequence[str],
+        options: EngineOptions,
+        *,
+        connect: Callable[[Path, EngineOptions], EngineConnection] = EngineProcess,
+        drain_seconds: float = DRAIN_SECONDS,
     ) -> None:
         self.store, self.names, self.options = store, tuple(dict.fromkeys(names)), options
-        self.drain_seconds = drain_seconds
+        self.connect, self.drain_seconds = connect, drain_seconds
         self.created = int(time.time())
         self._exact: dict[str, str] = {}
         self._wanted: dict[str, Route] = {}
@@ -78,7 +85,7 @@ class Catalogue:
         self._served: dict[Version, Served] = {}
         self._coming: dict[Version, asyncio.Task[None]] = {}
         self._failed: dict[Version, float] = {}
-        self._draining: dict[EngineProcess, asyncio.Task[None]] = {}
+        self._draining: dict[EngineConnection, asyncio.Task[None]] = {}
         self._one_at_a_time = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
 
@@ -216,10 +223,10 @@ class Catalogue:
             del self._coming[version]
         self._follow()
 
-    async def _start(self, model: RegisteredModel) -> EngineProcess:
+    async def _start(self, model: RegisteredModel) -> EngineConnection:
         """Start an engine on files that are those registered, and let it answer the golden prompts."""
         await asyncio.to_thread(untrusted.verify, model)
-        engine = EngineProcess(Path(model.path), self.options)
+        engine = self.connect(Path(model.path), self.options)
         try:
             await engine.start()
             await golden.check(engine, str(_version(model)))

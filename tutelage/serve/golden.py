@@ -6,7 +6,8 @@ import asyncio
 import math
 
 from tutelage.errors import UnavailableError, UserError
-from tutelage.generate.process import EngineProcess
+from tutelage.generate.connection import EngineConnection
+from tutelage.generate.waiting import OverloadedError
 from tutelage.generate.wire import Ask, News
 
 #: A text, other scripts, the beginning of a document, a conversation, and two choices by chance.
@@ -21,18 +22,29 @@ PROMPTS = (
 SECONDS = 120.0
 
 
-async def check(engine: EngineProcess, title: str) -> None:
+async def check(engine: EngineConnection, title: str) -> None:
     """Ask everything; raise UnavailableError with a sentence unless all of it is answered with sound numbers."""
     try:
         async with asyncio.timeout(SECONDS):
-            await asyncio.gather(*(_answered(engine, ask) for ask in PROMPTS))
+            for ask in PROMPTS:
+                await _in_turn(engine, ask)
     except TimeoutError:
         raise UnavailableError(f"{title} did not answer the golden prompts within {SECONDS:.0f} seconds.") from None
     except UserError as error:
         raise UnavailableError(f"{title} does not answer the golden prompts: {error}") from error
 
 
-async def _answered(engine: EngineProcess, ask: Ask) -> None:
+async def _in_turn(engine: EngineConnection, ask: Ask) -> None:
+    """Ask one thing; an engine that others share may have no room for it at the moment."""
+    while True:
+        try:
+            await _answered(engine, ask)
+            return
+        except OverloadedError as error:
+            await asyncio.sleep(error.retry_after)
+
+
+async def _answered(engine: EngineConnection, ask: Ask) -> None:
     async for news in engine.generate(ask):
         if not isinstance(news, News):
             continue

@@ -190,5 +190,18 @@ request_prompts = Table(
     Column("sent", UtcDateTime, nullable=False),
 )
 
+#: Calls that carry an idempotency key, as hashes: which key of whom, and what is asked. `holder` answers it until
+#: `held_until`; `answer` is what was sent, whose words are kept as long as it may be asked for again.
+repeats = Table(
+    "repeats",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("body", String, nullable=False),
+    Column("holder", String, nullable=False),
+    Column("held_until", UtcDateTime, nullable=False),
+    Column("answer", AnyText),
+    Column("created", UtcDateTime, nullable=False, index=True),
+)
+
 #: Tables whose rows are written once: triggers refuse UPDATE, and only retention deletes.
 WRITTEN_ONCE = ("requests", "request_hits", "request_contents", "feedback", "feedback_texts")

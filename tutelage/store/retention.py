@@ -17,7 +17,8 @@ from sqlalchemy import Select, Table, delete, or_, select
 from tutelage.store import audit
 from tutelage.store.contents import withdrawn_since
 from tutelage.store.database import BUSY_SECONDS, Store
-from tutelage.store.request_tables import feedback, feedback_texts, request_contents, request_hits, requests
+from tutelage.store.repeats import KEPT
+from tutelage.store.request_tables import feedback, feedback_texts, repeats, request_contents, request_hits, requests
 from tutelage.store.tables import withdrawals
 
 #: What happened to the files: emptied, not yet because somebody was reading, or freed for PostgreSQL to write over.
@@ -39,12 +40,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deleted:
-    """How many rows are gone, and what happened to the files that held them."""
+    """How many rows are gone, and what happened to the files that held them; `answers` are those of `store/repeats`."""
 
     contents: int
     words: int
     requests: int
     feedback: int
+    answers: int
     files: Files
 
 
@@ -72,10 +74,11 @@ def delete_before(store: Store, limits: Limits, *, now: datetime) -> Deleted:
     )
     words = _delete(store, feedback_texts, select(feedback_texts.c.feedback_id).where(old))
     rows, said = _delete_requests(store, limits.requests)
-    if contents or words:
+    answers = _delete(store, repeats, select(repeats.c.id).where(repeats.c.created <= now - KEPT))
+    if contents or words or answers:
         _rewrite(store)
-    deleted = Deleted(contents=contents, words=words, requests=rows, feedback=said, files=_forget(store))
-    counted = {"contents": contents, "words": words, "requests": rows, "feedback": said}
+    counted = {"contents": contents, "words": words, "requests": rows, "feedback": said, "answers": answers}
+    deleted = Deleted(**counted, files=_forget(store))
     if any(counted.values()):
         with store.write() as connection:
             audit.append(connection, audit.Event(actor="", action="requests.delete", details=counted), now=now)
@@ -117,7 +120,7 @@ def _rewrite(store: Store) -> None:
     if store.engine.dialect.name != "sqlite":
         return
     with store.write() as connection:
-        for name in (request_contents.name, feedback_texts.name):
+        for name in (request_contents.name, feedback_texts.name, repeats.name):
             connection.exec_driver_sql(f"CREATE TABLE kept_words AS SELECT * FROM {name}")
             connection.exec_driver_sql(f"DELETE FROM {name}")
             connection.exec_driver_sql(f"INSERT INTO {name} SELECT * FROM kept_words")
@@ -130,7 +133,7 @@ def _forget(store: Store) -> Files:
         return _empty_log(store)
     with store.engine.connect() as connection:
         plain = connection.execution_options(isolation_level="AUTOCOMMIT")
-        for table in (request_contents, feedback_texts):
+        for table in (request_contents, feedback_texts, repeats):
             plain.exec_driver_sql(f"VACUUM {table.name}")
     return "freed"
 

@@ -36,6 +36,9 @@ STATUSES: Mapping[type[UserError], int] = {
 }
 
 
+#: Characters of a name of the caller's that are said back.
+_LONGEST_NAME = 100
+
 #: When a caller may try again where something is away.
 LATER: Mapping[str, str] = {"retry-after": "10"}
 
@@ -118,7 +121,7 @@ def told(request: Request, error: Exception) -> ApiError:
 def invalid(problem: Mapping[str, Any]) -> ApiError:
     """Return the error for what a pydantic model found wrong first."""
     # Union members add their own names to the place; the first part is the field that the caller wrote.
-    field = str(problem["loc"][0]) if problem["loc"] else None
+    field = str(problem["loc"][0])[:_LONGEST_NAME] if problem["loc"] else None
     if problem["type"] == "json_invalid":
         return ApiError(400, "The body of this request is no JSON; send JSON in UTF-8.")
     if problem["type"] == "extra_forbidden":

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tutelage.errors import DatabaseAwayError
 from tutelage.serve.admission.grants import BLIND_SECONDS, LOCAL, Grant, Grants, unreachable, wrong_key
+from tutelage.serve.admission.running import Running, stopping
 from tutelage.store.keys import Scope as KeyScope
 from tutelage.web import errors
 from tutelage.web.errors import ApiError
@@ -26,8 +27,8 @@ class Gate:
     It stands before the routes, so that no route, mount, method or spelling of a path can be forgotten.
     """
 
-    def __init__(self, app: ASGIApp, grants: Grants, is_private: bool) -> None:
-        self._app, self._grants, self._is_private = app, grants, is_private
+    def __init__(self, app: ASGIApp, grants: Grants, is_private: bool, running: Running | None = None) -> None:
+        self._app, self._grants, self._is_private, self._running = app, grants, is_private, running
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with the refusal."""
@@ -38,6 +39,8 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})
             return
         try:
+            if self._running is not None and self._running.is_closed:
+                raise stopping()
             if self._grants.blind_seconds > BLIND_SECONDS:
                 await self._grants.refresh()
             scope.setdefault("state", {})["grant"] = await self._grant(scope)

@@ -35,8 +35,9 @@ _SAID = {
 
 @dataclass(slots=True)
 class Bill:
-    """What a call cost so far."""
+    """What a call holds of its quota, and what it cost so far."""
 
+    reservation: Reservation | None
     tokens: int = 0
 
 
@@ -67,12 +68,11 @@ class Ledger:
     @contextlib.asynccontextmanager
     async def charge(self, grant: Grant, end_user: str, tokens: int) -> AsyncIterator[Bill]:
         """Hold what a call may cost until the end of the block, then count what the bill says."""
-        bill = Bill()
-        reservation = await self.reserve(grant, end_user, tokens)
+        bill = Bill(await self.reserve(grant, end_user, tokens))
         try:
             yield bill
         finally:
-            self.settle(reservation, bill.tokens)
+            self.settle(bill.reservation, bill.tokens)
 
     def settle(self, reservation: Reservation | None, tokens: int) -> None:
         """Count what a call used, from now on in the background; a gateway that dies first leaves it to the others."""

@@ -27,6 +27,8 @@ class Running:
 
     def __init__(self) -> None:
         self._calls: dict[object, tuple[Grant, Cancel]] = {}
+        #: Whether the server is about to end, so that no new call is let in.
+        self.is_closed = False
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -45,11 +47,22 @@ class Running:
         """Return what the running calls were let in with."""
         return {grant for grant, _ in self._calls.values()}
 
+    def end_all(self, error: ApiError) -> None:
+        """End all calls."""
+        for _, cancel in list(self._calls.values()):
+            cancel(error)
+
     def end(self, grant: Grant, error: ApiError) -> None:
         """End all calls that were let in with this grant."""
         for held, cancel in list(self._calls.values()):
             if held == grant:
                 cancel(error)
+
+
+def stopping() -> ApiError:
+    """Return the error for a call that comes, or has not ended, when the server is told to stop."""
+    message = "The server is being stopped; try again in a moment."
+    return ApiError(503, message, code="stopping", headers={"Retry-After": "2", "Connection": "close"})
 
 
 class Watch:

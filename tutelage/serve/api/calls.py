@@ -7,8 +7,8 @@ import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -20,6 +20,8 @@ from tutelage.serve.admission.access import grant_of
 from tutelage.serve.admission.admission import Admission
 from tutelage.serve.admission.grants import Grant
 from tutelage.serve.admission.ledger import most_tokens
+from tutelage.serve.admission.running import stopping
+from tutelage.serve.admission.timeouts import ending, too_late
 from tutelage.serve.api.record import CLIENT_GONE, Note, bug, data_use
 from tutelage.serve.api.recorder import Recorder
 from tutelage.serve.api.schema import Sampling
@@ -27,18 +29,23 @@ from tutelage.serve.catalogue import Catalogue, Served, unknown
 from tutelage.serve.screen import BlockedError, Screen, unavailable
 from tutelage.serve.stream.answers import Answers
 from tutelage.serve.stream.choices import Choices, New
-from tutelage.serve.stream.events import events
+from tutelage.serve.stream.events import DONE, events
 from tutelage.serve.stream.pieces import Piece
 from tutelage.web.errors import ApiError
 
+if TYPE_CHECKING:
+    from tutelage.serve.api.repeats import Repeats
+
 Result = TypeVar("Result")
+#: Seconds by which an engine's own deadline is later than ours.
+LATER = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What a request asks for, by which grant, and for whom: `end_user` is a salted hash, "" in local mode.
 
-    `note` is what will be written down of it.
+    `until` is when it must have ended, on the monotonic clock; `note` is what will be written down of it.
     """
 
     grant: Grant
@@ -47,6 +54,7 @@ class Wanted:
     asks: Sequence[Ask]
     id: str
     note: Note
+    until: float
     is_echo: bool = False
 
 
@@ -116,8 +124,11 @@ Chunks = Callable[[Call], AsyncIterator[dict[str, Any]]]
 class Caller:
     """Opens calls on the served models, within what the grant and the capacity allow."""
 
-    def __init__(self, catalogue: Catalogue, admission: Admission, recorder: Recorder, screen: Screen) -> None:
+    def __init__(
+        self, catalogue: Catalogue, admission: Admission, recorder: Recorder, screen: Screen, repeats: Repeats
+    ) -> None:
         self.catalogue, self.admission, self.recorder, self.screen = catalogue, admission, recorder, screen
+        self.repeats = repeats
 
     def wanted(
         self, request: Request, parameters: Sampling, asks: Sequence[Ask], prefix: str, *, is_echo: bool = False
@@ -145,6 +156,7 @@ class Caller:
             asks=asks,
             id=note.id,
             note=note,
+            until=self.admission.timeouts.until(request),
             is_echo=is_echo,
         )
 
@@ -153,6 +165,8 @@ class Caller:
         """Ask the engine; leaving the block cancels what still runs, and lets what became of it be written down."""
         with self.recorder.noting(wanted.note):
             self.recorder.check()
+            if self.admission.running.is_closed:
+                raise stopping()
             async with self._admitted(wanted) as call:
                 yield call
 
@@ -162,18 +176,20 @@ class Caller:
         grant, asks, admission = wanted.grant, wanted.asks, self.admission
         if not grant.may_use(wanted.model):
             raise unknown(wanted.model)
-        with (
-            self.catalogue.use(wanted.model, f"{grant.application_id}/{wanted.end_user}") as served,
-            admission.capacity.take(sum(ask.best_of or ask.n for ask in asks)),
-        ):
+        with self.catalogue.use(wanted.model, f"{grant.application_id}/{wanted.end_user}") as served:
             wanted.note.model = served.name
             most = most_tokens(asks, served.engine.context)
             async with admission.ledger.charge(grant, wanted.end_user, most) as bill:
-                answers = Answers(served.engine, asks)
+                wanted.note.reservation = bill.reservation
+                self.recorder.began(wanted.note)
+                answers = Answers(served.engine, self._timed(wanted))
                 choices = Choices(answers.accepted, asks[0].n, is_echo=wanted.is_echo)
                 call = Call(wanted, served, answers, choices)
                 # Nothing waits between this look and the watch's: whatever ends the grant is seen by one of them.
-                with admission.running.hold(await admission.grants.now_of(grant), answers.end):
+                with (
+                    admission.running.hold(await admission.grants.now_of(grant), answers.end),
+                    ending(wanted.until, answers.end),
+                ):
                     try:
                         async with answers:
                             wanted.note.accepted = time.monotonic()
@@ -184,6 +200,16 @@ class Caller:
                         wanted.note.count(answers.accepted, call.completion_tokens)
                         if choices.screened is not None and choices.verdict is not None:
                             wanted.note.judge("completion", choices.verdict, choices.screened.content.policy)
+
+    def _timed(self, wanted: Wanted) -> list[Ask]:
+        """Return what is asked of the engine: whose turn it takes, and how long it may wait and take."""
+        left = wanted.until - time.monotonic()
+        if left <= 0:
+            raise too_late()
+        share = (wanted.grant.application_id, wanted.grant.key_id or wanted.grant.person)
+        patience = min(left, self.admission.timeouts.queue)
+        # The engine ends by itself what nobody ends here: a little later, so that our word comes first.
+        return [replace(ask, share=share, patience=patience, deadline=left + LATER) for ask in wanted.asks]
 
     async def _screen(self, call: Call) -> None:
         """Have the prompts of a call scored, as the engine read them, and let the same filter score what is written."""
@@ -232,19 +258,46 @@ class CallStream(StreamingResponse):
     def __init__(
         self, call: contextlib.AsyncExitStack, content: AsyncIterator[bytes], headers: Mapping[str, str]
     ) -> None:
-        super().__init__(content, media_type="text/event-stream", headers={"Cache-Control": "no-store", **headers})
+        given = {"Cache-Control": "no-store", **headers}
+        super().__init__(_counted(content, call), media_type="text/event-stream", headers=given)
         self._call = call
+        #: Is called when the stream has ended, however it did.
+        self.at_end: Callable[[], None] = lambda: None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream."""
-        async with self._call:
-            await super().__call__(scope, receive, send)
+        try:
+            async with self._call:
+                await super().__call__(scope, receive, send)
+        finally:
+            self.at_end()
+
+
+async def _counted(content: AsyncIterator[bytes], call: contextlib.AsyncExitStack) -> AsyncIterator[bytes]:
+    """Yield a stream; when its last word is said, its call has been counted and written down."""
+    async for event in content:
+        if event == DONE:
+            await call.aclose()
+        yield event
 
 
 async def streamed(
-    opened: contextlib.AbstractAsyncContextManager[Call], chunks: Chunks, headers: Mapping[str, str] | None = None
+    request: Request,
+    opened: contextlib.AbstractAsyncContextManager[Call],
+    chunks: Chunks,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Answer with the stream of `chunks(call)`; what is refused is refused before the stream begins."""
+    """Answer with the stream of `chunks(call)`; what is refused is refused before the stream begins.
+
+    A client may leave while the call still waits for its turn.
+    """
     stack = contextlib.AsyncExitStack()
-    call = await stack.enter_async_context(opened)
+    try:
+        call = await unless_gone(request, stack.enter_async_context(opened))
+    except BaseException:
+        await stack.aclose()
+        raise
+    if call is None:
+        await stack.aclose()
+        return Response(status_code=CLIENT_GONE)
     return CallStream(stack, events(chunks(call)), headers or {})

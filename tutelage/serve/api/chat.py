@@ -25,10 +25,13 @@ def router(caller: Caller) -> APIRouter:
     @routes.post("/v1/chat/completions")
     async def chat_completions(request: Request) -> Response:
         parameters = await bodies.read(request, ChatParameters)
+        return await caller.repeats.once(request, parameters, lambda: answer(request, parameters))
+
+    async def answer(request: Request, parameters: ChatParameters) -> Response:
         opened = caller.open(caller.wanted(request, parameters, [_ask(parameters)], "chatcmpl"))
         if parameters.stream:
             notice = caller.catalogue.notice(parameters.model)
-            return await streamed(opened, lambda call: _chunks(call, parameters), notice)
+            return await streamed(request, opened, lambda call: _chunks(call, parameters), notice)
 
         async def whole() -> dict[str, Any]:
             async with opened as call:

@@ -24,11 +24,14 @@ def router(caller: Caller) -> APIRouter:
     @routes.post("/v1/completions")
     async def completions(request: Request) -> Response:
         parameters = await bodies.read(request, CompletionParameters)
+        return await caller.repeats.once(request, parameters, lambda: answer(request, parameters))
+
+    async def answer(request: Request, parameters: CompletionParameters) -> Response:
         asks = [_ask(prompt, parameters) for prompt in parameters.prompts]
         opened = caller.open(caller.wanted(request, parameters, asks, "cmpl", is_echo=parameters.echo))
         if parameters.stream:
             notice = caller.catalogue.notice(parameters.model)
-            return await streamed(opened, lambda call: _chunks(call, parameters), notice)
+            return await streamed(request, opened, lambda call: _chunks(call, parameters), notice)
 
         async def whole() -> dict[str, Any]:
             async with opened as call:

@@ -16,7 +16,8 @@ from pydantic import BaseModel
 
 from tutelage import __version__
 from tutelage.files import write_text
-from tutelage.serve.api import shapes
+from tutelage.serve.admission import timeouts
+from tutelage.serve.api import repeats, shapes
 from tutelage.serve.api.feedback import FeedbackParameters
 from tutelage.serve.api.moderations import ModerationParameters
 from tutelage.serve.api.record import HEADER
@@ -32,11 +33,13 @@ MEANINGS = {
     401: "The API key is missing or wrong.",
     403: "The key, its application or its organisation may not do this.",
     404: "There is nothing of this name that the key may use.",
-    409: "The same name stands for something else already.",
+    408: "The body did not come in time.",
+    409: "The same name stands for something else already, or the call with this key is being answered.",
     413: "The body is too long.",
     415: "The body is not JSON.",
     429: "The application's quota is used up; `Retry-After` says when to try again.",
     503: "The server has too much to do, or a part of it is away; `Retry-After` says when to try again.",
+    504: "The call took all the time that it had.",
 }
 LATER = (429, 503)
 
@@ -56,7 +59,8 @@ class Operation:
     is_open: bool = False
 
 
-_SENT = (400, 401, 403, 413, 415, 429, 503)
+_SENT = (400, 401, 403, 408, 413, 415, 429, 503)
+_CALLED = (*_SENT, 404, 409, 504)
 OPERATIONS = (
     Operation(
         method="get",
@@ -80,7 +84,7 @@ OPERATIONS = (
         name="complete",
         summary="Continue texts as they are",
         answer=shapes.Completion,
-        refusals=(*_SENT, 404),
+        refusals=_CALLED,
         body=CompletionParameters,
         event=shapes.Completion,
     ),
@@ -90,7 +94,7 @@ OPERATIONS = (
         name="chat",
         summary="Answer a conversation as the model was trained to read one",
         answer=shapes.Chat,
-        refusals=(*_SENT, 404),
+        refusals=_CALLED,
         body=ChatParameters,
         event=shapes.ChatChunk,
     ),
@@ -100,7 +104,7 @@ OPERATIONS = (
         name="moderate",
         summary="Say what the content filter finds in texts",
         answer=shapes.Moderations,
-        refusals=(400, 401, 403, 413, 415, 503),
+        refusals=(400, 401, 403, 408, 413, 415, 503),
         body=ModerationParameters,
     ),
     Operation(
@@ -167,8 +171,20 @@ def _operation(one: Operation) -> dict[str, Any]:
     if one.event is not None or one.body is FeedbackParameters:
         use = {"type": "string", "enum": ["none", "training"]}
         told = "What the request may be used for; it can only narrow what the application agreed to."
-        made["parameters"] = [{"name": HEADER, "in": "header", "required": False, "description": told, "schema": use}]
+        made["parameters"] = [_header(HEADER, told, use)]
+    if one.event is not None:
+        key = {"type": "string", "minLength": 1, "maxLength": repeats.LONGEST_KEY, "pattern": "^[ -~]+$"}
+        told = "A word of the caller's for this call: sent again with it, the call is answered once."
+        seconds = {"type": "number", "minimum": 1}
+        made["parameters"] += [
+            _header(repeats.HEADER, told, key),
+            _header(timeouts.HEADER, "After how many seconds an answer is of no use any more.", seconds),
+        ]
     return made
+
+
+def _header(name: str, told: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "description": told, "schema": schema}
 
 
 def _responses(one: Operation) -> dict[str, Any]:

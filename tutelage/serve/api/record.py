@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from tutelage.safety.policy import Policy, Role, Verdict
 from tutelage.serve.admission.grants import Grant
 from tutelage.store import Store, requests, windows
 from tutelage.store.application_forms import DataUse
+from tutelage.store.quotas import Reservation
 from tutelage.store.requests import Action, Choice, Content, Ended, Endpoint, Hit, Said
 from tutelage.web.errors import ApiError
 from tutelage.web.site import utc_now
@@ -89,6 +90,7 @@ class Note:
     policy_version: str = ""
     error: ApiError | None = None
     is_whole: bool = False
+    reservation: Reservation | None = None
 
     def give(self, choice: int, text: str, tokens: int, finish_reason: str | None) -> None:
         """Note what a client was given of a choice."""
@@ -136,15 +138,12 @@ class Note:
         return CLIENT_GONE if self.action == "cancelled" else 200
 
 
-def ended(store: Store, note: Note) -> Ended:
-    """Return what is written about a call that has ended. Long texts take milliseconds: not for an event loop."""
+def row(store: Store, note: Note) -> requests.Request:
+    """Return what is known of a call as it stands without looking at its words."""
     grant, asks = note.grant, note.asks
     first = asks[0] if asks else None
-    prompts = note.said or [_said(ask, note.prompt_texts.get(number, "")) for number, ask in enumerate(asks)]
-    told = "\n".join(_words(prompt) for prompt in prompts)
-    answered = "\n".join(note.choices[choice].text for choice in sorted(note.choices))
     place = requests.place(store, note.address) if not grant.is_local else requests.Place()
-    request = requests.Request(
+    return requests.Request(
         id=note.id,
         endpoint=note.endpoint,
         action=note.action,
@@ -174,12 +173,22 @@ def ended(store: Store, note: Note) -> Ended:
         completion_severity=note.severities.get("completion", 0),
         rule=note.rule,
         policy_version=note.policy_version,
+        data_use=note.data_use,
+        notice_version=grant.notice_version if note.data_use == "training" else "",
+    )
+
+
+def ended(store: Store, note: Note) -> Ended:
+    """Return what is written about a call that has ended. Long texts take milliseconds: not for an event loop."""
+    prompts = note.said or [_said(ask, note.prompt_texts.get(number, "")) for number, ask in enumerate(note.asks)]
+    told = "\n".join(_words(prompt) for prompt in prompts)
+    answered = "\n".join(note.choices[choice].text for choice in sorted(note.choices))
+    request = replace(
+        row(store, note),
         use_case=guess(_words(prompts[0])) if told else "",
         prompt_simhash=simhash(told),
         completion_simhash=simhash(answered),
         urls=len(_URL.findall(answered)),
-        data_use=note.data_use,
-        notice_version=grant.notice_version if note.data_use == "training" else "",
     )
     return Ended(request=request, hits=tuple(note.hits.values()), content=_content(store, note, prompts))
 

@@ -2,8 +2,8 @@
 
 A thread of its own writes, many calls in a transaction, and tries again while the database is away. Calls that are not
 written yet wait in memory; where too many wait, no new call is let in, so that none goes unrecorded. A server that is
-told to stop writes all of them first; one that is killed loses those of its last moments. Repeating a transaction adds
-nothing (`store/requests.py`).
+told to stop writes all of them first; one that is killed leaves those of its last moments in its journal, without
+their words. Repeating a transaction adds nothing (`store/requests.py`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from tutelage.errors import UnavailableError
-from tutelage.serve.api.record import Note, bug, ended
+from tutelage.serve.api.journal import Journal
+from tutelage.serve.api.record import Note, bug, ended, row
 from tutelage.store import Store, requests
 from tutelage.store.requests import Ended
 from tutelage.web.errors import ApiError
@@ -31,6 +33,8 @@ BATCH, GATHER_SECONDS = 500, 0.1
 MOST_WAITING = 10_000
 #: Seconds between two tries while the database is away, and for how long a server that stops goes on trying.
 RETRY_SECONDS, STOP_SECONDS = 1.0, 30.0
+#: What is known of a call whose gateway was killed.
+_DIED: dict[str, Any] = {"action": "failed", "status": 500, "error_code": "gateway_died", "latency_ms": 0}
 #: How long somebody who asks for a call of just now waits for its row.
 WRITTEN_SECONDS = 3.0
 
@@ -38,8 +42,8 @@ WRITTEN_SECONDS = 3.0
 class Recorder:
     """The writer of one process. `put` may be called from any thread."""
 
-    def __init__(self, store: Store, *, most_waiting: int = MOST_WAITING) -> None:
-        self.store, self.most_waiting = store, most_waiting
+    def __init__(self, store: Store, journal: Journal | None = None, *, most_waiting: int = MOST_WAITING) -> None:
+        self.store, self.journal, self.most_waiting = store, journal, most_waiting
         self._waiting: deque[Note] = deque()
         self._changed = threading.Condition()
         #: How many calls were put, and how many of them are done with.
@@ -59,6 +63,8 @@ class Recorder:
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join()
+        if self.journal is not None:
+            self.journal.close()
 
     @property
     def waiting(self) -> int:
@@ -95,12 +101,24 @@ class Recorder:
             note.ended = time.monotonic()
             self.put(note)
 
+    def began(self, note: Note) -> None:
+        """Remember a call that begins to cost something, in case this process does not see its end."""
+        self._journal(note, **_DIED)
+
     def put(self, note: Note) -> None:
         """Let a call that has ended be written down."""
+        self._journal(note)
         with self._changed:
             self._waiting.append(note)
             self._put += 1
             self._changed.notify_all()
+
+    def _journal(self, note: Note, **changes: Any) -> None:
+        if self.journal is not None:
+            try:
+                self.journal.note(replace(row(self.store, note), **changes), note.reservation)
+            except Exception as error:  # the database will be told all the same
+                logger.error("a call could not be written into the journal", exc_info=error)
 
     async def written(self) -> None:
         """Wait until every call that ended so far is written down, but not for long where that is impossible."""
@@ -113,7 +131,9 @@ class Recorder:
     def _run(self) -> None:
         while batch := self._next():
             rows = [one for one in (self._ended(note) for note in batch) if one is not None]
-            self._write(rows)
+            is_written = self._write(rows)
+            if is_written and self.journal is not None:
+                self.journal.forget([note.id for note in batch])
             with self._changed:
                 for _ in batch:
                     self._waiting.popleft()
@@ -135,24 +155,27 @@ class Recorder:
             logger.error("a call could not be turned into a row of the request log", exc_info=error)
             return None
 
-    def _write(self, rows: Sequence[Ended]) -> None:
-        """Write calls together; where that is impossible, each by itself, so that one takes no other along."""
+    def _write(self, rows: Sequence[Ended]) -> bool:
+        """Write calls together; where that is impossible, each by itself, so that one takes no other along.
+
+        Say whether the database is done with them.
+        """
         while rows:
             try:
                 requests.add(self.store, rows)
-                return
+                return True
             except UnavailableError as error:
                 if not self._may_wait(error, len(rows)):
-                    return
+                    return False
             except Exception as error:
                 if len(rows) > 1:
-                    for row in rows:
-                        self._write([row])
-                    return
+                    written = [self._write([one]) for one in rows]
+                    return all(written)
                 logger.error("a call could not be written into the request log with its words", exc_info=error)
                 if rows[0].content is None:
-                    return
+                    return True
                 rows = [replace(rows[0], content=None)]
+        return True
 
     def _may_wait(self, error: UnavailableError, rows: int) -> bool:
         if self._stopping is not None and time.monotonic() - self._stopping > STOP_SECONDS:

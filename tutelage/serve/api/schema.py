@@ -13,13 +13,19 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 MOST_CHOICES = 128
 #: Most tokens that one call may bias.
 MOST_BIASED = 1024
+#: Most tokens of one prompt, whatever the model could read.
+MOST_IDS = 1 << 17
 SEED = 2**63
 #: More than any context holds; a longer number is a mistake.
 MOST_TOKENS = 2**31
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Stop = Annotated[str, Field(min_length=1, max_length=256)]
-Ids = Annotated[list[int], Field(min_length=1)]
+# A list is refused at its first wrong entry, not after a sentence about each.
+TokenId = Annotated[int, Field(ge=0, lt=2**31)]
+Ids = Annotated[list[TokenId], Field(min_length=1, max_length=MOST_IDS, fail_fast=True)]
+Texts = Annotated[list[str], Field(min_length=1, max_length=MOST_CHOICES, fail_fast=True)]
+ManyIds = Annotated[list[Ids], Field(min_length=1, max_length=MOST_CHOICES, fail_fast=True)]
 Penalty = Annotated[Number, Field(ge=-2, le=2)]
 TokenKey = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
 Bias = Annotated[Number, Field(ge=-100, le=100)]
@@ -84,7 +90,7 @@ class Sampling(BaseModel):
 class CompletionParameters(Sampling):
     """The parameters of /v1/completions."""
 
-    prompt: str | Annotated[list[str], Field(min_length=1)] | Ids | Annotated[list[Ids], Field(min_length=1)] = ""
+    prompt: str | Texts | Ids | ManyIds = ""
     max_tokens: Annotated[int, Field(ge=0, le=MOST_TOKENS)] = 16
     echo: bool = False
     logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
@@ -133,7 +139,7 @@ class ChatMessage(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | Annotated[list[TextPart], Field(min_length=1)]
+    content: str | Annotated[list[TextPart], Field(min_length=1, max_length=256, fail_fast=True)]
     name: str = ""
 
     @property

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any, Self, TypeVar
 
 from tutelage.errors import UserError
-from tutelage.generate.process import EngineProcess
+from tutelage.generate.connection import EngineConnection
 from tutelage.generate.request import RequestError
+from tutelage.generate.waiting import OverloadedError
 from tutelage.generate.wire import Accepted, Ask, News
 from tutelage.web.errors import ApiError
 
@@ -19,7 +20,7 @@ Result = TypeVar("Result")
 class Answers:
     """News of several prompts from one engine. Use as `async with`: leaving it cancels what still runs."""
 
-    def __init__(self, engine: EngineProcess, asks: Sequence[Ask]) -> None:
+    def __init__(self, engine: EngineConnection, asks: Sequence[Ask]) -> None:
         self._engine, self._asks = engine, asks
         self._queue: asyncio.Queue[tuple[int, Accepted | News | Exception | None]] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
@@ -147,6 +148,8 @@ def _fault(message: Accepted | News | Exception | None) -> Exception | None:
 def _told(error: Exception) -> Exception:
     if isinstance(error, RequestError):
         return ApiError(400, str(error))
+    if isinstance(error, OverloadedError):
+        return ApiError(503, str(error), code="overloaded", headers={"Retry-After": str(error.retry_after)})
     if isinstance(error, UserError):
         return ApiError(503, str(error), code="engine_unavailable", headers={"Retry-After": "2"})
     return error

@@ -12,6 +12,8 @@ from tutelage.web.errors import ApiError
 logger = logging.getLogger(__name__)
 
 DONE = b"data: [DONE]\n\n"
+#: How the event of an error begins.
+ERROR = b'data: {"error":'
 
 
 async def events(chunks: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:

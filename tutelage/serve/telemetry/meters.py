@@ -60,8 +60,6 @@ class Meters:
             "tutelage_refusals", "Requests that ended with an error, by its code.", ("code",), registry=registry
         )
         self._running = _sum(registry, "tutelage_running_calls", "Calls that are being answered.")
-        self._choices = _sum(registry, "tutelage_choices", "Completions that wait or run.")
-        self._most = _sum(registry, "tutelage_most_choices", "Completions that may wait or run.")
         self._unwritten = _sum(registry, "tutelage_unwritten_calls", "Calls that wait to be written to the log.")
         self._queue = _worst(registry, "tutelage_engine_queue", "What waits or runs in an engine.", "model", "state")
         self._age = _worst(
@@ -89,18 +87,16 @@ class Meters:
         """Count an error; `code` is a word of ours."""
         self._refusals.labels(code).inc()
 
-    def load(self, *, running: int, choices: int, most: int, unwritten: int) -> None:
+    def load(self, *, running: int, unwritten: int) -> None:
         """Say how much is going on in this process."""
         self._running.set(running)
-        self._choices.set(choices)
-        self._most.set(most)
         self._unwritten.set(unwritten)
 
     def engine(self, model: str, age: float, stats: Mapping[str, Any]) -> None:
         """Say how an engine is; one that is gone is told with nothing."""
         self._age.labels(model).set(age)
-        for state in ("waiting", "running"):
-            self._queue.labels(model, state).set(stats.get(state, 0))
+        self._queue.labels(model, "running").set(stats.get("running", 0))
+        self._queue.labels(model, "waiting").set(stats.get("waiting", 0) + stats.get("queued", 0))
 
     def unready(self, reasons: Mapping[str, bool]) -> None:
         """Say for each reason whether it keeps the server from being ready."""

@@ -132,13 +132,7 @@ class Pulse:
             self._engines.ask(name, engine.stats)
             self.meters.engine(name, self._engines.age(name), self._engines.said(name) or {})
         self._tables.ask(_TABLES, lambda: asyncio.to_thread(self.catalogue.store.is_current))
-        capacity = self.admission.capacity
-        self.meters.load(
-            running=len(self.admission.running),
-            choices=capacity.taken,
-            most=capacity.most,
-            unwritten=self.recorder.waiting,
-        )
+        self.meters.load(running=len(self.admission.running), unwritten=self.recorder.waiting)
         self.meters.unready({reason.code: holds for reason, holds in self._looked()})
 
     def reasons(self) -> list[Reason]:
@@ -147,11 +141,10 @@ class Pulse:
 
     def _looked(self) -> list[tuple[Reason, bool]]:
         oldest = max((self._engines.age(name) for name in self._engines.names()), default=0.0)
-        capacity = self.admission.capacity
         return [
+            (_STOPPING, self.admission.running.is_closed),
             (_NO_ENGINE, not self.catalogue.is_ready),
             (_stalled(oldest), oldest > STALE_SECONDS),
-            (_FULL, capacity.taken >= capacity.most),
             (_NO_FILTER, not self.screen.is_ready),
             (_NO_DATABASE, self.admission.grants.blind_seconds > BLIND_SECONDS),
             (_OTHER_TABLES, self._tables.said(_TABLES) is False),
@@ -171,8 +164,8 @@ def _stalled(seconds: float) -> Reason:
     return Reason("engine_stalled", f"An engine has not ended a step for {seconds:.0f} seconds; its log says more.")
 
 
+_STOPPING = Reason("stopping", "The server is being stopped; try again in a moment.")
 _NO_ENGINE = Reason("engine_not_ready", "An engine is not ready; try again in a moment.")
-_FULL = Reason("overloaded", "As many completions wait or run as the server takes; try again in a moment.")
 _NO_FILTER = Reason("content_filter_unavailable", "The content filter is not ready; try again in a moment.")
 _NO_DATABASE = Reason("database_unavailable", "The database does not answer; the server's log says why.")
 _OTHER_TABLES = Reason(
