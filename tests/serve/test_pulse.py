@@ -14,7 +14,7 @@ from sqlalchemy import text
 from tests.databases import database, store
 from tests.serve.scripted import ScriptedCatalogue, ScriptedEngine, ask
 from tutelage.errors import DatabaseAwayError, UnavailableError
-from tutelage.generate.process import EngineProcess
+from tutelage.generate.process import EngineOptions, EngineProcess
 from tutelage.generate.request import RequestError
 from tutelage.serve.admission.admission import Admission
 from tutelage.serve.admission.timeouts import Timeouts
@@ -97,6 +97,32 @@ def test_an_engine_that_hangs_is_told_by_its_age_and_again_ready_when_it_answers
             )
             queue = {"model": "default-model@1", "state": "waiting"}
             assert age == 0 and pulse.meters.registry.get_sample_value("tutelage_engine_queue", queue) == 7
+
+    asyncio.run(run())
+
+
+@dataclass(eq=False)
+class Crowded(ScriptedEngine):
+    """Tells how many requests wait in its queue."""
+
+    queued: int = 0
+
+    async def stats(self) -> dict[str, int]:
+        """Tell."""
+        return {"running": 1, "waiting": 0, "queued": self.queued}
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_full_queue_is_no_place_for_more(store: Store) -> None:
+    async def run() -> None:
+        engine = Crowded()
+        async with Looked(store, engine).begun() as pulse:
+            most = EngineOptions().max_waiting
+            for queued, told in [(most - 1, []), (most, ["overloaded"]), (0, [])]:
+                engine.queued = queued
+                pulse.beat()
+                await asyncio.wait(pulse._engines._asking.values())
+                assert codes(pulse) == told
 
     asyncio.run(run())
 

@@ -145,11 +145,17 @@ class Pulse:
             (_STOPPING, self.admission.running.is_closed),
             (_NO_ENGINE, not self.catalogue.is_ready),
             (_stalled(oldest), oldest > STALE_SECONDS),
+            (_FULL, any(self._is_full(name) for name in self._engines.names())),
             (_NO_FILTER, not self.screen.is_ready),
             (_NO_DATABASE, self.admission.grants.blind_seconds > BLIND_SECONDS),
             (_OTHER_TABLES, self._tables.said(_TABLES) is False),
             (_NO_LOG, self.recorder.is_full),
         ]
+
+    def _is_full(self, name: str) -> bool:
+        """Say whether nothing more may wait for an engine, as it said last."""
+        waiting = (self._engines.said(name) or {}).get("queued", 0)
+        return bool(waiting and waiting >= self.catalogue.options.max_waiting)
 
     async def _go_on(self) -> None:
         while True:
@@ -166,6 +172,7 @@ def _stalled(seconds: float) -> Reason:
 
 _STOPPING = Reason("stopping", "The server is being stopped; try again in a moment.")
 _NO_ENGINE = Reason("engine_not_ready", "An engine is not ready; try again in a moment.")
+_FULL = Reason("overloaded", "As many requests wait for an engine as may wait; try again in a moment.")
 _NO_FILTER = Reason("content_filter_unavailable", "The content filter is not ready; try again in a moment.")
 _NO_DATABASE = Reason("database_unavailable", "The database does not answer; the server's log says why.")
 _OTHER_TABLES = Reason(
