@@ -221,7 +221,7 @@ class Socket:
         self._writer.write(frame({"op": "generate", "tag": self._tag, "ask": ask.to_json()}))
         while True:
             message = await read_frame(self._reader)
-            if message is None or message["kind"] in ("failed", "refused"):
+            if message is None or message["kind"] in ("failed", "refused", "overloaded"):
                 raise RuntimeError(f"the engine answered {message}")
             if message["kind"] == "news" and message["news"][4] is not None:
                 return
