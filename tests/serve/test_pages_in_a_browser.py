@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,11 +88,20 @@ def check(page: Page) -> None:
     page.emulate_media(color_scheme="light")
 
 
+def until(page: Page, holds: Callable[[], bool]) -> None:
+    """Wait until something holds in the server's thread, ten seconds at most."""
+    for _ in range(1000):
+        if holds():
+            return
+        page.wait_for_timeout(10)
+    raise AssertionError("it did not come to hold")
+
+
 def read_notice(page: Page, use: str = "It may train and evaluate models") -> None:
     expect(page.get_by_role("heading", name="What happens with what you send")).to_be_visible()
     page.get_by_role("radio", name=use).check()
     page.get_by_role("button", name="Go on").click()
-    expect(page.locator("#desk")).to_be_visible()
+    expect(page.locator("#send")).to_be_enabled()
 
 
 def test_somebody_reads_the_notice_asks_reads_the_answer_and_says_what_it_is_worth(
@@ -203,17 +212,11 @@ def test_an_error_is_told_in_the_servers_words_and_by_a_suspension_in_mid_stream
 def test_two_answers_are_compared_blind_by_keyboard_and_counted(
     page: Page, browser: Browser, site: Listening, engine: ScriptedEngine, store: Store, firm: Firm
 ) -> None:
-    engine.words, engine.pause_after = (LONG, HOSTILE[0]), 1
+    engine.words = (LONG, HOSTILE[0])
     page.goto("/compare")
     read_notice(page)
     check(page)
-    prompt = page.get_by_role("textbox", name="Prompt")
-    prompt.fill("Which flour?")
-    page.keyboard.press("Control+Enter")
-    expect(page.locator("#status")).to_have_text("Both are writing; they appear together.")
-    page.keyboard.press("Escape")
-    expect(page.locator("#status")).to_have_text("You stopped it.")
-    engine.pause_after = None
+    page.get_by_role("textbox", name="Prompt").fill("Which flour?")
     page.get_by_role("button", name="Compare").click()
     expect(page.locator("#status")).to_have_text("Both answers are there. Which is better?")
     for side in ("left", "right"):
@@ -246,6 +249,20 @@ def test_two_answers_are_compared_blind_by_keyboard_and_counted(
         expect(tally.get_by_text("3 votes of 1 people; 3 of them may be exported.")).to_be_visible()
         expect(tally.get_by_role("row")).to_have_count(6)
         check(tally)
+
+
+def test_a_comparison_is_stopped_on_the_server_by_a_key(page: Page, engine: ScriptedEngine, store: Store) -> None:
+    engine.pause_after = 1
+    page.goto("/compare")
+    read_notice(page)
+    page.get_by_role("textbox", name="Prompt").fill("Which flour?")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#status")).to_have_text("Both are writing; they appear together.")
+    until(page, lambda: engine.in_flight == 2)
+    page.keyboard.press("Escape")
+    expect(page.locator("#status")).to_have_text("You stopped it.")
+    until(page, lambda: engine.cancelled == 2)
+    assert engine.in_flight == 0 and votes.counted(store) == []
 
 
 def test_a_real_model_answers_on_both_pages_of_a_server_that_was_just_started(

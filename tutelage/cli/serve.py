@@ -121,10 +121,10 @@ def serve(  # noqa: PLR0913 - one parameter per option
         has_pages=pages,
         playground=playground,
     )
-    service.serve(_store(database), models, listening, engine, lambda line: print(line, flush=True), settings)
+    service.serve(store_here(database), models, listening, engine, lambda line: print(line, flush=True), settings)
 
 
-def _store(database: str) -> str:
+def store_here(database: str) -> str:
     """Return the default store, or where there is none the newest run's: what a recipe released is served at once."""
     if database != DEFAULT_DATABASE or Path("tutelage.db").exists():
         return database

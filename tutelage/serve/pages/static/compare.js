@@ -97,3 +97,5 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.ctrlKey && event.target === by("prompt")) by("ask").requestSubmit();
 });
 legend.install(Object.fromEntries(CHOICES.map((choice, index) => [index + 1, () => vote(choice)])));
+// Until here a press would send the form itself, to nowhere.
+by("send").disabled = false;

@@ -203,3 +203,5 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.ctrlKey && !event.target.closest("#say")) form.requestSubmit();
 });
 legend.install({ g: () => thumb("up"), b: () => thumb("down") });
+// Until here a press would send the form itself, to nowhere.
+by("send").disabled = false;
