@@ -26,8 +26,8 @@ def return_freed_memory() -> None:
     """Give what was freed back to the kernel, once, whatever the C library was told to keep.
 
     Between the stages of a pipeline: what one training kept lies in pieces of other sizes than the next one takes, and
-    the loop on a model of 135 million weights grew to 11 GB, where no training takes more than 5. Libraries other than glibc
-    have no such call and give back by themselves.
+    the loop on a model of 135 million weights grew to 11 GB, where no training takes more than 5. Libraries other than
+    glibc have no such call and give back by themselves.
     """
     library = ctypes.CDLL(None)
     if hasattr(library, "malloc_trim"):
