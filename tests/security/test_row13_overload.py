@@ -83,7 +83,8 @@ class Load:
         async def caller() -> None:
             nonlocal count
             while time.monotonic() < end:
-                count += await self.call("measure") == 200
+                is_answered = await self.call("measure") == 200
+                count += is_answered
 
         await asyncio.gather(*(caller() for _ in range(BATCH)))
         return count / seconds
