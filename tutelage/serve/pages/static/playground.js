@@ -88,19 +88,19 @@ async function send() {
   const asked = body();
   running = new AbortController();
   begin();
+  let found = { ended: "error", model: "", usage: { prompt_tokens: 0, completion_tokens: 0 } };
+  let told;
   try {
     const request = { ...asked, stream: true, stream_options: { include_usage: true } };
-    const found = await answer(stream(desk.dataset.api + path(), request, running.signal));
-    tell("status", t(found.ended === "stopped" ? "try.status.stopped" : "try.status.ended"));
-    by("answer").setAttribute("aria-busy", "false");
+    found = await answer(stream(desk.dataset.api + path(), request, running.signal));
+    told = t(found.ended === "stopped" ? "try.status.stopped" : "try.status.ended");
     if (asked.messages && found.ended !== "stopped") converse(asked.messages, found.text);
-    await account(found);
   } catch (error) {
-    tell("status", error instanceof Refused ? error.message : t("try.status.away"));
-    if (shown) await account({ ended: "error", model: "", usage: { prompt_tokens: 0, completion_tokens: 0 } });
-  } finally {
-    end();
+    told = error instanceof Refused ? error.message : t("try.status.away");
   }
+  end();
+  tell("status", told);
+  await account(shown, found);
 }
 
 /** What was said is a part of the next request; it joins the list above when that is sent. */
@@ -132,15 +132,17 @@ function end() {
 }
 
 /** Tell what the log says of the request: tokens, version, what the filter found, and what it may be used for. */
-async function account({ ended, usage, model }) {
-  if (!shown) return;
+async function account(id, { ended, usage, model }) {
+  if (!id) return;
   let row = { ...usage, model };
   try {
-    row = await ask("GET", desk.dataset.records + shown);
+    row = await ask("GET", desk.dataset.records + id);
+    // Meanwhile the next prompt may be on its way.
+    if (id !== shown) return;
     by("verdict").textContent = `${verdict(row)} · ${t(`try.use.${row.data_use}`, { version: row.notice_version })}`;
   } catch {
     // The answer is there; what is known without the log is shown, if that is anything.
-    if (!model) return;
+    if (!model || id !== shown) return;
   }
   const counts = { prompt: row.prompt_tokens, completion: row.completion_tokens };
   by("facts").textContent = t("try.facts", { ended: t(`try.ended.${ended}`), ...counts, model: row.model });
