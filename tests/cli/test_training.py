@@ -339,7 +339,7 @@ def test_groups_that_want_the_opposite_are_served_by_models_of_their_own(tutelag
     labelers = sorted({row["labeler"] for row in rows})
     groups = written("groups.jsonl", [{"labeler": one, "group": one.split("-")[0]} for one in labelers])
     command = (
-        "evaluate", "groups", "runs/g", *FOLDS[:1], world.policy, *FOLDS[1:], "--set=epochs=5", "--set=adam.lr=3e-2",
+        "evaluate", "groups", "runs/g", *FOLDS[:1], world.policy, *FOLDS[1:], "--set=epochs=8", "--set=adam.lr=3e-2",
         "--set=loop.checkpoint_every=1000", "--data", written("r.jsonl", rows), "--groups", groups,
     )  # fmt: skip
     printed = tutelage(*command)
