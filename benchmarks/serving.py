@@ -61,9 +61,10 @@ def rows(plan: Plan) -> Iterator[Row]:
     """Measure everything, one row each."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        database, policy = _store(plan, folder / "open.db"), _policy(plan, folder)
+        stores = [_store(plan, folder / f"{name}.db") for name in ("open", "filtered")]
+        policy = _policy(plan, folder)
         with ExitStack() as stack:
-            servers = list(_sides(plan, database, policy))
+            servers = list(_sides(plan, stores, policy))
             for server in servers:
                 stack.callback(server.end)
             for server in servers:
@@ -73,9 +74,9 @@ def rows(plan: Plan) -> Iterator[Row]:
         yield from _overheads(plan, folder, policy)
 
 
-def _sides(plan: Plan, database: str, policy: Path) -> Iterator[Server]:
-    yield gateway("ours", database, plan.dtype)
-    yield gateway("ours, filtered", database, plan.dtype, "--filter", str(policy))
+def _sides(plan: Plan, stores: list[str], policy: Path) -> Iterator[Server]:
+    yield gateway("ours", stores[0], plan.dtype)
+    yield gateway("ours, filtered", stores[1], plan.dtype, "--filter", str(policy))
     if plan.peers:
         yield transformers(plan.model, plan.dtype)
         yield transformers(
@@ -136,7 +137,8 @@ def _overheads(plan: Plan, folder: Path, policy: Path) -> Iterator[Row]:
     """Measure what the gateway adds to a request of one token, without a key, with one, and with a filter as well."""
     small = replace(plan, model=_small(plan.model, folder / "small"), dtype="float32")
     # A store each: a server that is put to sleep may hold the lock of its own.
-    database, keyed, filtered = (_store(small, folder / f"{name}.db") for name in ("small", "keyed", "filtered"))
+    names = ("small", "keyed", "screened")
+    database, keyed, filtered = (_store(small, folder / f"{name}.db") for name in names)
     cases = [
         ("no key", gateway("ours", database, small.dtype), {}),
         ("key and quota", gateway("ours", keyed, small.dtype), _bearer(keyed)),
