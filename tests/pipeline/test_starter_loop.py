@@ -25,7 +25,8 @@ from tutelage.store import Store, labels, registry
 
 TINY = (
     "threads=1", "starter.ranked=8", "starter.validation=4", "starter.test=6", "starter.training_labelers=3",
-    "starter.heldout_labelers=3", "starter.tax_items=2", "mix.documents=6", "mix.tokens=16",
+    "starter.training_overlap=2", "starter.heldout_labelers=3", "starter.tax_items=2", "mix.documents=6",
+    "mix.tokens=16",
     "start.epochs=0.05", "start.mix_row_tokens=16", "start.layout.frozen_share=0.5", "sample.max_tokens=10",
     "reward.layout.frozen_share=0.5", "ppo.layout.frozen_share=0.5", "ppo.episodes=8", "ppo.batch=4", "ppo.minibatch=2",
     "ppo.ptx_rows=2", "ppo.ptx_row_tokens=16", "release.gates=[]",
@@ -116,6 +117,13 @@ def test_no_heldout_prompt_and_nothing_human_was_trained_on(made: Workspace, eva
     assert {split[json.loads(line)["prompt_id"]] for line in exported} == {"train"} and trained
     parents = read_json(made.directory("witness") / "run" / "run.json")["parents"]
     assert parents["init"] == sha256_of(made.root / made.facts("base")["model"]), "the witness begins apart"
+
+
+def test_as_many_labelers_rank_a_prompt_as_the_recipe_asks_for(made: Workspace) -> None:
+    with Store.open(f"sqlite:///{made.root / 'tutelage.db'}") as store:
+        rankings = list(labels.rankings_of(store, labels.Which(purpose="train")))
+    by = {(row.prompt_id, row.labeler) for row in rankings}
+    assert len(by) == len(rankings) == 2 * len({row.prompt_id for row in rankings}) == 2 * (8 + 4)
 
 
 def test_the_control_has_as_many_steps_as_sft(made: Workspace) -> None:

@@ -61,14 +61,21 @@ def witnessed(analysis: Analysis) -> Section:
     )
 
 
+#: What one witness says, and what several do.
+_SAID = {
+    "supports": ("supports it", "support it"),
+    "does not contradict": ("does not contradict it", "do not contradict it"),
+    "was not asked": ("was not asked", "were not asked"),
+}
+
+
 def _witness_title(analysis: Analysis) -> str:
     against = witnesses.against(analysis)
     if against:
         return f"The headline does not count: {against}"
     found = [witnesses.testimony(witnesses.figure_of(analysis, one), one.neutral)
              for one in witnesses.witnesses_of(analysis)]  # fmt: skip
-    words = {"supports": "support it", "does not contradict": "do not contradict it", "was not asked": "were not asked"}
-    said = [f"{found.count(kind)} {word}" for kind, word in words.items() if kind in found]
+    said = [f"{found.count(kind)} {words[found.count(kind) > 1]}" for kind, words in _SAID.items() if kind in found]
     return f"Of {len(found)} independent witnesses of the headline, {', '.join(said)}"
 
 

@@ -187,7 +187,13 @@ def starter_stages(recipe: Recipe) -> list[Stage]:
             parts(recipe, "sample"),
             ("start", "prompts"),
         ),
-        Stage("rankings", "Labelers rank", rank(starter, recipe), of("training_labelers"), ("samples", "prompts")),
+        Stage(
+            "rankings",
+            "Labelers rank",
+            rank(starter, recipe, overlap=settings.training_overlap),
+            of("training_labelers", "training_overlap"),
+            ("samples", "prompts"),
+        ),
         Stage(
             "reward",
             "Train the reward model",

@@ -85,6 +85,8 @@ class StarterSettings(Settings):
     """Answers that every arm writes for each of them."""
     training_labelers: int = Field(default=20, ge=1)
     """Rubric labelers who make training data."""
+    training_overlap: int = Field(default=1, ge=1)
+    """Training labelers who rank the answers to each prompt (the paper labels most once, 5.3)."""
     heldout_labelers: int = Field(default=20, ge=1)
     """Rubric labelers who only judge results; their tastes are dealt differently."""
     overlap: int = Field(default=3, ge=1)

@@ -60,25 +60,27 @@ def to_rank(space: Workspace, store: Store, recipe: Recipe, stage: str = "prompt
     return [prompt for prompt in found if prompt.id in allowed]
 
 
-def rank(source: Source, recipe: Recipe, stage: str = "prompts", samples: str = "samples") -> Maker:
-    """Let training labelers rate and rank what was sampled for the prompts of a stage."""
+def rank(
+    source: Source, recipe: Recipe, stage: str = "prompts", samples: str = "samples", *, overlap: int = 1
+) -> Maker:
+    """Let training labelers rate and rank what was sampled for the prompts of a stage, `overlap` of them each."""
 
     def run(space: Workspace, _: Path) -> dict[str, Any]:
         with open_store(space) as store:
             asked = to_rank(space, store, recipe, stage)
             made = completions.of_prompts(store, [prompt.id for prompt in asked])
             sampled = read_json(space.directory(samples) / "completions.json")
-            # Outputs of changed settings are ranked anew, apart from what the store still has of the old ones.
-            batch, current = f"rank/{content_hash(sampled)[:10]}/", set(sampled)
+            # What changed settings give is ranked anew, apart from what the store still has of the old ones.
+            batch, current = f"rank/{content_hash([sampled, overlap])[:10]}/", set(sampled)
             tasks = [
                 WorkTask(id=f"{batch}{prompt.id}", kind="rank", purpose="train", prompt_id=prompt.id,
-                         instruction_version=instructions.COMPARISON,
+                         instruction_version=instructions.COMPARISON, overlap=overlap,
                          completion_ids=tuple(one.id for one in made[prompt.id] if one.id in current))
                 for prompt in asked
             ]  # fmt: skip
             work.file_tasks(store, tasks, now=datetime.now(UTC))
             done = work_through(store, source.labelers("training"), "training",
-                                lambda n: space.observer.advance(n, len(tasks), {}))  # fmt: skip
+                                lambda n: space.observer.advance(n, len(tasks) * overlap, {}))  # fmt: skip
         return {"rankings": done, "tasks": batch}
 
     return run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -163,14 +163,16 @@ def encode_groups(
 ) -> list[Ranked]:
     """Encode rankings; prompts whose completions all tie are left out, counted aloud, and those with too long ones.
 
-    So are prompts of more than `longest_prompt` tokens, where that is above 0.
+    So are prompts of more than `longest_prompt` tokens, where that is above 0. Rankings of the same completions are
+    one batch element.
     """
     if not groups:
         raise DataError(f"There are no {what}; give some.")
-    encoded: list[Ranked] = []
-    too_long = long_prompts = tied = 0
     for number, group in enumerate(groups, start=1):
         check_group(group, f"Number {number} of the {what}")
+    encoded: list[Ranked] = []
+    too_long = long_prompts = tied = 0
+    for group, found in joined(groups):
         cuts = group.cut or (False,) * len(group.completions)
         prompt = renderer.prompt_ids(group.prompt)
         texts = renderer.completions_ids(group.completions, end=False)
@@ -179,7 +181,7 @@ def encode_groups(
             long_prompts += 1
         elif len(prompt) + max(map(len, completions)) > context:
             too_long += 1
-        elif found := pairs(group.ranks):
+        elif found:
             encoded.append(Ranked(Group(prompt, completions), found, group.weight))
         else:
             tied += 1
@@ -193,6 +195,23 @@ def encode_groups(
     if tied:
         logger.warning("%d of %d %s hold nothing but ties and are left out.", tied, len(groups), what)
     return encoded
+
+
+def joined(groups: Sequence[RankedGroup]) -> list[tuple[RankedGroup, list[tuple[int, int]]]]:
+    """Join what several labelers said of the same completions: the first ranking of them, with the pairs of all.
+
+    As elements of their own they would have each completion read once a labeler in every epoch, which is what made
+    reward models overfit when each pair was an element (paper, C.2). Labelers see completions in different orders.
+    """
+    found: dict[Hashable, tuple[RankedGroup, list[int], list[tuple[int, int]]]] = {}
+    for group in groups:
+        shown = list(zip(group.completions, group.cut or (False,) * len(group.completions), strict=True))
+        order = sorted(range(len(shown)), key=shown.__getitem__)
+        key = (group.prompt, tuple(shown[at] for at in order), group.weight)
+        _, first, said = found.setdefault(key, (group, order, []))
+        place = dict(zip(order, first, strict=True))
+        said += [(place[winner], place[loser]) for winner, loser in pairs(group.ranks)]
+    return [(group, said) for group, _, said in found.values()]
 
 
 class RankedBatches:
