@@ -49,8 +49,8 @@ class Decoding(Settings):
     template: Literal["auto", "plain", "chat"] = "auto"
     """How prompts are rendered; auto takes what the model's directory says."""
     precision: Precision = "fp32"
-    """What the model computes in. auto is bf16 where the machine has instructions for it, else fp32: faster, and what
-    is drawn then depends on the machine."""
+    """What the model computes in. auto is bf16 where the processor is faster in it, else fp32, and what is drawn then
+    depends on the machine."""
 
 
 class SamplingSettings(Decoding):

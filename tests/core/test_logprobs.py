@@ -91,13 +91,17 @@ def test_entropy_gradient_is_finite_and_right_with_impossible_tokens() -> None:
 CHUNKS = [1, 2, 3, 7, 100]
 
 
+FROZEN = pytest.mark.parametrize("is_frozen", [False, True], ids=["trained", "frozen"])
+
+
+@FROZEN
 @pytest.mark.parametrize("chunk", CHUNKS)
-def test_chunks_give_values_and_gradients_of_the_whole(chunk: int) -> None:
+def test_chunks_give_values_and_gradients_of_the_whole(chunk: int, is_frozen: bool) -> None:
     ids = torch.tensor([0, 4, 2, 2, 1, 3, 0])
     upstream = random(7, seed=9)
     results = []
     for chunked in (True, False):
-        hidden, weight = random(7, 3).requires_grad_(), random(5, 3, seed=1).requires_grad_()
+        hidden, weight = random(7, 3).requires_grad_(), random(5, 3, seed=1).requires_grad_(not is_frozen)
         if chunked:
             logprobs, spread = chunked_logprobs(hidden, weight, ids, chunk)
         else:
@@ -109,9 +113,10 @@ def test_chunks_give_values_and_gradients_of_the_whole(chunk: int) -> None:
         torch.testing.assert_close(given, expected, atol=1e-12, rtol=1e-12)
 
 
+@FROZEN
 @pytest.mark.parametrize("chunk", CHUNKS)
-def test_chunked_gradient_by_finite_differences(chunk: int) -> None:
-    inputs = random(7, 3).requires_grad_(), random(5, 3, seed=1).requires_grad_()
+def test_chunked_gradient_by_finite_differences(chunk: int, is_frozen: bool) -> None:
+    inputs = random(7, 3).requires_grad_(), random(5, 3, seed=1).requires_grad_(not is_frozen)
     ids = torch.tensor([0, 4, 2, 2, 1, 3, 0])
     assert torch.autograd.gradcheck(lambda h, w: chunked_logprobs(h, w, ids, chunk).logprobs, inputs)
 
@@ -131,18 +136,20 @@ class Sizes(TorchDispatchMode):
         return out
 
 
-def test_no_tensor_ever_holds_more_than_a_chunk_of_logits() -> None:
-    hidden, weight = random(64, 8).requires_grad_(), random(101, 8, seed=1).requires_grad_()
+@FROZEN
+def test_no_tensor_ever_holds_more_than_a_chunk_of_logits(is_frozen: bool) -> None:
+    hidden, weight = random(64, 8).requires_grad_(), random(101, 8, seed=1).requires_grad_(not is_frozen)
     with Sizes(101) as forward:
         logprobs = chunked_logprobs(hidden, weight, torch.arange(64), 5).logprobs
     with Sizes(101) as backward:
         logprobs.sum().backward()
     # the transposed matrix is [H, V] = [8, 101] and no copy: it may be seen, more than a chunk of logits may not
-    assert forward.rows and backward.rows
+    assert forward.rows and bool(backward.rows) != is_frozen, "with a frozen matrix no logits are computed again"
     assert {rows for rows in forward.rows + backward.rows if rows != 8} <= {5, 64 % 5}
 
 
-def test_rows_without_gradient_cannot_spoil_the_others() -> None:
+@FROZEN
+def test_rows_without_gradient_cannot_spoil_the_others(is_frozen: bool) -> None:
     hidden, weight = random(4, 3), random(5, 3, seed=1)
     ids = torch.tensor([1, 2, 3, 4])
     grads = []
@@ -150,14 +157,15 @@ def test_rows_without_gradient_cannot_spoil_the_others() -> None:
         rows = hidden.clone()
         rows[2] = filler
         rows.requires_grad_()
-        matrix = weight.clone().requires_grad_()
+        matrix = weight.clone().requires_grad_(not is_frozen)
         scored = chunked_logprobs(rows, matrix, ids, 2).logprobs
         torch.where(torch.tensor([True, True, False, True]), scored, 0.0).sum().backward()
-        assert rows.grad is not None and matrix.grad is not None
-        assert rows.grad[2].tolist() == [0.0] * 3
-        grads.append((rows.grad, matrix.grad))
+        found = [tensor.grad for tensor in (rows, matrix) if tensor.grad is not None]
+        assert len(found) == 2 - is_frozen
+        assert found[0][2].tolist() == [0.0] * 3
+        grads.append(found)
     for other in grads[1:]:
-        assert torch.equal(other[0], grads[0][0]) and torch.equal(other[1], grads[0][1])
+        assert all(torch.equal(one, first) for one, first in zip(other, grads[0], strict=True))
 
 
 @pytest.mark.parametrize(("train_hidden", "train_weight"), [(True, False), (False, True), (False, False)])
@@ -194,3 +202,11 @@ def test_bfloat16_and_autocast_score_in_fp32_with_gradients_in_the_dtype_of_the_
     torch.testing.assert_close(half, mixed.detach())
     assert master.grad is not None and master.grad.dtype == torch.float32
     torch.testing.assert_close(master.grad, reference.grad, atol=0.05, rtol=0.05)
+    found = []
+    for matrix in (weight, master):
+        states = hidden.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16):
+            chunked_logprobs(states, matrix, ids, 4).logprobs.sum().backward()
+        found.append(states.grad)
+    assert found[0] is not None and found[0].dtype == torch.float32
+    assert torch.equal(*found), "with a frozen matrix the same numbers are rounded at the same places"

@@ -48,9 +48,10 @@ def chunked_logprobs(
     """Score `ids` [N] under softmax(hidden @ weight.T) without ever holding more than [chunk, V] logits.
 
     `hidden` [N, H] are the last hidden states of the positions that count and `weight` [V, H] is the output
-    embedding. The backward pass computes each chunk's logits again, unless there is but one. The entropy is for
-    logging: no gradient flows through it. A row whose log-probability gets gradient 0 adds exactly 0 to every
-    gradient, even if it is not finite.
+    embedding. The backward pass computes each chunk's logits again, unless there is but one, or the matrix is frozen:
+    then each row's gradient is known up to a factor in the forward pass, [N, H]. The entropy is for logging: no
+    gradient flows through it. A row whose log-probability gets gradient 0 adds exactly 0 to every gradient, even if it
+    is not finite.
     """
     assert hidden.shape[:1] == ids.shape, f"hidden {tuple(hidden.shape)} does not fit ids {tuple(ids.shape)}"
     assert chunk > 0, f"chunk must be positive, not {chunk}"
@@ -64,14 +65,19 @@ def _compute_dtype(hidden: Tensor) -> torch.dtype:
 
 
 class _ChunkedLogprobs(torch.autograd.Function):
-    """d log p(id) / d logits_v = [v = id] - p_v, so only the hidden states and the matrix need to be kept."""
+    """d log p(id) / d logits_v = [v = id] - p_v, so only the hidden states and the matrix need to be kept.
+
+    Of a frozen matrix W only d log p(id) / d hidden = ([v = id] - p_v) W is wanted: `slopes` [N, H], as long as logits
+    are there. The backward pass then multiplies each by its row's gradient.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, ids: Tensor, chunk: int, with_entropy: bool
     ) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(hidden, weight, ids)
         ctx.chunk, ctx.dtype, ctx.kept = chunk, _compute_dtype(hidden), None
+        is_frozen = ctx.needs_input_grad[0] and not ctx.needs_input_grad[1]
+        slopes: list[Tensor] = []
         chosen, spreads = [], [hidden.new_zeros(0, dtype=torch.promote_types(hidden.dtype, torch.float32))]
         with torch.autocast(hidden.device.type, enabled=False):
             matrix = weight.to(ctx.dtype)
@@ -80,30 +86,43 @@ class _ChunkedLogprobs(torch.autograd.Function):
                 chosen.append(logp.gather(-1, rows.unsqueeze(-1)).squeeze(-1))
                 if with_entropy:
                     spreads.append(_entropy(logp))
-        if len(chosen) == 1 and any(ctx.needs_input_grad):
-            ctx.kept = logp
+                if is_frozen:
+                    slopes.append(_to_logits(logp.exp_(), rows, torch.ones_like(chosen[-1])).to(ctx.dtype) @ matrix)
+        if is_frozen:
+            ctx.save_for_backward(torch.cat(slopes))
+        else:
+            ctx.save_for_backward(hidden, weight, ids)
+            ctx.kept = logp if len(chosen) == 1 and any(ctx.needs_input_grad) else None
+        ctx.is_frozen, ctx.hidden_dtype = is_frozen, hidden.dtype
         spread = torch.cat(spreads)
         ctx.mark_non_differentiable(spread)
         return torch.cat(chosen), spread
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        if ctx.is_frozen:
+            [slopes], grad = ctx.saved_tensors, grads[0].unsqueeze(-1)
+            return torch.where(grad != 0, slopes * grad, 0).to(ctx.hidden_dtype), None, None, None, None
         hidden, weight, ids = ctx.saved_tensors
         matrix = weight.to(ctx.dtype)
         to_hidden = torch.zeros_like(hidden) if ctx.needs_input_grad[0] else None
         to_weight = torch.zeros_like(_wide(weight)) if ctx.needs_input_grad[1] else None
         for start in range(0, len(ids), ctx.chunk):
             rows = slice(start, start + ctx.chunk)
-            grad = grads[0][rows].unsqueeze(-1)
-            part = torch.where(grad != 0, hidden[rows].to(ctx.dtype), 0)
+            grad = grads[0][rows]
+            part = torch.where(grad.unsqueeze(-1) != 0, hidden[rows].to(ctx.dtype), 0)
             if ctx.kept is None:
-                to_logits = _wide(functional.linear(part, matrix)).softmax(-1).mul_(-grad)
+                odds = _wide(functional.linear(part, matrix)).softmax(-1)
             else:
-                to_logits = torch.where(grad != 0, ctx.kept, 0).exp_().mul_(-grad)
-            to_logits.scatter_add_(-1, ids[rows].unsqueeze(-1), grad)
-            narrow = to_logits.to(ctx.dtype)
+                odds = torch.where(grad.unsqueeze(-1) != 0, ctx.kept, 0).exp_()
+            narrow = _to_logits(odds, ids[rows], grad).to(ctx.dtype)
             if to_hidden is not None:
                 to_hidden[rows] = narrow @ matrix
             if to_weight is not None:
                 to_weight += narrow.mT @ part
         return to_hidden, None if to_weight is None else to_weight.to(weight.dtype), None, None, None
+
+
+def _to_logits(odds: Tensor, ids: Tensor, grad: Tensor) -> Tensor:
+    """Turn the distribution p [C, V], in place, into the gradient of its logits: grad ([v = id] - p_v)."""
+    return odds.mul_(-grad.unsqueeze(-1)).scatter_add_(-1, ids.unsqueeze(-1), grad.unsqueeze(-1))

@@ -141,7 +141,7 @@ class SampleSettings(Settings):
     temperatures: tuple[float, ...] = (1.0, 0.7)
     """Temperatures that each policy samples at."""
     precision: Precision = "fp32"
-    """What models compute in when they are sampled; auto is bf16 where the machine has instructions for it."""
+    """What models compute in when they are sampled; auto is bf16 where the processor is faster in it."""
     validation: int = 100
     """Validation prompts that are ranked too, to measure the reward model."""
 

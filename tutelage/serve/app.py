@@ -102,5 +102,5 @@ def create_app(catalogue: Catalogue, options: ServeOptions, screen: Screen | Non
     app.include_router(completions.router(caller), dependencies=completing)
     app.include_router(chat.router(caller), dependencies=completing)
     app.include_router(feedback.router(admission, recorder), dependencies=[Depends(needs("feedback"))])
-    app.include_router(moderations.router(screen), dependencies=[Depends(needs("moderate"))])
+    app.include_router(moderations.router(screen, admission), dependencies=[Depends(needs("moderate"))])
     return app

@@ -28,14 +28,14 @@ from tutelage.files import content_hash, read_json, write_json
 from tutelage.models.load import context_of, decoder_of, hash_of, load_policy
 from tutelage.models.narrow import narrow_frozen
 from tutelage.models.policy import cut
-from tutelage.models.prefix import Group
+from tutelage.models.prefix import Group, collate_groups
 from tutelage.models.roles import part_of
 from tutelage.models.scalar import ScalarModel
 from tutelage.models.tokens import Renderer, template_parent
-from tutelage.models.trunk import Lower, Upper, check_cut, freeze_lower
+from tutelage.models.trunk import in_two
 from tutelage.records import RankedGroup
 from tutelage.runs import Run
-from tutelage.train.kept import Kept, KeptMicro
+from tutelage.train.kept import Kept, KeptMicro, Laid
 from tutelage.train.layout import LayoutSettings, check_layout, scalar_learner, weights_of
 from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Trained, uses_bf16
 from tutelage.train.optimizers import Adam
@@ -273,25 +273,30 @@ def _bench(run_dir: Path, settings: PartSettings, rankings: Sequence[RankedGroup
             return ranked_batch(chosen, settings.loop.micro_tokens)
 
         return _Bench(rows=rows, shortened=shortened, fresh=fresh, micros=micros, open=lambda one: one)
-    decoder = decoder_of(policy)
-    number = freeze_lower(decoder, settings.layout.frozen_share)
     move(policy, settings.loop)
-    lower = Lower(decoder, number)
-    upper = Upper.of(lower, decoder, number)
-    check_cut(decoder, upper)
+    lower, upper = in_two(decoder_of(policy), settings.layout.frozen_share)
     if uses_bf16(settings.loop):
         narrow_frozen(lower.stack)
-    kept = Kept(run_dir / "trunk.bin", lower, rows, settings.loop)
+
+    def lay(numbers: Sequence[int]) -> Laid:
+        stream = collate_groups([rows[number].group for number in numbers]).stream
+        return Laid(stream, torch.arange(stream.ids.numel()))
+
+    kept = Kept(run_dir / "trunk.bin", lower, [row.group.length for row in rows], lay, settings.loop)
 
     def fresh_upper(seed: int) -> tuple[ScalarModel, nn.Module, Weights]:
         model = make(policy, seed, trunk=upper.twin()).to(settings.loop.device)
         trained = part_of((name, weight) for name, weight in model.named_parameters() if weight.requires_grad)
         return model, trained, weights_of(model)._replace(read=0)
 
-    def open_kept(micro: KeptMicro) -> RankedMicro:
-        return micro.known_to(lower)
+    def kept_micros(numbers: Sequence[int], chosen: Sequence[Ranked]) -> list[KeptMicro[RankedMicro]]:
+        return kept.beside(numbers, ranked_batch(chosen, settings.loop.micro_tokens))
 
-    return _Bench(rows=rows, shortened=shortened, fresh=fresh_upper, micros=kept.micros, open=open_kept, kept=kept)
+    def open_kept(one: KeptMicro[RankedMicro]) -> RankedMicro:
+        lower.tell(one.micro.groups.stream.ids, one.hidden)
+        return one.micro
+
+    return _Bench(rows=rows, shortened=shortened, fresh=fresh_upper, micros=kept_micros, open=open_kept, kept=kept)
 
 
 def _encode(

@@ -47,9 +47,8 @@ class LoopSettings(Settings):
     micro_tokens: int = Field(2048, ge=1)
     """Largest number of padded tokens in one forward pass; it changes memory and speed, never the update."""
     precision: Precision = "fp32"
-    """What matrix products are computed in; weights, sums and optimizers stay fp32. auto is bf16 where the machine has
-    instructions for it, else fp32: faster, but an interrupted run ends with the same bits on the same kind of machine
-    only."""
+    """What matrix products are computed in; weights, sums and optimizers stay fp32. auto is bf16 where the processor is
+    faster in it, else fp32; an interrupted run then ends with the same bits on the same kind of machine only."""
     gradient_checkpointing: bool = False
     """Compute each layer's activations again in the backward pass instead of keeping them, and give freed memory back
     at once: a third more compute for far less memory, and the same bits."""

@@ -17,17 +17,21 @@ from tutelage.core.schedules import cosine
 from tutelage.errors import DataError, SettingsError
 from tutelage.files import content_hash
 from tutelage.models.distributed import inside
-from tutelage.models.load import context_of, hash_of, load_policy, write_into
+from tutelage.models.load import context_of, decoder_of, hash_of, load_policy, write_into
+from tutelage.models.packing import stream_of
 from tutelage.models.papers import carry
 from tutelage.models.policy import Row, branches
+from tutelage.models.roles import RolePolicy
 from tutelage.models.tokens import Renderer, Template, template_parent
+from tutelage.models.trunk import in_two
 from tutelage.train import ranks
-from tutelage.train.batching import Example, completion_batch, encode_examples, text_batch
+from tutelage.train.batching import Example, Weighted, completion_batch, encode_examples, text_batch
+from tutelage.train.kept import Kept, KeptMicro, Laid
 from tutelage.train.layout import LaidOutSettings, check_layout, policy_learner
-from tutelage.train.loop import Hooks, Loop, LoopSettings, Step, Trained
+from tutelage.train.loop import Hooks, Loop, LoopSettings, Loss, Step, Trained
 from tutelage.train.optimizers import Adam
 from tutelage.train.pretrain import check_rows, measure, token_loss
-from tutelage.train.stage import Origin, Progress, begin, conclude, finished, seconds_of
+from tutelage.train.stage import Origin, Progress, Weights, begin, conclude, finished, seconds_of
 from tutelage.train.streams import PackedRows, Shuffled
 
 
@@ -103,13 +107,16 @@ def train_sft(
     learner = policy_learner(model, init, settings)
     renderer, context = Renderer(tokenizer, settings.template), context_of(model)
     train = encode_examples(data.train, renderer, context, "demonstrations", settings.longest_prompt)
-    batches = DemonstrationBatches(train, _mix(settings, data, renderer, context), settings)
+    kept = keep_trunk(model, train, run_dir, settings)
+    batches = DemonstrationBatches(train, _mix(settings, data, renderer, context), settings, kept)
     evaluate = _evaluation(model, data, renderer, settings)
     steps = max(1, math.ceil(settings.epochs * len(train) / settings.batch))
     if settings.dropout > 0:
         add_residual_dropout(model, settings.dropout)
         model.train()
     run = begin(origin)
+    if kept is not None:
+        kept.fill(steps, progress)
 
     def write(part: Path) -> None:
         write_into(part, learner.plain(), tokenizer)
@@ -129,16 +136,71 @@ def train_sft(
             Trained(name="policy", model=learner.trained, adam=settings.adam, schedule=_schedule(settings, steps))
         ],
         batches=batches,
-        loss=functools.partial(token_loss, model),
+        loss=functools.partial(token_loss, model) if kept is None else kept.loss,
         steps=steps,
         settings=settings.loop,
         seed=settings.seed,
         hooks=Hooks(evaluate=evaluate, after_step=after_step, progress=progress),
     ).train()
     tokens = round(settings.epochs * sum(row.length for row in train))
-    flops = learner.weights.flops(tokens)
+    flops = learner.weights.flops(tokens) if kept is None else kept.flops(learner.weights, tokens)
     run.ledger.add("supervised fine-tuning", flops=flops, seconds=seconds_of(run), tokens=tokens)
+    if kept is not None:
+        kept.clear()
     return conclude(run, {"model": write})
+
+
+class KeptTrunk:
+    """What frozen lower layers give for the demonstrations, computed once for all epochs: `trunk.bin` in the run.
+
+    The mix's rows are new ones at every step, and pass the lower layers as ever.
+    """
+
+    def __init__(self, model: PreTrainedModel, rows: Sequence[Row], path: Path, settings: SFTSettings) -> None:
+        self.rows = rows
+        self.lower, upper = in_two(decoder_of(model), settings.layout.frozen_share)
+        self.policy = RolePolicy(upper, model.get_output_embeddings(), model.config)
+        self.file = Kept(path, self.lower, [row.length for row in rows], self._lay, settings.loop)
+
+    def _lay(self, numbers: Sequence[int]) -> Laid:
+        return Laid(*stream_of([[*self.rows[number].prompt, *self.rows[number].completion] for number in numbers]))
+
+    def fill(self, steps: int, progress: Progress | None) -> None:
+        """Compute what is not there yet, before the first step."""
+        done = 0
+
+        def tick(tokens: int) -> None:
+            nonlocal done
+            done += tokens
+            if progress:
+                progress(0, steps, {"trunk": done / self.file.tokens})
+
+        self.file.fill(tick)
+
+    def loss(self, micro: Weighted | KeptMicro[Weighted]) -> Loss:
+        """Give the loss of a micro-batch, of demonstrations or of the mix."""
+        if isinstance(micro, Weighted):
+            return token_loss(self.policy, micro)
+        self.lower.tell(micro.micro.rows.stream.ids, micro.hidden)
+        return token_loss(self.policy, micro.micro)
+
+    def flops(self, weights: Weights, tokens: int) -> float:
+        """Estimate the compute of a training on so many tokens, of which the lower layers read each row's once."""
+        return weights._replace(read=0).flops(tokens) + 2.0 * weights.read * self.file.tokens
+
+    def clear(self) -> None:
+        """Remove what was kept."""
+        self.file.clear()
+
+
+def keep_trunk(model: PreTrainedModel, rows: Sequence[Row], run_dir: Path, settings: SFTSettings) -> KeptTrunk | None:
+    """Keep what frozen lower layers give, where they are, and where it is wanted in several epochs.
+
+    With dropout they give something else each time.
+    """
+    if settings.layout.kind != "shared_trunk" or settings.dropout > 0 or settings.epochs <= 1:
+        return None
+    return KeptTrunk(model, rows, run_dir / "trunk.bin", settings)
 
 
 class DemonstrationBatches:
@@ -146,23 +208,22 @@ class DemonstrationBatches:
 
     at_boundary = True
 
-    def __init__(self, rows: Sequence[Row], mix: PackedRows | None, settings: SFTSettings) -> None:
-        self.rows, self.mix, self.settings = rows, mix, settings
+    def __init__(
+        self, rows: Sequence[Row], mix: PackedRows | None, settings: SFTSettings, kept: KeptTrunk | None = None
+    ) -> None:
+        self.rows, self.mix, self.settings, self.kept = rows, mix, settings, kept
         self.stream = Shuffled(len(rows), settings.seed)
 
     def next_step(self) -> Step:
         """Draw the demonstrations of one step, and the pretraining rows that go with them."""
         budget, share = self.settings.loop.micro_tokens, self.settings.pretraining_mix
-        batch = [self.rows[i] for i in self.stream.take(self.settings.batch)]
+        taken = self.stream.take(self.settings.batch)
+        demonstrations = completion_batch([self.rows[i] for i in taken], budget, 1 - share)
+        shown: Sequence[Any] = demonstrations if self.kept is None else self.kept.file.beside(taken, demonstrations)
         if self.mix is None:
-            return Step({"demonstrations": completion_batch(batch, budget)})
+            return Step({"demonstrations": shown})
         rows = self.mix.take(math.ceil(share * self.settings.batch))
-        return Step(
-            {
-                "demonstrations": completion_batch(batch, budget, 1 - share),
-                "pretraining": text_batch(rows, budget, share),
-            }
-        )
+        return Step({"demonstrations": shown, "pretraining": text_batch(rows, budget, share)})
 
     def state_dict(self) -> dict[str, Any]:
         """Give both cursors."""

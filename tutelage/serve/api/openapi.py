@@ -104,7 +104,7 @@ OPERATIONS = (
         name="moderate",
         summary="Say what the content filter finds in texts",
         answer=shapes.Moderations,
-        refusals=(400, 401, 403, 408, 413, 415, 503),
+        refusals=_SENT,
         body=ModerationParameters,
     ),
     Operation(

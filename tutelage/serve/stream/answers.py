@@ -149,7 +149,12 @@ def _told(error: Exception) -> Exception:
     if isinstance(error, RequestError):
         return ApiError(400, str(error))
     if isinstance(error, OverloadedError):
-        return ApiError(503, str(error), code="overloaded", headers={"Retry-After": str(error.retry_after)})
+        return overloaded(error)
     if isinstance(error, UserError):
         return ApiError(503, str(error), code="engine_unavailable", headers={"Retry-After": "2"})
     return error
+
+
+def overloaded(error: OverloadedError) -> ApiError:
+    """Return the error for a call that found no room, with when there may be some."""
+    return ApiError(503, str(error), code="overloaded", headers={"Retry-After": str(error.retry_after)})
