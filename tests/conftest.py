@@ -16,11 +16,16 @@ TOGETHER = {
 FIRST = (
     "tests/train/test_layouts.py",
     "tests/pipeline/test_village_loop.py",
+    "tests/security/test_row18_xss.py",
+    "tests/serve/test_kill.py",
     "tests/pipeline/test_imported_loop.py",
+    "tests/pipeline/test_starter_loop.py",
     "tests/feedback/app/test_desk.py",
     "tests/cli/test_processes.py",
     "tests/train/test_crew.py",
     "tests/serve/test_admission.py",
+    "tests/serve/test_workers.py",
+    "tests/serve/test_pages_in_a_browser.py",
     "tests/feedback/test_load.py",
     "tests/train/test_ranks.py",
     "tests/feedback/app/test_kinds_in_a_browser.py",
@@ -28,6 +33,9 @@ FIRST = (
     "tests/generate/test_process.py",
     "tests/feedback/app/test_screening_in_a_browser.py",
     "tests/benchmarks/test_plan.py",
+    "tests/benchmarks/test_serving.py",
+    "tests/serve/test_readme.py",
+    "tests/security/test_row13_overload.py",
 )
 
 

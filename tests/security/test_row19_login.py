@@ -21,11 +21,14 @@ from sqlalchemy import select
 
 from tests.browser import browser
 from tests.feedback.app.test_hostile_requests import addresses
+from tests.firms import Firm
 from tests.govern.pages.test_guard import addresses as governing_addresses
+from tests.govern.pages.test_guard import routes as governing_routes
 from tests.governing import Here, application
 from tests.labeling import PASSWORD, Clock, Visitor, clock, invited, visit
 from tests.security.listening import listening
 from tests.security.test_row01_unguarded_routes import paths
+from tests.serve.askers import COMPARING, Site, read_notice
 from tests.serve.scripted import ScriptedCatalogue, ScriptedEngine
 from tutelage.feedback import instructions
 from tutelage.feedback.app import app as labeling
@@ -33,6 +36,7 @@ from tutelage.serve.app import ServeOptions, create_app
 from tutelage.store import Store, audit, sessions
 from tutelage.store.account_tables import people
 from tutelage.store.sessions import IDLE, LIFETIME, MOST_FAILURES
+from tutelage.web import access
 from tutelage.web.site import utc_now
 
 __all__ = ["browser", "clock", "visit"]
@@ -64,17 +68,21 @@ class Signed:
     proof: str
     other: str
     routes: list[tuple[str, str]]
+    least: int = 26
 
     def acting(self) -> list[tuple[str, str]]:
         """List method and address of every route that may change something."""
         found = [(method, path) for method, path in self.routes if method not in SAFE]
-        assert len(found) > 25
+        assert len(found) >= self.least
         return found
 
 
-@pytest.fixture(params=["labeling", "customers"])
+@pytest.fixture(params=["labeling", "customers", "asking"])
 def signed(request: pytest.FixtureRequest, visit: Visit, store: Store, clock: Clock) -> Signed:
-    """Give an administrator of the labeling app, who labels as well, or of the site at the API's address."""
+    """Give an administrator of the labeling app, who labels as well, or of the site at the API's address, or a customer
+    on the pages where models are asked and compared."""
+    if request.param == "asking":
+        return asker(store)
     if request.param == "customers":
         here = Here(store, clock, application(store, clock))
         admin, customer = here.staff("Ada", "admin"), here.customer()
@@ -83,6 +91,25 @@ def signed(request: pytest.FixtureRequest, visit: Visit, store: Store, clock: Cl
     ada, ben = visit("Ada", "admin"), visit("Ben")
     ada.post("/join", group="training")
     return Signed(ada.client, store, ada.proof(), ben.proof(), list(addresses("none")))
+
+
+def asker(store: Store) -> Signed:
+    firm = Firm.of(store, state="live")
+    read_notice(store, firm.customer, "training")
+    pages = Site(api(store, ScriptedEngine()), store, COMPARING, is_private=False).site
+    client = TestClient(pages, base_url="http://api.example", headers={"accept": "text/html"}, follow_redirects=False)
+    tokens = [sessions.open_for(store, who, agent="", now=utc_now()) for who in (firm.customer, firm.reviewer)]
+    client.cookies.set("tutelage", tokens[0])
+    proof, other = (access.proof(pages.state.site, sessions.find(store, token, now=utc_now())) for token in tokens)
+    known = {"application": firm.id, "id": "none", "token": "none", "made": "m"}
+    found = [
+        (method, f"/playground/{firm.id}{route.path}" if route.path.startswith("/v1/") else route.path.format(**known))
+        for route in governing_routes(pages.routes)
+        if route.path != "/static/{digest}/{name:path}"
+        for method in sorted(route.methods)
+    ]
+    assert {path for _, path in found} >= {f"/playground/{firm.id}/v1/completions", f"/compare/{firm.id}/votes"}
+    return Signed(client, store, proof, other, found, least=10)
 
 
 def test_every_form_of_every_page_needs_the_proof_of_its_session(signed: Signed) -> None:
