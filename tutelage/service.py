@@ -230,13 +230,13 @@ async def _share(plan: Plan, store: Store, bound: socket.socket, tell: Callable[
 
     This process holds the engines too, and follows the aliases, so they stay when workers die.
     """
-    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
     keeper = Keeper()
     gateway = Gateway(plan, store, partial(EngineClient, keeper.address))
     crew = Workers(__name__, {**asdict(plan), "keeper": str(keeper.address)}, bound, plan.settings.workers)
     crew.at_death = lambda: asyncio.to_thread(_recover, store)
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stopped.set)
+    loop.add_signal_handler(signal.SIGINT, lambda: crew.hurry() if stopped.is_set() else stopped.set())
     with shared() as folder, exposed(plan.listening, WorkersCollector(folder), store) as metrics:
         try:
             await keeper.start()

@@ -15,9 +15,8 @@ import openai
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser import browser
+from tests.browser import browser, come_in, shown_link
 from tests.generate.tiny import make
-from tests.labeling import PASSWORD
 from tests.serve.server import register, serving
 from tutelage.models.load import save
 
@@ -83,21 +82,6 @@ def pages(browser: Browser, served: tuple[str, int]) -> Iterator[Callable[[], Pa
     for context in made:
         context.close()
     assert errors == []
-
-
-def come_in(page: Page, link: str, name: str) -> Page:
-    page.goto(link)
-    page.get_by_role("textbox", name="Name").fill(name)
-    page.get_by_role("textbox", name="Password").fill(PASSWORD)
-    page.get_by_role("button", name="Create account").click()
-    expect(page.get_by_role("link", name=f"Your account: {name}")).to_be_visible()
-    return page
-
-
-def shown_link(page: Page) -> str:
-    found = re.search(r"http://\S+/enter/\S+", page.get_by_role("status").inner_text())
-    assert found
-    return found[0]
 
 
 def invited(ada: Page) -> tuple[str, str]:

@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.browser import browser
+from tests.browser import browser, come_in
 from tests.cli.conftest import table
 from tests.cli.test_label import labeling
 from tests.generate.tiny import make_directory
-from tests.labeling import PASSWORD
 from tutelage.feedback import export
 from tutelage.files import read_json, sha256_of
 from tutelage.records import RegisteredModel
@@ -99,14 +98,6 @@ def contexts(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
     for context in made:
         context.close()
     assert errors == []
-
-
-def come_in(page: Page, link: str, name: str) -> None:
-    page.goto(link)
-    page.get_by_role("textbox", name="Name").fill(name)
-    page.get_by_role("textbox", name="Password").fill(PASSWORD)
-    page.get_by_role("button", name="Create account").click()
-    expect(page.get_by_role("heading", name=f"Hello, {name}")).to_be_visible()
 
 
 def invite_heldout(page: Page) -> str:

@@ -12,7 +12,6 @@ import httpx2
 import jsonschema_rs
 import openai
 import pytest
-import schemathesis
 from fastapi import FastAPI
 from hypothesis import HealthCheck, settings
 from openai.types import Completion, CompletionUsage
@@ -22,6 +21,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
 from tests.firms import Firm
+from tests.fuzzing import load
 from tests.security.listening import listening
 from tests.security.test_row15_filter_bypass import Writer
 from tests.serve.scripted import ScriptedCatalogue
@@ -268,17 +268,7 @@ def test_the_client_knows_our_errors(world: World) -> None:
 # Whatever is sent.
 
 
-def load(**phases: bool) -> Any:
-    """Read the page. Keys are brought by the test itself, so nothing about them is made up."""
-    page = json.loads(FILE.read_text(encoding="utf-8"))
-    for methods in page["paths"].values():
-        for operation in methods.values():
-            operation.pop("security", None)
-    config = {"phases": {name: {"enabled": enabled} for name, enabled in phases.items()}}
-    return schemathesis.openapi.from_dict(page, config=schemathesis.Config.from_dict(config))
-
-
-FEW, ALL = load(coverage=False, examples=True), load(coverage=True, examples=True)
+FEW, ALL = load(FILE, coverage=False, examples=True), load(FILE, coverage=True, examples=True)
 
 
 def check(case: Any, world: World) -> None:

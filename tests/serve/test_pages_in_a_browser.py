@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import browser
+from tests.browser import browser, check, opened
 from tests.databases import database, store
 from tests.firms import NOW, Firm
 from tests.serve.askers import COMPARING, Listening, listening
@@ -25,7 +23,6 @@ __all__ = ["browser", "database", "store"]
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
-SIZES = ({"width": 1280, "height": 800}, {"width": 390, "height": 844})
 HOSTILE = ("<img src=x onerror=alert(1)>", "  two  spaces\n\n", "<script>alert(2)</script>", "&amp; über", " end")
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft " * 12
 
@@ -57,35 +54,6 @@ def page(browser: Browser, site: Listening, store: Store, firm: Firm) -> Iterato
     """Give a page of a customer who is signed in and has not read the notice."""
     with opened(browser, site.address, sessions.open_for(store, firm.customer, agent="", now=utc_now())) as made:
         yield made
-
-
-@contextlib.contextmanager
-def opened(browser: Browser, address: str, token: str = "") -> Iterator[Page]:
-    """Give an empty page in which every complaint and dialog of the browser fails the test."""
-    context: BrowserContext = browser.new_context(base_url=address, viewport=SIZES[0])
-    if token:
-        context.add_cookies([{"name": "tutelage", "value": token, "url": address}])
-    complaints: list[str] = []
-    made = context.new_page()
-    made.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    made.on("pageerror", lambda error: complaints.append(str(error)))
-    made.on("dialog", lambda dialog: complaints.append(dialog.message))
-    yield made
-    context.close()
-    assert [text for text in complaints if "the server responded with a status" not in text] == []
-
-
-def check(page: Page) -> None:
-    """No violation of accessibility, and nothing wider than the screen, on a desk and on a phone, light and dark."""
-    for size in SIZES:
-        page.set_viewport_size(size)
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            found = Axe().run(page)
-            assert found.violations_count == 0, found.generate_report()
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    page.set_viewport_size(SIZES[0])
-    page.emulate_media(color_scheme="light")
 
 
 def until(page: Page, holds: Callable[[], bool]) -> None:

@@ -220,6 +220,20 @@ def test_what_runs_longer_than_the_grace_is_told_so(url: str, workers: int) -> N
         assert made.process.wait(60) == 0
 
 
+@pytest.mark.parametrize("workers", [1, WORKERS])
+def test_ctrl_c_while_it_stops_ends_it_at_once(url: str, workers: int) -> None:
+    with crew(url, "--workers", str(workers), "--model", "long", "--grace", "600") as made, client(made) as one:
+        stream = one.completions.create(**endless(model="long", stream=True))
+        next(iter(stream))
+        made.process.send_signal(signal.SIGINT)
+        assert until(lambda: refusal(made)) is not None
+        assert made.process.poll() is None, "the answer still runs"
+        made.process.send_signal(signal.SIGINT)
+        made.process.wait(60)
+        with pytest.raises((openai.APIError, httpx2.TransportError)):
+            list(stream)
+
+
 def test_every_call_is_counted_once_whichever_worker_answers(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ LAST_SECONDS = 5
 
 
 class DrainingServer(uvicorn.Server):
-    """A server that SIGTERM or Ctrl-C ends with status 0 when its calls have ended; a second Ctrl-C ends it at once.
+    """A server that SIGTERM or Ctrl-C ends with status 0 when its calls have ended; Ctrl-C meanwhile ends it at once.
 
     Meanwhile it still listens: who comes is told to go elsewhere (503), and whoever watches sees that it is not ready.
     """
@@ -24,15 +24,13 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._running, self._grace = running, grace
         self._until: float | None = None
-        self._interrupts = 0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop."""
-        self._interrupts += sig == signal.SIGINT
         if self._until is None:
             self._running.is_closed = True
             self._until = time.monotonic() + self._grace
-        elif self._interrupts > 1:
+        elif sig == signal.SIGINT:
             super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser import check, come_in, opened
 from tests.labeling import PASSWORD
 from tutelage.store import Store, accounts
 from tutelage.web.site import utc_now
@@ -16,45 +16,16 @@ from tutelage.web.site import utc_now
 # What pages store is tested on both databases where it is stored.
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
-SIZES = ({"width": 1280, "height": 800}, {"width": 390, "height": 844})
-
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
     """Give an empty page at the app's address, in which every complaint of the browser fails the test."""
-    context = browser.new_context(base_url=address, viewport=SIZES[0])
-    complaints: list[str] = []
-    made = context.new_page()
-    made.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    made.on("pageerror", lambda error: complaints.append(str(error)))
-    yield made
-    context.close()
-    # A page that answers 403 or 404 is a complaint of the browser's, not of ours.
-    assert [text for text in complaints if "the server responded with a status" not in text] == []
-
-
-def check(page: Page) -> None:
-    """No violation of accessibility, and nothing wider than the screen, on a desk and on a phone, light and dark."""
-    for size in SIZES:
-        page.set_viewport_size(size)
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            found = Axe().run(page)
-            assert found.violations_count == 0, found.generate_report()
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    page.set_viewport_size(SIZES[0])
+    with opened(browser, address) as made:
+        yield made
 
 
 def first_link(store: Store) -> str:
     return f"/enter/{accounts.invite_first_admin(store, now=utc_now())}"
-
-
-def come_in(page: Page, link: str, name: str) -> None:
-    page.goto(link)
-    page.get_by_role("textbox", name="Name").fill(name)
-    page.get_by_role("textbox", name="Password").fill(PASSWORD)
-    page.get_by_role("button", name="Create account").click()
-    expect(page.get_by_role("heading", name=f"Hello, {name}")).to_be_visible()
 
 
 def test_an_administrator_comes_in_and_invites_a_labeler_who_comes_in(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import browser
+from tests.browser import browser, check
 from tests.feedback.app.site import serving
 from tests.feedback.conftest import Desk, database, desk, store
 from tests.feedback.panel import hand_in, rated
@@ -46,16 +45,6 @@ def enter(desk: Desk, browser: Browser) -> Iterator[Enter]:
         for page in pages:
             page.context.close()
     assert complaints == []
-
-
-def check(page: Page) -> None:
-    """No violation of accessibility and nothing wider than the screen: light on a desk, dark on a phone."""
-    for size, scheme in ((PHONE, "dark"), (DESK, "light")):
-        page.set_viewport_size(size)  # type: ignore[arg-type]
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def tab(page: Page, name: str) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser import SIZES, check, come_in
 from tests.feedback.app.screened import ITEMS, publish
-from tests.labeling import PASSWORD, invited
+from tests.labeling import invited
 from tutelage.feedback import instructions
 from tutelage.store import Store, accounts, screening
 from tutelage.web.site import utc_now
@@ -19,7 +19,6 @@ from tutelage.web.site import utc_now
 # What pages store is tested on both databases where it is stored.
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
-SIZES = ({"width": 1280, "height": 800}, {"width": 390, "height": 844})
 Enter = Callable[[str, str], Page]
 
 
@@ -31,36 +30,20 @@ def enter(browser: Browser, address: str, store: Store) -> Iterator[Enter]:
     complaints: list[str] = []
     pages: list[Page] = []
 
-    def come_in(name: str, role: str) -> Page:
+    def let_in(name: str, role: str) -> Page:
         page = browser.new_context(base_url=address, viewport=SIZES[0]).new_page()
         pages.append(page)
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda sent: complaints.append(sent.url) if not sent.url.startswith(address) else None)
         group = next(iter(accounts.GROUPS[role]), "")  # type: ignore[index]
-        page.goto(f"/enter/{invited(store, role, group, now=utc_now())}")  # type: ignore[arg-type]
-        page.get_by_role("textbox", name="Name").fill(name)
-        page.get_by_role("textbox", name="Password").fill(PASSWORD)
-        page.get_by_role("button", name="Create account").click()
-        arrived(page, f"Hello, {name}")
-        return page
+        link = invited(store, role, group, now=utc_now())  # type: ignore[arg-type]
+        return come_in(page, f"/enter/{link}", name)
 
-    yield come_in
+    yield let_in
     for page in pages:
         page.context.close()
     assert complaints == []
-
-
-def check(page: Page) -> None:
-    """No violation of accessibility and nothing wider than the screen, on a desk and on a phone, light and dark."""
-    for size in SIZES:
-        page.set_viewport_size(size)
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            found = Axe().run(page)
-            assert found.violations_count == 0, found.generate_report()
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    page.set_viewport_size(SIZES[0])
 
 
 def arrived(page: Page, heading: str) -> None:

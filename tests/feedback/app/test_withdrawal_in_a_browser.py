@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.labeling import PASSWORD, invited
+from tests.browser import check, come_in
+from tests.labeling import invited
 from tutelage.store import Store, withdrawals
 from tutelage.store.accounts import Role
 from tutelage.web.site import utc_now
@@ -14,25 +14,9 @@ from tutelage.web.site import utc_now
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
-def check(page: Page) -> None:
-    """No violation of accessibility and nothing wider than the screen, on a desk and on a phone, light and dark."""
-    for size in ({"width": 390, "height": 844}, {"width": 1280, "height": 800}):
-        page.set_viewport_size(size)  # type: ignore[arg-type]
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            found = Axe().run(page)
-            assert found.violations_count == 0, found.generate_report()
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-
-
 def enter(browser: Browser, address: str, store: Store, name: str, role: Role, group: str = "") -> Page:
     page = browser.new_context(base_url=address).new_page()
-    page.goto(f"/enter/{invited(store, role, group, now=utc_now())}")
-    page.get_by_role("textbox", name="Name").fill(name)
-    page.get_by_role("textbox", name="Password").fill(PASSWORD)
-    page.get_by_role("button", name="Create account").click()
-    expect(page.get_by_role("heading", name=f"Hello, {name}")).to_be_visible()
-    return page
+    return come_in(page, f"/enter/{invited(store, role, group, now=utc_now())}", name)
 
 
 def test_a_labeler_asks_and_a_lead_withdraws(browser: Browser, address: str, store: Store) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser import check, come_in, opened, shown_link
 from tests.firms import FORM
 from tests.governing import listening
-from tests.labeling import PASSWORD
 from tests.release.versions import NOW, judge, register, write
 from tutelage.release import promotion
 from tutelage.release.gates import Gate
@@ -30,7 +28,6 @@ from tutelage.web.site import utc_now
 # What pages store is tested on both databases where it is stored.
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
-SIZES = ({"width": 1280, "height": 800}, {"width": 390, "height": 844})
 #: Words that no line of a phone holds.
 LONG = "Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz"
 
@@ -40,44 +37,9 @@ def address(store: Store) -> Iterator[str]:
     yield from listening(store)
 
 
-@contextmanager
-def person(browser: Browser, address: str) -> Iterator[Page]:
-    """Give somebody's page, in which every complaint of the browser fails the test."""
-    context = browser.new_context(base_url=address, viewport=SIZES[0], permissions=["clipboard-write"])
-    complaints: list[str] = []
-    page = context.new_page()
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    context.close()
-    # A form that is refused with 400 is a complaint of the browser's, not of ours.
-    assert [text for text in complaints if "the server responded with a status" not in text] == []
-
-
-def check(page: Page) -> None:
-    """No violation of accessibility, and nothing wider than the screen, on a desk and on a phone, light and dark."""
-    for size in SIZES:
-        page.set_viewport_size(size)
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            found = Axe().run(page)
-            assert found.violations_count == 0, (page.url, found.generate_report())
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), page.url
-    page.set_viewport_size(SIZES[0])
-
-
-def come_in(page: Page, link: str, name: str) -> None:
-    page.goto(link)
-    page.get_by_role("textbox", name="Name").fill(name)
-    page.get_by_role("textbox", name="Password").fill(PASSWORD)
-    page.get_by_role("button", name="Create account").click()
-    expect(page.get_by_role("link", name=f"Your account: {name}")).to_be_visible()
-
-
-def shown_link(page: Page) -> str:
-    found = re.search(r"http://\S+/enter/\S+", page.get_by_role("status").inner_text())
-    assert found
-    return found[0]
+def person(browser: Browser, address: str) -> AbstractContextManager[Page]:
+    """Give somebody's page, which may copy what it shows."""
+    return opened(browser, address, permissions=["clipboard-write"])
 
 
 def test_from_an_invitation_to_a_key_and_every_page_on_the_way(browser: Browser, address: str, store: Store) -> None:

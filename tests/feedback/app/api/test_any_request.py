@@ -6,7 +6,6 @@ operation, `make soak` many, and before them every edge of every field.
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import schemathesis
 from fastapi import FastAPI
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
@@ -24,6 +22,7 @@ from tests.feedback.app import screened
 from tests.feedback.app.api.calling import Caller, key
 from tests.feedback.app.api.test_permissions import OPEN, TABLE
 from tests.feedback.conftest import Desk
+from tests.fuzzing import load
 from tests.labeling import NOW, Clock
 from tutelage.feedback import instructions
 from tutelage.feedback.app.app import Settings, create
@@ -47,17 +46,7 @@ SHORT, LONG = 10, 50
 CALM = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture]
 
 
-def load(**phases: bool) -> Any:
-    """Read the page. Tokens are brought by the test itself, so nothing about them is made up."""
-    page = json.loads(FILE.read_text(encoding="utf-8"))
-    for operations in page["paths"].values():
-        for operation in operations.values():
-            operation.pop("security", None)
-    config = {"phases": {name: {"enabled": enabled} for name, enabled in phases.items()}}
-    return schemathesis.openapi.from_dict(page, config=schemathesis.Config.from_dict(config))
-
-
-FEW, ALL = load(coverage=False, examples=True), load(coverage=True, examples=True)
+FEW, ALL = load(FILE, coverage=False, examples=True), load(FILE, coverage=True, examples=True)
 
 
 @dataclass
