@@ -177,6 +177,22 @@ def test_a_request_beyond_the_cache_budget_is_refused_and_smaller_ones_take_turn
         assert layer.keys.shape[0] * layer.keys.shape[3] <= 40
 
 
+def test_at_the_budget_rows_of_one_width_run_together_and_little_is_allocated_anew(llama: PreTrainedModel) -> None:
+    one_token = 2 * 2 * 2 * 8 * 4
+    engine = Engine(llama, cache_bytes=640 * one_token)
+    lengths = [3 + 7 * i % 47 for i in range(60)]
+    requests = [Request(prompt_ids=prompt(i, length), max_tokens=9, temperature=0) for i, length in enumerate(lengths)]
+    held: list[tuple[tuple[int, int], int]] = []
+    results = complete(engine, requests, lambda *_: held.append((engine._cache.place.capacity, engine.stats().running)))
+    changes = [now for (before, _), (now, _) in zip(held, held[1:], strict=False) if now != before]
+    # Widths are multiples of 32: 640 columns are 10 rows of 64, and later 20 of 32.
+    assert len(changes) <= 4 and held[-1][0] == (20, 32)
+    assert max(running for (_, width), running in held if width == 64) == 10
+    assert max(running for (_, width), running in held if width == 32) == 20
+    for request, result in zip(requests[::7], results[::7], strict=True):
+        assert result.ids == reference(llama, request.prompt_ids, 9)
+
+
 def test_no_token_asked_for_scores_the_prompt_only(llama: PreTrainedModel) -> None:
     engine = Engine(llama)
     engine.submit(Request(prompt_ids=prompt(4, 6), max_tokens=0, prompt_logprobs=True))

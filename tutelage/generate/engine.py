@@ -25,14 +25,12 @@ from tutelage.generate.prefill import Prefill, Scores, Staged, chunks, is_scored
 from tutelage.generate.request import LATE, Event, Request, RequestError, Result, Top, best, is_textual
 from tutelage.generate.rows import Choice, Rows
 from tutelage.generate.sampler import sample, top_tokens, uniforms
-from tutelage.generate.scheduler import Load, Scheduler
+from tutelage.generate.scheduler import Load, Scheduler, columns
 from tutelage.generate.text import PlainDecoder, TextStream
 from tutelage.records import FinishReason
 
 #: Prompt tokens, padding included, that run through the model together.
 PREFILL_TOKENS = 4096
-#: Columns are allocated in multiples of this.
-COLUMNS = 32
 _REASONS: tuple[FinishReason | None, ...] = (None, "length", "stop", "error")
 _NOT_FINITE = "The model's numbers are not finite for this text; the weights are damaged or overflow in this precision."
 
@@ -229,14 +227,19 @@ class Engine:
         self._advance(logits.expand(count, -1), first, events, scores)
 
     def _reserve(self, rows: int, width: int) -> None:
-        """Grow the storage by half its rows at a time; shrink to what is needed when the budget asks for it."""
+        """Grow the storage by half its rows at a time; where the budget ends, have as many rows as it holds.
+
+        To allocate is to write it all, so nothing is allocated as long as what there is suffices.
+        """
         have_rows, have_width = self._cache.place.capacity
-        width = min(-(-width // COLUMNS) * COLUMNS, self._cells // rows)
+        width = min(columns(width), self._cells // rows)
+        if rows <= have_rows and width <= have_width:
+            return
         if rows > have_rows:
             rows = max(rows, min(self.max_batch, have_rows + have_rows // 2))
         wanted = (max(rows, have_rows), max(width, have_width))
         if wanted[0] * wanted[1] > self._cells:
-            wanted = (min(rows, self._cells // width), width)
+            wanted = (min(self.max_batch, self._cells // width), width)
         self._cache.reserve(*wanted, keep_rows=len(self._rows), keep_width=self._rows.longest)
 
     def _prefill(self, prefill: Prefill, events: list[Event]) -> None:
@@ -316,16 +319,19 @@ def complete(
 ) -> list[Result]:
     """Answer all requests; results in the order of requests, the n (best) choices of one side by side.
 
-    The engine must be idle: this function takes all events. `tell` is called with how much is done, in choices of which
-    some are done in part, and how many there are.
+    The engine must be idle: this function takes all events. Those that need most room come first, so that rows of one
+    width run together. `tell` is called with how much is done, in choices of which some are done in part, and how many
+    there are.
     """
     if not engine.is_idle():
         raise UserError("The engine is busy with other requests; wait for them before completing a list.")
     results: dict[tuple[int, int], Result] = {}
     asked: dict[int, Request] = {}
     is_written: dict[tuple[int, int], bool] = {}  # the events bring the text
-    for request in requests:
-        id = engine.submit(request)
+    ids: dict[int, int] = {}  # by place in the list
+    for place in sorted(range(len(requests)), key=lambda at: -requests[at].room):
+        request = requests[place]
+        id = ids[place] = engine.submit(request)
         asked[id] = request
         for index in range(request.choices):
             results[id, index], is_written[id, index] = Result(), is_textual(request)
@@ -342,7 +348,11 @@ def complete(
     for key, result in results.items():
         if engine.decoder and not is_written[key]:
             result.text = engine.decoder.decode(result.ids[:-1] if result.finish_reason == "stop" else result.ids)
-    return [results[id, index] for id, request in asked.items() for index in _kept(request, id, results)]
+    return [
+        results[ids[place], index]
+        for place, request in enumerate(requests)
+        for index in _kept(request, ids[place], results)
+    ]
 
 
 def _kept(request: Request, id: int, results: dict[tuple[int, int], Result]) -> Sequence[int]:

@@ -102,6 +102,11 @@ class Request:
         return self.n if self.best_of is None else self.best_of
 
     @property
+    def room(self) -> int:
+        """Return how many tokens a choice may have with its prompt."""
+        return len(self.prompt_ids) + self.max_tokens
+
+    @property
     def is_biased(self) -> bool:
         """Say whether tokens are drawn from other logits than the model's."""
         return bool(self.logit_bias or self.presence_penalty or self.frequency_penalty)

@@ -35,7 +35,7 @@ class Choice:
     @property
     def width(self) -> int:
         """Return the columns that this choice may need."""
-        return len(self.request.prompt_ids) + self.request.max_tokens
+        return self.request.room
 
 
 class Rows:

@@ -13,6 +13,8 @@ from tutelage.generate.rows import Choice
 
 #: Prompt tokens that may join per step while others are running, and the piece in which a longer prompt is read.
 PIECE = 512
+#: Columns are allocated in multiples of this.
+COLUMNS = 32
 
 
 class Load(NamedTuple):
@@ -86,10 +88,16 @@ class Scheduler:
 
     def _most(self, load: Load, group: list[Choice]) -> int:
         """Count the choices of a request that have room."""
-        width = max(load.widest, group[0].width)
-        rows = min(self.max_batch, (self.cells - load.staged) // width) - load.rows
+        room = self.cells - load.staged
+        width = min(columns(max(load.widest, group[0].width)), room)
+        rows = min(self.max_batch, room // width) - load.rows
         # A long prompt stands in the batch and, while it is read, outside; alone it needs no more than it has.
         return max(min(rows, len(group)), 1 if load.rows == 0 else 0)
+
+
+def columns(width: int) -> int:
+    """Return the columns that are allocated where so many are needed."""
+    return -(-width // COLUMNS) * COLUMNS
 
 
 def is_long(choice: Choice) -> bool:
