@@ -232,14 +232,15 @@ class Engine:
         To allocate is to write it all, so nothing is allocated as long as what there is suffices.
         """
         have_rows, have_width = self._cache.place.capacity
-        width = min(columns(width), self._cells // rows)
+        room = self._cells - (len(self._staged.prompt) if self._staged else 0)
+        width = min(columns(width), room // rows)
         if rows <= have_rows and width <= have_width:
             return
         if rows > have_rows:
             rows = max(rows, min(self.max_batch, have_rows + have_rows // 2))
         wanted = (max(rows, have_rows), max(width, have_width))
-        if wanted[0] * wanted[1] > self._cells:
-            wanted = (min(self.max_batch, self._cells // width), width)
+        if wanted[0] * wanted[1] > room:
+            wanted = (min(self.max_batch, room // width), width)
         self._cache.reserve(*wanted, keep_rows=len(self._rows), keep_width=self._rows.longest)
 
     def _prefill(self, prefill: Prefill, events: list[Event]) -> None:
