@@ -1,12 +1,16 @@
 """Stages are made once, made again when what they depend on changes, and go on after an interruption."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tutelage.config import Settings
 from tutelage.errors import InvariantError
-from tutelage.pipeline.stages import Stage, Workspace
+from tutelage.files import read_json, write_json
+from tutelage.pipeline.stages import MARKER, Stage, Workspace
+from tutelage.train import memory
 
 
 class Empty(Settings):
@@ -65,6 +69,23 @@ def test_a_stage_that_fails_is_run_again_and_its_seconds_add_up(tmp_path: Path) 
     space.run([stage])
     assert attempts == [[], ["part", "seconds.json"]]
     assert space.seconds()["only"] > 0
+
+
+@pytest.mark.skipif(not os.access(memory.CLEAR, os.W_OK), reason="the most that a process held is kept for ever here")
+def test_each_stage_tells_the_most_memory_that_it_held_itself(tmp_path: Path) -> None:
+    def hold(size: int) -> Callable[[Workspace, Path], dict[str, object]]:
+        return lambda *_: {"size": len(b"x" * size)}
+
+    stages = [Stage("large", "Large", hold(400 << 20), {}), Stage("small", "Small", hold(1 << 20), {})]
+    space = Workspace(tmp_path, Empty())
+    space.run(stages)
+    found = space.peaks()
+    assert found["large"] - found["small"] > 300 << 20
+    marker = next(tmp_path.glob("small-*")) / MARKER
+    write_json(marker, {key: value for key, value in read_json(marker).items() if key != "peak"})
+    again = Workspace(tmp_path, Empty())
+    again.run(stages)  # made by a version that did not note it
+    assert again.peaks() == {"large": found["large"]}
 
 
 def test_reading_a_stage_that_is_not_needed_is_told(tmp_path: Path) -> None:

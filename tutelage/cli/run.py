@@ -41,11 +41,17 @@ def run(
         space = Workspace(root, settings, watching)
         space.run(stages)
     ceilings = {stage.name: stage.ceiling for stage in stages}
+    peaks = space.peaks()
     rows = [
-        (stage.title, f"{seconds:.0f}", _over(seconds, ceilings[stage.name]))
+        (
+            stage.title,
+            f"{seconds:.0f}",
+            _over(seconds, ceilings[stage.name]),
+            f"{peaks[stage.name] / 1e9:.1f}" if stage.name in peaks else "",
+        )
         for stage, seconds in zip(stages, space.seconds().values(), strict=True)
     ]
-    print_table(("stage", "seconds", "ceiling"), rows, f"Everything is in {root}")
+    print_table(("stage", "seconds", "ceiling", "GB of memory"), rows, f"Everything is in {root}")
     if "report" in ceilings:  # only recipes that judge what they made
         print(f"Report:  {root / space.facts('report')['report']}")
     last = settings.rounds.count

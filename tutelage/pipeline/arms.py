@@ -6,7 +6,6 @@ asked in plain text, in its own chat template, and tuned on its own answers. It 
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -261,9 +260,10 @@ def notes_of(space: Workspace) -> tuple[str, ...]:
         f"Pretraining text: {corpus['documents']:,} documents{size}, {corpus['source']}; SHA-256 {corpus['sha256']}.",
         f"The reward model was trained on {reward['rankings']:,} rankings and orders "
         f"{reward['heldout_accuracy']:.1%} of the pairs of validation prompts as the training labelers did.",
-        f"The process that ended the run held at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB"
-        " of memory.",
     ]
+    if peaks := space.peaks():
+        stage = max(peaks, key=lambda name: peaks[name])
+        said.append(f"The stage that held most memory, {stage}, held {peaks[stage] / 1e9:.1f} GB.")
     if space.has("witness"):
         found = space.facts("witness")
         said.append(

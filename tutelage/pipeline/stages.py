@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from tutelage.config import Settings
 from tutelage.errors import InvariantError
 from tutelage.files import content_hash, read_json, write_json
-from tutelage.train.memory import return_freed_memory
+from tutelage.train import memory
 
 #: Raised when a stage comes to mean something else, so that old outputs are not taken for new ones.
 VERSION = 1
@@ -101,6 +101,11 @@ class Workspace:
         """Return how long each finished stage took, interruptions added up."""
         return {name: read_json(path / MARKER)["seconds"] for name, path in self._made.items()}
 
+    def peaks(self) -> dict[str, float]:
+        """Return the most memory, in bytes, that this process held in each finished stage that noted it."""
+        found = {name: read_json(path / MARKER).get("peak") for name, path in self._made.items()}
+        return {name: peak for name, peak in found.items() if peak is not None}
+
     def hash_of(self, stage: Stage) -> str:
         """Return the hash of everything a stage's result depends on."""
         settings = stage.settings.model_dump(mode="json") if isinstance(stage.settings, Settings) else stage.settings
@@ -121,14 +126,18 @@ class Workspace:
 
     def _run(self, stage: Stage, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        before = read_json(directory / SPENT)["seconds"] if (directory / SPENT).is_file() else 0.0
+        before = read_json(directory / SPENT) if (directory / SPENT).is_file() else {"seconds": 0.0}
         began = time.monotonic()
+        memory.forget_peak()
         try:
             facts = stage.run(self, directory)
         finally:
             gc.collect()  # what a training held in circles is free before the next one takes its own
-            return_freed_memory()
-            spent = before + time.monotonic() - began
-            write_json(directory / SPENT, {"seconds": spent})
-        marker = {"stage": stage.name, "seconds": spent, "ceiling": stage.ceiling, "facts": facts}
+            memory.return_freed_memory()
+            spent = {
+                "seconds": before["seconds"] + time.monotonic() - began,
+                "peak": max(before.get("peak", 0.0), memory.peak()),
+            }
+            write_json(directory / SPENT, spent)
+        marker = {"stage": stage.name, **spent, "ceiling": stage.ceiling, "facts": facts}
         write_json(directory / MARKER, marker)

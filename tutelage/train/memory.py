@@ -1,8 +1,15 @@
-"""Memory that training frees stays with the process until the training is over."""
+"""Memory that training frees stays with the process until the training is over; and how much a process held."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import re
+import resource
+from pathlib import Path
+
+#: Where Linux says what a process holds, and where it is told to begin anew with the most that it held.
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 #: Parameters of glibc's `mallopt`: the most blocks that are maps of their own, and how much free memory is too much.
 MMAP_MAX, TRIM_THRESHOLD = -4, -1
@@ -32,3 +39,17 @@ def return_freed_memory() -> None:
     library = ctypes.CDLL(None)
     if hasattr(library, "malloc_trim"):
         library.malloc_trim(0)
+
+
+def forget_peak() -> None:
+    """Begin anew to note the most memory that this process holds; where Linux cannot, `peak` is of its whole life."""
+    with contextlib.suppress(OSError):
+        CLEAR.write_text("5", encoding="ascii")
+
+
+def peak() -> float:
+    """Return the most memory that this process held since `forget_peak`, in bytes."""
+    with contextlib.suppress(OSError):
+        if found := re.search(r"^VmHWM:\s+(\d+) kB$", STATUS.read_text(encoding="ascii"), re.MULTILINE):
+            return float(found[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
