@@ -148,6 +148,8 @@ def check(url: str, store: Store, folder: Path, count: int, kills: int) -> None:
         assert all("went to others" in told or "is expired" in told or "is skipped" in told for told in refusals)
 
 
+# The soak below is on both.
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_six_labelers_lose_nothing_to_three_kills(database: str, store: Store, tmp_path: Path) -> None:
     check(database, store, tmp_path, 6, 3)
 

@@ -151,6 +151,8 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
 
+# The soak below is on both.
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_killed_at_any_moment_no_row_and_no_quota_is_lost_or_doubled(
     store: Store, database: str, tmp_path: Path
 ) -> None:
