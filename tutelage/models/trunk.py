@@ -113,12 +113,11 @@ class Upper(nn.Module):
         return self.stack(inputs_embeds=self.lower(input_ids, **rows), use_cache=use_cache, **rows)
 
 
-def in_two(decoder: Any, share: float) -> tuple[Lower, Upper]:
-    """Freeze the lower layers of a stack and cut it there; both parts hold the same modules as the stack.
+def in_two(decoder: Any, count: int) -> tuple[Lower, Upper]:
+    """Cut a stack above its `count` frozen layers; both parts hold the same modules as the stack.
 
     They attend as the stack does when it is cut, so whoever changes that does it before.
     """
-    count = freeze_lower(decoder, share)
     lower = Lower(decoder, count)
     upper = Upper.of(lower, decoder, count)
     check_cut(decoder, upper)

@@ -32,7 +32,7 @@ from tutelage.models.prefix import Group, collate_groups
 from tutelage.models.roles import part_of
 from tutelage.models.scalar import ScalarModel
 from tutelage.models.tokens import Renderer, template_parent
-from tutelage.models.trunk import in_two
+from tutelage.models.trunk import freeze_lower, in_two
 from tutelage.records import RankedGroup
 from tutelage.runs import Run
 from tutelage.train.kept import Kept, KeptMicro, Laid
@@ -274,7 +274,8 @@ def _bench(run_dir: Path, settings: PartSettings, rankings: Sequence[RankedGroup
 
         return _Bench(rows=rows, shortened=shortened, fresh=fresh, micros=micros, open=lambda one: one)
     move(policy, settings.loop)
-    lower, upper = in_two(decoder_of(policy), settings.layout.frozen_share)
+    decoder = decoder_of(policy)
+    lower, upper = in_two(decoder, freeze_lower(decoder, settings.layout.frozen_share))
     if uses_bf16(settings.loop):
         narrow_frozen(lower.stack)
 

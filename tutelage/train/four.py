@@ -19,7 +19,7 @@ from tutelage.models.load import decoder_of, load_model, load_policy, load_token
 from tutelage.models.narrow import narrow_frozen
 from tutelage.models.roles import RolePolicy, part_of
 from tutelage.models.scalar import ScalarModel, load_head, load_scalar
-from tutelage.models.trunk import Lower, Upper, check_cut, check_same_lower, freeze_lower
+from tutelage.models.trunk import Upper, check_same_lower, freeze_lower, in_two
 from tutelage.train.layout import LaidOutSettings, adapted_scalar_part, weights_of
 from tutelage.train.loop import uses_bf16
 from tutelage.train.rollout import Models
@@ -188,9 +188,7 @@ def _shared_trunk(policy: PreTrainedModel, tokenizer: Tokenizer, parents: Parent
     names = f"The policy {parents.policy} and the reward model {parents.reward}"
     check_same_lower(decoder, decoder_of(stored), number, names)
     move(policy, settings.loop)
-    lower = Lower(decoder, number)
-    upper = Upper.of(lower, decoder, number)
-    check_cut(decoder, upper)
+    lower, upper = in_two(decoder, number)
     is_tied = head.weight is policy.get_input_embeddings().weight
     reference = RolePolicy(upper.twin(), head if is_tied else copy.deepcopy(head), policy.config).requires_grad_(False)
     # Copies: what a file held is one block of memory, and any weight that is used keeps all of it.

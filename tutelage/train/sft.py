@@ -23,7 +23,7 @@ from tutelage.models.papers import carry
 from tutelage.models.policy import Row, branches
 from tutelage.models.roles import RolePolicy
 from tutelage.models.tokens import Renderer, Template, template_parent
-from tutelage.models.trunk import in_two
+from tutelage.models.trunk import freeze_lower, in_two
 from tutelage.train import ranks
 from tutelage.train.batching import Example, Weighted, completion_batch, encode_examples, text_batch
 from tutelage.train.kept import Kept, KeptMicro, Laid
@@ -158,7 +158,8 @@ class KeptTrunk:
 
     def __init__(self, model: PreTrainedModel, rows: Sequence[Row], path: Path, settings: SFTSettings) -> None:
         self.rows = rows
-        self.lower, upper = in_two(decoder_of(model), settings.layout.frozen_share)
+        decoder = decoder_of(model)
+        self.lower, upper = in_two(decoder, freeze_lower(decoder, settings.layout.frozen_share))
         self.policy = RolePolicy(upper, model.get_output_embeddings(), model.config)
         self.file = Kept(path, self.lower, [row.length for row in rows], self._lay, settings.loop)
 
