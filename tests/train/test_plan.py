@@ -28,10 +28,11 @@ from tutelage.train.ema import Ema
 from tutelage.train.footprint import activations, held
 from tutelage.train.layout import LayoutSettings, policy_learner, scalar_learner
 from tutelage.train.operations import PETAFLOP_DAY, Machine, Pass, forward, optimizer_seconds, sampling_seconds
-from tutelage.train.plan import Sizes, Volume
+from tutelage.train.plan import Sizes, Volume, sft_stage
 from tutelage.train.portion import policy_portion, scalar_portion
 from tutelage.train.ppo_plan import ppo_stage
 from tutelage.train.pretrain import token_loss
+from tutelage.train.sft import SFTSettings
 
 CONFIG = LlamaConfig(
     vocab_size=1000, hidden_size=64, intermediate_size=192, num_hidden_layers=3, num_attention_heads=4,
@@ -159,6 +160,22 @@ def test_lower_layers_that_are_known_cost_nothing():
     assert part.operations == pytest.approx(lower + 3 * lower)
     assert replace(part, is_known=True).operations == pytest.approx(3 * lower)
     assert replace(part, is_known=True, learns=False).operations == pytest.approx(lower)
+
+
+def test_frozen_layers_read_demonstrations_once_in_all_epochs():
+    """Three epochs of 40 demonstrations: the lower half reads 40 rows, the upper half learns from 120."""
+    settings = SFTSettings(epochs=3, batch=8, pretraining_mix=0.0, layout=LAID_OUT[-1])
+    volume = Volume(demonstrations=40, demonstration_prompt_tokens=60, demonstration_completion_tokens=40)
+    size = replace(SIZE, layers=12)
+    half = forward(replace(SIZE, layers=6), 40 * 100, 100, 0.0)
+    logits = 2 * size.embedding * 40 * 40
+    machine = on(1, overhead=0.0)
+    made = sft_stage("start", "", settings, size, volume, machine)
+    assert made.operations == pytest.approx(half + 3 * (3 * half + 2 * logits))
+    again = settings.model_copy(update={"dropout": 0.1})  # what lower layers give changes with it
+    passed = sft_stage("start", "", again, size, volume, machine)
+    assert passed.operations == pytest.approx(made.operations + 2 * half)
+    assert passed.seconds - made.seconds == pytest.approx(2 * half / machine.speed)
 
 
 @pytest.mark.parametrize("kind", LAYOUTS)

@@ -102,7 +102,7 @@ class Pass:
         products, looks = layer_forward(self.size, self.tokens, self.width)
         factors = 2.0 * self.portion.factors * self.tokens
         head = 2.0 * self.size.embedding * self.counted * self.tokens
-        below, upper = self._below * (products + looks), self.portion.upper
+        below, upper = 0.0 if self.is_known else self.beneath, self.portion.upper
         if not self.learns:
             return below + upper * (products + looks) + factors + head
         through = 2 if self.portion.rank else 3
@@ -110,9 +110,13 @@ class Pass:
         return below + above + (3 if self.portion.trains_head else 2) * head
 
     @property
-    def _below(self) -> int:
-        """Count the layers that no gradient passes and that are not known yet."""
-        return 0 if self.is_known else self.portion.lower
+    def beneath(self) -> float:
+        """Count what the layers that no gradient passes need of it."""
+        return self.portion.lower * sum(layer_forward(self.size, self.tokens, self.width))
+
+    def seconds_beneath(self, machine: Machine) -> float:
+        """Take the time that those layers need on one GPU."""
+        return self.beneath / machine.speed + self.micros * self.portion.lower * machine.overhead
 
     def seconds(self, machine: Machine) -> float:
         """Take the GPU with the most micro-batches: it computes while weights come and gradients go."""
@@ -120,7 +124,8 @@ class Pass:
         upper, again = self.portion.upper, 0
         if self.learns and self.recomputes:
             again = upper
-        starts = self._below + (3 if self.learns else 1) * upper + again
+        below = 0 if self.is_known else self.portion.lower
+        starts = below + (3 if self.learns else 1) * upper + again
         starting = mine * starts * machine.overhead * (ADAPTED_STARTS if self.portion.rank else 1)
         repeated = again * sum(layer_forward(self.size, self.tokens, self.width))
         computing = (self.operations + repeated) * mine / self.micros / machine.speed + starting

@@ -127,7 +127,8 @@ def sft_stage(name: str, title: str, settings: SFTSettings, size: Size, volume: 
     steps = max(1, math.ceil(settings.epochs * volume.demonstrations / settings.batch))
     counted = volume.demonstration_completion_tokens / length
     policy = policy_portion(size, settings.layout)
-    parts = {"demonstrations": learning(policy, settings.batch, length, settings.loop, counted)}
+    shown = learning(policy, settings.batch, length, settings.loop, counted)
+    parts = {"demonstrations": replace(shown, is_known=settings.keeps_trunk)}
     mixed = math.ceil(settings.pretraining_mix * settings.batch)
     if mixed:
         parts["mix"] = learning(policy, mixed, settings.mix_row_tokens, settings.loop)
@@ -141,7 +142,13 @@ def sft_stage(name: str, title: str, settings: SFTSettings, size: Size, volume: 
         padded=policy.weights.flops(padded),
         reported=volume.reported_sft if name == "sft" else 0.0,
     )
-    return _trained(plan, "policy", parts, machine)
+    plan = _trained(plan, "policy", parts, machine)
+    if not settings.keeps_trunk:
+        return plan
+    once = replace(shown, tokens=volume.demonstrations * length)
+    return replace(
+        plan, operations=plan.operations + once.beneath, seconds=plan.seconds + once.seconds_beneath(machine)
+    )
 
 
 def reward_stage(settings: RewardSettings, size: Size, volume: Volume, machine: Machine) -> StagePlan:

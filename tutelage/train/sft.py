@@ -68,6 +68,11 @@ class SFTSettings(LaidOutSettings):
     loop: LoopSettings = LoopSettings()
     """Checkpoints, evaluation and micro-batches."""
 
+    @property
+    def keeps_trunk(self) -> bool:
+        """Say whether frozen lower layers read every demonstration once; with dropout, they give something new."""
+        return self.layout.kind == "shared_trunk" and self.dropout == 0 and self.epochs > 1
+
 
 class BaselineSettings(SFTSettings):
     """Supervised fine-tuning of the paper's baseline (C.1)."""
@@ -195,13 +200,8 @@ class KeptTrunk:
 
 
 def keep_trunk(model: PreTrainedModel, rows: Sequence[Row], run_dir: Path, settings: SFTSettings) -> KeptTrunk | None:
-    """Keep what frozen lower layers give, where they are, and where it is wanted in several epochs.
-
-    With dropout they give something else each time.
-    """
-    if settings.layout.kind != "shared_trunk" or settings.dropout > 0 or settings.epochs <= 1:
-        return None
-    return KeptTrunk(model, rows, run_dir / "trunk.bin", settings)
+    """Keep what frozen lower layers give, where they are, and where it is wanted in several epochs."""
+    return KeptTrunk(model, rows, run_dir / "trunk.bin", settings) if settings.keeps_trunk else None
 
 
 class DemonstrationBatches:
