@@ -2,9 +2,9 @@
 PY := .venv/bin/python
 # Three test processes share two cores, one thread each: browsers, leases and kills make a third of the tests wait. Each
 # takes whole files, the longest first (tests/conftest.py), so that what is made once for a file is made once.
-PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 3 --durations 15
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 4 --durations 15
 
-.PHONY: help setup check fix test soak demo demo-real claims claims-100x bench vllm harness lock sbom security
+.PHONY: help setup check fix test suite soak demo demo-real claims claims-100x bench vllm harness lock sbom security
 
 help:
 	@echo "make demo   run the whole loop on the village: base model, labels, SFT, reward model, PPO, report"
@@ -39,8 +39,11 @@ fix: setup
 	$(PY) -m tutelage.feedback.app.api.schema docs/reference/openapi.json
 	$(PY) -m tutelage.serve.api.openapi docs/reference/model-api.json
 
-# The layers are tested by `check`.
-test: check
+# Types take a minute of one core, and the tests' processes do not fill two. The layers are tested by `check`.
+test: setup
+	@$(MAKE) --no-print-directory --jobs 2 check suite
+
+suite: setup
 	$(PYTEST) -m "not soak and not vllm and not harness" --ignore tests/test_layers.py
 
 soak: setup
