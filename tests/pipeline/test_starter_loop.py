@@ -154,18 +154,30 @@ def test_the_released_model_is_the_default_and_the_run_is_not_made_twice(made: W
     assert {path: path.stat().st_mtime_ns for path in made.root.glob("*/stage.json")} == before
 
 
-def test_a_labelers_number_changes_no_training(made: Workspace) -> None:
-    """A setting makes anew what reads it, and nothing before."""
-    changed = made.recipe.model_copy(
-        update={"starter": made.recipe.starter.model_copy(update={"heldout_labelers": 9, "data": ""})}  # type: ignore[attr-defined]
-    )
-    space, anew = Workspace(made.root, changed), []
+@pytest.mark.parametrize(
+    ("section", "setting", "kept", "anew"),
+    [
+        ("starter", {"heldout_labelers": 9}, "outputs", {"judged", "evaluation", "report", "release"}),
+        ("sample", {"max_tokens": 9}, "start", {"answers", "samples", "ppo", "outputs"}),
+    ],
+)
+def test_a_setting_makes_anew_what_reads_it_and_nothing_before(
+    made: Workspace, section: str, setting: dict[str, int], kept: str, anew: set[str]
+) -> None:
+    """The number of labelers changes no training, and longer answers leave SFT and the text of the mix as they are."""
+    recipe = made.recipe
+    starter = recipe.starter.model_copy(update={"data": ""})  # type: ignore[attr-defined]
+    part = starter if section == "starter" else getattr(recipe, section)
+    changed = recipe.model_copy(update={"starter": starter, section: part.model_copy(update=setting)})
+    space, found = Workspace(made.root, changed), []
     for stage in stages_of(changed):  # type: ignore[arg-type]
         name = f"{stage.name}-{space.hash_of(stage)[:10]}"
         if not (made.root / name / "stage.json").is_file():
-            anew.append(stage.name)
+            found.append(stage.name)
         space._made[stage.name] = made.root / name
-    assert anew == ["judged", "evaluation", "report", "release"]  # which asks the gates anew
+    assert anew <= set(found) and not {"base", "corpus", "start", kept} & set(found)
+    if section == "starter":
+        assert set(found) == anew  # the release asks its gates anew
 
 
 def test_several_seeds_are_put_together_by_prompt(evaluation: Evaluation, tmp_path: Path) -> None:

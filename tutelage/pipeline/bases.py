@@ -57,9 +57,8 @@ def corpus(recipe: Recipe, path: Path | None) -> Stage:
     if path is not None:
         settings = parts(recipe) | {"texts": str(path)}
         return Stage("corpus", "Read the text for the mix", read_texts(path), settings)
-    return Stage(
-        "corpus", "Let the model write text for the mix", sample_base(recipe), parts(recipe, "mix", "sample"), ("base",)
-    )
+    settings = parts(recipe, "mix") | {"precision": recipe.sample.precision}
+    return Stage("corpus", "Let the model write text for the mix", sample_base(recipe), settings, ("base",))
 
 
 def sample_base(recipe: Recipe) -> Maker:
