@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 4 --durations 15
 
 help:
 	@echo "make demo   run the whole loop on the village: base model, labels, SFT, reward model, PPO, report"
-	@echo "make demo-real  the same loop on SmolLM2-135M in real English, about an hour; SEED=1; DATA=DIR adds people's data"
+	@echo "make demo-real  the same loop on SmolLM2-135M in real English, under an hour; SEED=1; DATA=DIR adds people's data"
 	@echo "make claims  test every claim of the paper on the village, SEED=1; 61 minutes predicted, less after make demo"
 	@echo "make claims-100x  a base 100 times as large for the fifth claim; most of a day, goes on where it was stopped"
 	@echo "make test   all tests, on SQLite and PostgreSQL"
