@@ -16,9 +16,11 @@ from tutelage.evaluate.records import Evaluation
 from tutelage.files import append_jsonl, read_json, sha256_of
 from tutelage.models.load import Shape, fresh, save
 from tutelage.models.tokenizer import train_tokenizer
+from tutelage.pipeline import releasing
 from tutelage.pipeline.loop import stages_of
 from tutelage.pipeline.recipe import Recipe
 from tutelage.pipeline.stages import Workspace
+from tutelage.release.gates import judge
 from tutelage.runs import Run
 from tutelage.starter import rows
 from tutelage.store import Store, labels, registry
@@ -178,6 +180,12 @@ def test_a_setting_makes_anew_what_reads_it_and_nothing_before(
     assert anew <= set(found) and not {"base", "corpus", "start", kept} & set(found)
     if section == "starter":
         assert set(found) == anew  # the release asks its gates anew
+
+
+def test_every_gate_of_the_recipe_names_a_figure_that_its_evaluation_gives(evaluation: Evaluation) -> None:
+    gates = load(Recipe, find_recipe("smollm2")).release.gates
+    found = releasing.figures_of(releasing.score.figures_of(evaluation), "ppo_ptx")
+    assert [one.gate.figure for one in judge(gates, found) if one.figure is None] == [] != gates
 
 
 def test_several_seeds_are_put_together_by_prompt(evaluation: Evaluation, tmp_path: Path) -> None:
