@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
 
 from tests.labeling import PASSWORD
 
@@ -68,6 +68,12 @@ def opened(browser: Browser, address: str, token: str = "", **options: Any) -> I
     context.close()
     # A page that answers with a refusal is a complaint of the browser's, not of ours.
     assert [text for text in complaints if "the server responded with a status" not in text] == []
+
+
+def follow(step: Locator) -> None:
+    """Click what leads to another page, and wait until that one is there: the old one would be checked else."""
+    with step.page.expect_navigation():
+        step.click()
 
 
 def check(page: Page) -> None:

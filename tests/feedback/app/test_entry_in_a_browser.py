@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import check, come_in, opened
+from tests.browser import check, come_in, follow, opened
 from tests.labeling import PASSWORD
 from tutelage.store import Store, accounts
 from tutelage.web.site import utc_now
@@ -75,7 +75,7 @@ def test_signing_in_by_keyboard_and_a_password_that_is_wrong(page: Page, store: 
     check(page)
     page.get_by_role("button", name="Revoke a script").click()
     expect(page.get_by_role("button", name="Revoke a script")).to_have_count(0)
-    page.get_by_role("button", name="Sign out").click()
+    follow(page.get_by_role("button", name="Sign out"))
     check(page)
     page.goto("/log")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser import browser
+from tests.browser import browser, follow
 from tests.feedback.app.hands import begin, context, grip, no_violation, saved, served, to_board
 from tests.feedback.app.site import Served
 from tests.feedback.conftest import NOW, database, desk, store
@@ -168,7 +168,7 @@ def test_unpleasant_work_is_shown_at_once_to_who_chose_so_and_not_given_to_who_o
     page.get_by_role("button", name="Hand in").wait_for()
     expect(page.get_by_role("heading", name="Before you read")).to_be_hidden()
     page.get_by_role("link", name="Home").click()
-    page.get_by_role("link", name="Wellbeing").click()
+    follow(page.get_by_role("link", name="Wellbeing"))
     no_violation(page)
     expect(page.get_by_role("row", name="toxic text")).to_contain_text("2")
     page.get_by_label("toxic text").check()

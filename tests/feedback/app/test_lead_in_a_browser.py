@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import browser, check
+from tests.browser import browser, check, follow
 from tests.feedback.app.site import serving
 from tests.feedback.conftest import Desk, database, desk, store
 from tests.feedback.panel import hand_in, rated
@@ -111,9 +111,9 @@ def returned_and_revised(lead: Page, anna: Page, labeler: str) -> None:
     """Return Anna's demonstration, found by her pseudonym; she finds the comment at home and hands in a change."""
     main_link(lead, "Labels")
     tab(lead, "Labelers")
-    lead.get_by_role("link", name=labeler).click()
+    follow(lead.get_by_role("link", name=labeler))
     check(lead)
-    lead.get_by_role("row", name="Write an answer, training").get_by_role("link").click()
+    follow(lead.get_by_role("row", name="Write an answer, training").get_by_role("link"))
     check(lead)
     lead.get_by_label("What to look at again").fill("Is the moon a star?")
     lead.get_by_role("button", name="Return with this comment").click()

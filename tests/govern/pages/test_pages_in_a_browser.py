@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import check, come_in, opened, shown_link
+from tests.browser import check, come_in, follow, opened, shown_link
 from tests.firms import FORM
 from tests.governing import listening
 from tests.release.versions import NOW, judge, register, write
@@ -50,7 +50,7 @@ def test_from_an_invitation_to_a_key_and_every_page_on_the_way(browser: Browser,
         ada.get_by_role("link", name="People").click()
         ada.get_by_role("textbox", name="Name of the new organisation").fill(f"Bakery {LONG}")
         ada.get_by_role("textbox", name="For whom").first.fill("Cleo")
-        ada.get_by_role("button", name="Make link").first.click()
+        follow(ada.get_by_role("button", name="Make link").first)
         check(ada)
         cleo.goto(shown_link(ada))
         check(cleo)
@@ -59,11 +59,11 @@ def test_from_an_invitation_to_a_key_and_every_page_on_the_way(browser: Browser,
         check(cleo)
         describe(cleo)
         for name in ("Overview", "Form", "Keys", "Usage", "Data", "Cases"):
-            cleo.get_by_role("navigation", name="Pages of Flour talk").get_by_role("link", name=name).click()
+            follow(cleo.get_by_role("navigation", name="Pages of Flour talk").get_by_role("link", name=name))
             check(cleo)
         cleo.get_by_role("link", name="Keys").click()
         make_key(cleo)
-        cleo.get_by_role("link", name="Organisation").click()
+        follow(cleo.get_by_role("link", name="Organisation"))
         check(cleo)
 
 
@@ -150,7 +150,7 @@ def test_the_console_page_by_page(browser: Browser, address: str, store: Store, 
     with person(browser, address) as ada:
         come_in(ada, f"/enter/{accounts.invite(store, Offer(role='admin'), by='', now=utc_now())}", "Ada")
         check(ada)
-        ada.get_by_role("link", name="Flour talk").click()
+        follow(ada.get_by_role("link", name="Flour talk"))
         check(ada)
         ada.get_by_role("radio", name="Let it go live").check()
         ada.get_by_role("textbox", name="Reason").first.fill("Clear and small.")
@@ -163,7 +163,7 @@ def test_the_console_page_by_page(browser: Browser, address: str, store: Store, 
         expect(ada.get_by_role("status")).to_contain_text("It is suspended")
         assert applications.get(store, id).state == "suspended"
         check(ada)
-        ada.get_by_role("link", name="Cases 1").click()
+        follow(ada.get_by_role("link", name="Cases 1"))
         check(ada)
         ada.get_by_role("link", name="1", exact=True).click()
         ada.get_by_role("textbox", name="Why you look").fill("To judge the case.")
