@@ -1,8 +1,8 @@
 # Every target sets up .venv by itself; the first one takes some minutes.
 PY := .venv/bin/python
-# Three test processes share two cores, one thread each: browsers, leases and kills make a third of the tests wait. Each
+# Five test processes share two cores, one thread each: browsers, leases and kills make a quarter of the tests wait. Each
 # takes whole files, the longest first (tests/conftest.py), so that what is made once for a file is made once.
-PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 4 --durations 15
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 5 --durations 15
 
 .PHONY: help setup check fix test suite soak demo demo-real claims claims-100x bench vllm harness lock sbom security
 

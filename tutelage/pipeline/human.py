@@ -140,7 +140,9 @@ def train_witness(recipe: Recipe, folder: Path) -> Maker:
         train = [row.group() for row in rows if row.tree not in held]
         heldout = [row.group() for row in rows if row.tree in held]
         shown = [Example(row.prompt, row.completion) for row in _written(folder)]
-        settings: RewardSettings = recipe.reward.model_copy(update={"seed": recipe.seed, "template": "plain"})
+        lean = recipe.reward.loop.model_copy(update={"gradient_checkpointing": True})  # conversations are long
+        own = {"seed": recipe.seed, "template": "plain", "loop": lean}
+        settings: RewardSettings = recipe.reward.model_copy(update=own)
         training.share_threads(recipe, settings.loop)
         data = RewardData(train, heldout, shown[:DEMONSTRATIONS])
         model = train_reward(out / "run", settings, data, model_of(space, "base"), training.watch(space))
